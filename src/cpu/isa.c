@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cpu/isa.h"
+
+unsigned tn_isa_detect(void) {
+    unsigned isa = 0;
+#if defined(__x86_64__)
+    isa |= TN_ISA_SSE2;
+    /* The compiler's own test also asks whether the operating system saves the wide registers. */
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) isa |= TN_ISA_AVX2;
+#endif
+    return isa;
+}
