@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernels.h: the table of arithmetic on raw pointers. One table per instruction set ("level"),
+ * filled from the plain-C reference and overwritten by what the level has; the block sizes stand
+ * beside the pointers they belong to. Kernels know no tensors, graphs or threads.
+ *
+ * Contracts common to all: n counts elements and may be 0; pointers need no alignment beyond that
+ * of their type; nothing is read or written outside the stated ranges; outputs may not overlap
+ * inputs unless said. An element's bits do not depend on its place in a vector or tail. */
+#ifndef TN_KERNELS_KERNELS_H
+#define TN_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/real.h"
+#include "base/status.h"
+
+/* The largest mr and nr of any level. */
+enum { TN_TILE_MAX_MR = 16, TN_TILE_MAX_NR = 64 };
+
+/* Accumulates an m×nr tile of a convolution or matmul, 1 <= m <= mr:
+ *     c[i][j] += Σ_{t < depth} a[i][offset[t]] · b[t·ldb + j]        i < m, j < nr
+ * a       m pointers, each the origin of a row
+ * offset  [depth] in elements, the same for all rows: the taps and channels of a convolution
+ * b       depth rows of nr numbers, ldb >= nr apart
+ * c       m pointers to nr numbers holding the start value (bias or partial sum)
+ * Order: t ascending, one accumulator per element, fused multiply-add where the level has one;
+ * equal bits at every m, and for any cut of the depth into successive calls. */
+typedef void tn_tile_fn(int m, const real *const *a, const int64_t *offset, int64_t depth,
+                        const real *b, int64_t ldb, real *const *c);
+
+/* dst[j·ld_dst + i] = src[i·ld_src + j], i < rows, j < columns */
+typedef void tn_transpose_fn(int64_t rows, int64_t columns, const real *src, int64_t ld_src,
+                             real *dst, int64_t ld_dst);
+
+/* y[i] = f(x[i]); y may be x */
+typedef void tn_unary_fn(int64_t n, const real *x, real *y);
+/* y[i] = f(a[i], b[i]); y may be a or b */
+typedef void tn_binary_fn(int64_t n, const real *a, const real *b, real *y);
+/* y[i] = f(a[i], s); y may be a */
+typedef void tn_scalar_fn(int64_t n, const real *a, real s, real *y);
+
+/* y[i] = scale · x[i] */
+typedef void tn_load_u8_fn(int64_t n, const uint8_t *x, real scale, real *y);
+
+/* One output pixel of max pooling, channels innermost:
+ *     y[k] = max over t < taps of x[t][k],  arg[k] = the first t that attains it      k < channels
+ * taps <= 255. A NaN wins over numbers, the first one. arg may be NULL. */
+typedef void tn_max_pool_fn(int taps, const real *const *x, int64_t channels, real *y, uint8_t *arg);
+/* Its gradient: dx[arg[k]][k] += dy[k]. */
+typedef void tn_max_pool_grad_fn(const uint8_t *arg, const real *dy, int64_t channels,
+                                 real *const *dx);
+
+/* y[i] = x[i] · scale where the element is kept, else 0; y may be x. Element i draws the 16-bit word
+ * number (first + i) mod 8 (little-endian halves of the four words in order) of Philox with this key
+ * and the counter { (first + i) / 8, counter[1], counter[2], counter[3] }, and is kept if
+ * word >= threshold. Backward is the same function applied to the gradient. first is at least 0 and
+ * below 2^34. */
+typedef void tn_dropout_fn(int64_t n, const uint32_t key[2], const uint32_t counter[4],
+                           int64_t first, uint32_t threshold, real scale, const real *x, real *y);
+
+/* Row by row, n numbers each: y = x - log Σ exp x, the maximum subtracted first. y may be x. */
+typedef void tn_log_softmax_fn(int64_t rows, int64_t n, const real *x, real *y);
+/* Its gradient: dx = dy - exp(y) · Σ dy. dx may be dy. */
+typedef void tn_log_softmax_grad_fn(int64_t rows, int64_t n, const real *y, const real *dy, real *dx);
+
+/* SGD with momentum as PyTorch defines it, weight decay as L2:
+ *     g' = g + weight_decay · w;  v = first ? g' : momentum · v + g';  w -= lr · v
+ * v may be NULL when momentum is 0 (then w -= lr · g'). */
+typedef struct tn_sgd_step {
+    real lr, momentum, weight_decay;
+    bool first;
+} tn_sgd_step;
+typedef void tn_sgd_fn(const tn_sgd_step *step, int64_t n, const real *g, real *w, real *v);
+
+/* Adam (Kingma and Ba 2015) as PyTorch defines it:
+ *     g' = g + weight_decay · w;  m = beta1·m + (1-beta1)·g';  v = beta2·v + (1-beta2)·g'²
+ *     w -= step_size · m / (√v · inv_sqrt_correction2 + epsilon)
+ * with step_size = lr / (1 - beta1^t) and inv_sqrt_correction2 = 1 / √(1 - beta2^t), made by the
+ * caller in double. */
+typedef struct tn_adam_step {
+    real step_size, inv_sqrt_correction2, beta1, beta2, epsilon, weight_decay;
+} tn_adam_step;
+typedef void tn_adam_fn(const tn_adam_step *step, int64_t n, const real *g, real *w, real *m,
+                        real *v);
+
+typedef struct tn_kernels {
+    const char *level; /* "ref", "sse2", "avx2" */
+    /* Operators use their plain loops instead of tiles: the oracle of the tests. */
+    bool naive;
+
+    int mr, nr;
+    /* Rows of b that keep a panel of nr columns in half of the first-level cache. */
+    int64_t depth_block;
+    tn_tile_fn *tile;
+    tn_transpose_fn *transpose;
+
+    tn_unary_fn *relu;        /* max(x, 0); NaN stays */
+    tn_binary_fn *relu_grad;  /* a = y of relu, b = dy: y > 0 ? dy : 0 */
+    tn_binary_fn *add, *mul;
+    tn_scalar_fn *add_scalar, *mul_scalar;
+    tn_load_u8_fn *load_u8;
+    tn_max_pool_fn *max_pool;
+    tn_max_pool_grad_fn *max_pool_grad;
+    tn_dropout_fn *dropout;
+    tn_log_softmax_fn *log_softmax;
+    tn_log_softmax_grad_fn *log_softmax_grad;
+    tn_sgd_fn *sgd;
+    tn_adam_fn *adam;
+} tn_kernels;
+
+/* Natural exponential and logarithm of this library, the same bits on every machine (the double
+ * build uses libm's): within 2 ulp; exp of less than -87.3 is 0, of more than 88.7 infinity. */
+real tn_exp(real x);
+real tn_log(real x);
+
+/* The levels this build has, worst first; NULL-terminated. */
+const char *const *tn_kernel_levels(void);
+/* Fills the table of a level; false if the name is unknown or isa (of tn_isa_detect) lacks what it
+ * needs. */
+bool tn_kernels_init(tn_kernels *kernels, const char *level, unsigned isa);
+/* The best level of isa. */
+const char *tn_kernels_best(unsigned isa);
+/* The level that TENON_CPU asks for, or the best of this machine; on an unusable TENON_CPU fails
+ * and lists what would work. */
+tn_status tn_kernels_select(tn_kernels *kernels, tn_error *error);
+
+/* Each level's part of the table (an implementation detail of kernels.c). */
+void tn_kernels_fill_ref(tn_kernels *kernels);
+void tn_kernels_fill_sse2(tn_kernels *kernels);
+void tn_kernels_fill_avx2(tn_kernels *kernels);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ref.c: every kernel as a plain loop. This is the specification: the other levels are tested
+ * against it, bit for bit wherever kernels.h does not allow fused multiply-add. */
+#include "kernels/kernels.h"
+
+#include <math.h>
+
+#include "base/philox.h"
+
+enum { MR = 6, NR = 16, PANEL_BYTES = 16384 };
+
+static void tile(int m, const real *const *a, const int64_t *offset, int64_t depth, const real *b,
+                 int64_t ldb, real *const *c) {
+    for (int i = 0; i < m; i++)
+        for (int64_t t = 0; t < depth; t++)
+            for (int j = 0; j < NR; j++) c[i][j] += a[i][offset[t]] * b[t * ldb + j];
+}
+
+static void transpose(int64_t rows, int64_t columns, const real *src, int64_t ld_src, real *dst,
+                      int64_t ld_dst) {
+    for (int64_t j = 0; j < columns; j++)
+        for (int64_t i = 0; i < rows; i++) dst[j * ld_dst + i] = src[i * ld_src + j];
+}
+
+static void relu(int64_t n, const real *x, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = 0 > x[i] ? 0 : x[i];
+}
+
+static void relu_grad(int64_t n, const real *a, const real *b, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = a[i] > 0 ? b[i] : 0;
+}
+
+static void add(int64_t n, const real *a, const real *b, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = a[i] + b[i];
+}
+
+static void mul(int64_t n, const real *a, const real *b, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = a[i] * b[i];
+}
+
+static void add_scalar(int64_t n, const real *a, real s, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = a[i] + s;
+}
+
+static void mul_scalar(int64_t n, const real *a, real s, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = a[i] * s;
+}
+
+static void load_u8(int64_t n, const uint8_t *x, real scale, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = scale * (real)x[i];
+}
+
+static void max_pool(int taps, const real *const *x, int64_t channels, real *y, uint8_t *arg) {
+    for (int64_t k = 0; k < channels; k++) {
+        real best = x[0][k];
+        int best_tap = 0;
+        for (int t = 1; t < taps; t++) {
+            real value = x[t][k];
+            /* !(best >= value) is true for a greater value, and for any NaN. */
+            if (!(best >= value) && best == best) {
+                best = value;
+                best_tap = t;
+            }
+        }
+        y[k] = best;
+        if (arg != NULL) arg[k] = (uint8_t)best_tap;
+    }
+}
+
+static void max_pool_grad(const uint8_t *arg, const real *dy, int64_t channels, real *const *dx) {
+    for (int64_t k = 0; k < channels; k++) dx[arg[k]][k] += dy[k];
+}
+
+static void dropout(int64_t n, const uint32_t key[2], const uint32_t counter[4], int64_t first,
+                    uint32_t threshold, real scale, const real *x, real *y) {
+    uint32_t random[4];
+    for (int64_t i = 0; i < n; i++) {
+        int64_t element = first + i;
+        int word = (int)(element % 8);
+        if (i == 0 || word == 0) {
+            uint32_t block[4] = {(uint32_t)(element / 8), counter[1], counter[2], counter[3]};
+            tn_philox(key, block, random);
+        }
+        uint32_t drawn = random[word / 2] >> (word % 2 * 16) & 0xffffu;
+        y[i] = drawn >= threshold ? x[i] * scale : 0;
+    }
+}
+
+static void log_softmax(int64_t rows, int64_t n, const real *x, real *y) {
+    for (int64_t i = 0; i < rows; i++, x += n, y += n) {
+        real max = -INFINITY;
+        for (int64_t j = 0; j < n; j++) max = x[j] > max ? x[j] : max;
+        real sum = 0;
+        for (int64_t j = 0; j < n; j++) sum += tn_exp(x[j] - max);
+        real log_sum = tn_log(sum);
+        for (int64_t j = 0; j < n; j++) y[j] = x[j] - max - log_sum;
+    }
+}
+
+static void log_softmax_grad(int64_t rows, int64_t n, const real *y, const real *dy, real *dx) {
+    for (int64_t i = 0; i < rows; i++, y += n, dy += n, dx += n) {
+        real sum = 0;
+        for (int64_t j = 0; j < n; j++) sum += dy[j];
+        for (int64_t j = 0; j < n; j++) dx[j] = dy[j] - tn_exp(y[j]) * sum;
+    }
+}
+
+static void sgd(const tn_sgd_step *step, int64_t n, const real *g, real *w, real *v) {
+    for (int64_t i = 0; i < n; i++) {
+        real velocity = g[i] + step->weight_decay * w[i];
+        if (v != NULL) {
+            if (!step->first) velocity = step->momentum * v[i] + velocity;
+            v[i] = velocity;
+        }
+        w[i] -= step->lr * velocity;
+    }
+}
+
+static real square_root(real x) {
+#ifdef TN_DOUBLE
+    return sqrt(x);
+#else
+    return sqrtf(x);
+#endif
+}
+
+static void adam(const tn_adam_step *step, int64_t n, const real *g, real *w, real *m, real *v) {
+    for (int64_t i = 0; i < n; i++) {
+        real decayed = g[i] + step->weight_decay * w[i];
+        m[i] = step->beta1 * m[i] + (1 - step->beta1) * decayed;
+        v[i] = step->beta2 * v[i] + (1 - step->beta2) * (decayed * decayed);
+        real scale = square_root(v[i]) * step->inv_sqrt_correction2 + step->epsilon;
+        w[i] -= step->step_size * m[i] / scale;
+    }
+}
+
+void tn_kernels_fill_ref(tn_kernels *kernels) {
+    *kernels = (tn_kernels){
+        .level = "ref",
+        .naive = true,
+        .mr = MR,
+        .nr = NR,
+        .depth_block = PANEL_BYTES / (NR * (int64_t)sizeof(real)),
+        .tile = tile,
+        .transpose = transpose,
+        .relu = relu,
+        .relu_grad = relu_grad,
+        .add = add,
+        .mul = mul,
+        .add_scalar = add_scalar,
+        .mul_scalar = mul_scalar,
+        .load_u8 = load_u8,
+        .max_pool = max_pool,
+        .max_pool_grad = max_pool_grad,
+        .dropout = dropout,
+        .log_softmax = log_softmax,
+        .log_softmax_grad = log_softmax_grad,
+        .sgd = sgd,
+        .adam = adam,
+    };
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* elementwise.h: relu, sums, products, loading of pixels. For level.c only.
+ *
+ * A tail runs through the same vector instructions as the rest, with idle lanes: its bits cannot
+ * differ. Operations are those of ref.c in the same order, none fused. */
+
+typedef vf vec_op(vf a, vf b, vf s);
+
+/* y[i] = op(a[i], b[i], s); the load of b is dropped where op ignores it. */
+VEC_INLINE void map(int64_t n, const float *a, const float *b, float s, float *y, vec_op *op) {
+    vf scalar = vf_set1(s);
+    int64_t i = 0;
+    for (; i + VF_LANES <= n; i += VF_LANES)
+        vf_store(y + i, op(vf_load(a + i), vf_load(b + i), scalar));
+    int rest = (int)(n - i);
+    if (rest > 0)
+        vf_store_n(y + i, op(vf_load_n(a + i, rest), vf_load_n(b + i, rest), scalar), rest);
+}
+
+VEC_INLINE vf op_relu(vf a, vf b, vf s) {
+    (void)b;
+    return vf_max(s, a);
+}
+
+VEC_INLINE vf op_relu_grad(vf a, vf b, vf s) { return vf_and(vf_gt(a, s), b); }
+
+VEC_INLINE vf op_add(vf a, vf b, vf s) {
+    (void)s;
+    return vf_add(a, b);
+}
+
+VEC_INLINE vf op_mul(vf a, vf b, vf s) {
+    (void)s;
+    return vf_mul(a, b);
+}
+
+VEC_INLINE vf op_add_scalar(vf a, vf b, vf s) {
+    (void)b;
+    return vf_add(a, s);
+}
+
+VEC_INLINE vf op_mul_scalar(vf a, vf b, vf s) {
+    (void)b;
+    return vf_mul(a, s);
+}
+
+static void relu(int64_t n, const float *x, float *y) { map(n, x, x, 0, y, op_relu); }
+
+static void relu_grad(int64_t n, const float *a, const float *b, float *y) {
+    map(n, a, b, 0, y, op_relu_grad);
+}
+
+static void add(int64_t n, const float *a, const float *b, float *y) { map(n, a, b, 0, y, op_add); }
+static void mul(int64_t n, const float *a, const float *b, float *y) { map(n, a, b, 0, y, op_mul); }
+
+static void add_scalar(int64_t n, const float *a, float s, float *y) {
+    map(n, a, a, s, y, op_add_scalar);
+}
+
+static void mul_scalar(int64_t n, const float *a, float s, float *y) {
+    map(n, a, a, s, y, op_mul_scalar);
+}
+
+static void load_u8(int64_t n, const uint8_t *x, float scale, float *y) {
+    vf factor = vf_set1(scale);
+    int64_t i = 0;
+    for (; i + VF_LANES <= n; i += VF_LANES)
+        vf_store(y + i, vf_mul(factor, vi_to_vf(vi_load_u8(x + i))));
+    int rest = (int)(n - i);
+    if (rest > 0) {
+        uint8_t bytes[VF_LANES] = {0};
+        memcpy(bytes, x + i, (size_t)rest);
+        vf_store_n(y + i, vf_mul(factor, vi_to_vf(vi_load_u8(bytes))), rest);
+    }
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vec.h: the vocabulary in which the loops of this folder are written. Compiled once per
+ * instruction set with one of the TN_VEC_ macros defined, it provides
+ *
+ *   vf, VF_LANES        a vector of floats
+ *   vi                  a vector of as many 32-bit integers
+ *   vf_load, vf_store   any alignment;  _n: only the first n < VF_LANES lanes, touching no others
+ *   vf_set1, vf_add, vf_sub, vf_mul, vf_div, vf_sqrt
+ *   vf_fma              a · b + c, fused where the instruction set has it
+ *   vf_max              a > b ? a : b, so b if either is NaN
+ *   vf_gt, vf_and, vf_select     lanes of all ones or zeros; mask ? a : b
+ *   vf_beaten           best < x, or x is NaN and best is not: the rule of max pooling
+ *   vf_transpose        the square of VF_LANES rows
+ *   vi_set1, vi_iota, vi_add, vi_xor, vi_gt, vi_select
+ *   vi_mul_wide         the high and low halves of 32 × 32 bits unsigned
+ *   vi_load_u8, vi_load_u16, vi_store_u8     one lane per element, zero-extended, truncated
+ *   vi_store_columns    a, b, c, d of lane 0, then of lane 1, ...
+ *   vi_to_vf            conversion of values;  vf_from_mask: of masks, bit for bit
+ *
+ * Everything is static and inlined: a function shared with another level would be compiled for the
+ * wrong processor. */
+#ifndef TN_KERNELS_VEC_VEC_H
+#define TN_KERNELS_VEC_VEC_H
+
+#include <stdint.h>
+
+#define VEC_INLINE static inline __attribute__((always_inline))
+
+/* Before a loop over an array of vectors that shall live in registers. clang unrolls early enough
+ * by itself, and too late when told to. */
+#ifdef __clang__
+#define VEC_UNROLL
+#else
+#define VEC_UNROLL _Pragma("GCC unroll 8")
+#endif
+
+#if defined(TN_VEC_AVX2)
+#include "kernels/vec/vec_avx2.h"
+#elif defined(TN_VEC_SSE2)
+#include "kernels/vec/vec_sse2.h"
+#else
+#error "define the instruction set: TN_VEC_SSE2 or TN_VEC_AVX2"
+#endif
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernel_cases.h: the kernels as a list of cases over n elements, for the test that compares levels
+ * and the benchmark that times them. Tiles have cases of their own in both. */
+#ifndef TN_TESTS_KERNEL_CASES_H
+#define TN_TESTS_KERNEL_CASES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernels/kernels.h"
+
+enum { CASE_MAX_IN = 4, CASE_MAX_OUT = 3, CASE_TAPS = 4 };
+
+/* n numbers behind each pointer that the case uses. Outputs hold a value before the call. */
+typedef struct case_data {
+    float *in[CASE_MAX_IN], *out[CASE_MAX_OUT];
+    uint8_t *bytes_in, *bytes_out;
+} case_data;
+
+typedef struct kernel_case {
+    const char *name;
+    void (*run)(const tn_kernels *kernels, int64_t n, const case_data *data);
+    int n_in, n_out;
+    int byte_limit;    /* bytes_in are below this; 0: not used */
+    bool bytes_out;    /* used */
+    bool same_nan;     /* NaNs pass through unchanged, so even their payloads must agree */
+    int traffic_bytes; /* per element; 0: not worth timing */
+} kernel_case;
+
+static const uint32_t case_key[2] = {0x12345678u, 0x9abcdef0u};
+static const uint32_t case_counter[4] = {0, 7, 0xffffffffu, 3};
+
+static void run_relu(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->relu(n, d->in[0], d->out[0]);
+}
+
+static void run_relu_in_place(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->relu(n, d->out[0], d->out[0]);
+}
+
+static void run_relu_grad(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->relu_grad(n, d->in[0], d->in[1], d->out[0]);
+}
+
+static void run_relu_grad_in_place(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->relu_grad(n, d->in[0], d->out[0], d->out[0]);
+}
+
+static void run_add(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->add(n, d->in[0], d->in[1], d->out[0]);
+}
+
+static void run_add_in_place(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->add(n, d->out[0], d->in[0], d->out[0]);
+}
+
+static void run_mul(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->mul(n, d->in[0], d->in[1], d->out[0]);
+}
+
+static void run_mul_in_place(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->mul(n, d->in[0], d->out[0], d->out[0]);
+}
+
+static void run_add_scalar(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->add_scalar(n, d->in[0], 0.3f, d->out[0]);
+}
+
+static void run_mul_scalar(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->mul_scalar(n, d->in[0], 0.3f, d->out[0]);
+}
+
+static void run_load_u8(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->load_u8(n, d->bytes_in, 1.0f / 255, d->out[0]);
+}
+
+static void run_max_pool(const tn_kernels *k, int64_t n, const case_data *d) {
+    const float *const x[CASE_TAPS] = {d->in[0], d->in[1], d->in[2], d->in[3]};
+    k->max_pool(CASE_TAPS, x, n, d->out[0], d->bytes_out);
+}
+
+static void run_max_pool_no_arg(const tn_kernels *k, int64_t n, const case_data *d) {
+    const float *const x[CASE_TAPS] = {d->in[0], d->in[1], d->in[2], d->in[3]};
+    k->max_pool(CASE_TAPS, x, n, d->out[0], NULL);
+}
+
+static void run_max_pool_one(const tn_kernels *k, int64_t n, const case_data *d) {
+    const float *const x[1] = {d->in[0]};
+    k->max_pool(1, x, n, d->out[0], d->bytes_out);
+}
+
+/* 255 taps, the most there may be: every argument from 0 to 254 can win. */
+static void run_max_pool_many(const tn_kernels *k, int64_t n, const case_data *d) {
+    const float *x[255];
+    for (int t = 0; t < 254; t++) x[t] = d->in[t / 100];
+    x[254] = d->in[3];
+    k->max_pool(255, x, n, d->out[0], d->bytes_out);
+}
+
+static void run_max_pool_grad(const tn_kernels *k, int64_t n, const case_data *d) {
+    float *const dx[CASE_MAX_OUT] = {d->out[0], d->out[1], d->out[2]};
+    k->max_pool_grad(d->bytes_in, d->in[0], n, dx);
+}
+
+static void run_dropout(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->dropout(n, case_key, case_counter, 0, 16384, 4.0f / 3, d->in[0], d->out[0]);
+}
+
+static void run_dropout_in_place(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->dropout(n, case_key, case_counter, 0x3fffffffdLL, 32768, 2, d->out[0], d->out[0]);
+}
+
+static void run_log_softmax(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t columns = n < 10 ? n : 10;
+    k->log_softmax(n < 10 ? 1 : n / 10, columns, d->in[0], d->out[0]);
+}
+
+static void run_log_softmax_grad(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t columns = n < 10 ? n : 10;
+    k->log_softmax_grad(n < 10 ? 1 : n / 10, columns, d->in[0], d->in[1], d->out[0]);
+}
+
+static void run_sgd(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->sgd(&(tn_sgd_step){.lr = 0.1f, .momentum = 0.9f, .weight_decay = 1e-3f}, n, d->in[0],
+           d->out[0], d->out[1]);
+}
+
+static void run_sgd_first(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->sgd(&(tn_sgd_step){.lr = 0.1f, .momentum = 0.9f, .first = true}, n, d->in[0], d->out[0],
+           d->out[1]);
+}
+
+static void run_sgd_plain(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->sgd(&(tn_sgd_step){.lr = 0.1f, .weight_decay = 1e-3f}, n, d->in[0], d->out[0], NULL);
+}
+
+static void run_adam(const tn_kernels *k, int64_t n, const case_data *d) {
+    const tn_adam_step step = {.step_size = 0.01f,
+                               .inv_sqrt_correction2 = 1.3f,
+                               .beta1 = 0.9f,
+                               .beta2 = 0.999f,
+                               .epsilon = 1e-8f,
+                               .weight_decay = 1e-3f};
+    k->adam(&step, n, d->in[0], d->out[0], d->out[1], d->out[2]);
+}
+
+/* The largest square that n holds, or as close to it as whole columns allow. */
+static void run_transpose(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t rows = 1;
+    while ((rows + 1) * (rows + 1) <= n) rows++;
+    int64_t columns = n / rows;
+    k->transpose(rows, columns, d->in[0], columns, d->out[0], rows);
+}
+
+static const kernel_case kernel_cases[] = {
+    {"relu", run_relu, 1, 1, .same_nan = true, .traffic_bytes = 8},
+    {"relu in place", run_relu_in_place, 0, 1, .same_nan = true},
+    {"relu_grad", run_relu_grad, 2, 1, .same_nan = true, .traffic_bytes = 12},
+    {"relu_grad in place", run_relu_grad_in_place, 1, 1, .same_nan = true},
+    {"add", run_add, 2, 1, .traffic_bytes = 12},
+    {"add in place", run_add_in_place, 1, 1},
+    {"mul", run_mul, 2, 1, .traffic_bytes = 12},
+    {"mul in place", run_mul_in_place, 1, 1},
+    {"add_scalar", run_add_scalar, 1, 1, .traffic_bytes = 8},
+    {"mul_scalar", run_mul_scalar, 1, 1, .traffic_bytes = 8},
+    {"load_u8", run_load_u8, 0, 1, .byte_limit = 256, .traffic_bytes = 5},
+    {"max_pool", run_max_pool, 4, 1, .bytes_out = true, .same_nan = true, .traffic_bytes = 21},
+    {"max_pool no arg", run_max_pool_no_arg, 4, 1, .same_nan = true, .traffic_bytes = 20},
+    {"max_pool one tap", run_max_pool_one, 1, 1, .bytes_out = true, .same_nan = true},
+    {"max_pool 255 taps", run_max_pool_many, 4, 1, .bytes_out = true, .same_nan = true},
+    {"max_pool_grad", run_max_pool_grad, 1, 3, .byte_limit = 3, .traffic_bytes = 13},
+    {"dropout", run_dropout, 1, 1, .traffic_bytes = 8},
+    {"dropout in place", run_dropout_in_place, 0, 1},
+    {"log_softmax", run_log_softmax, 1, 1, .traffic_bytes = 8},
+    {"log_softmax_grad", run_log_softmax_grad, 2, 1, .traffic_bytes = 12},
+    {"sgd", run_sgd, 1, 2, .traffic_bytes = 20},
+    {"sgd first", run_sgd_first, 1, 2},
+    {"sgd plain", run_sgd_plain, 1, 1, .traffic_bytes = 12},
+    {"adam", run_adam, 1, 3, .traffic_bytes = 28},
+    {"transpose", run_transpose, 1, 1, .same_nan = true, .traffic_bytes = 8},
+};
+enum { N_KERNEL_CASES = sizeof kernel_cases / sizeof kernel_cases[0] };
+
+#endif

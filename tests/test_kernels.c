@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every kernel of every level that runs here against the reference, over all tails, alignments and
+ * extreme values, between pages that must not be touched. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/philox.h"
+#include "cpu/isa.h"
+#include "kernel_cases.h"
+
+enum { MAX_N = 70, MAX_LEVELS = 8, DEPTH = 70 };
+
+static int levels_here(tn_kernels tables[MAX_LEVELS]) {
+    int n = 0;
+    for (const char *const *level = tn_kernel_levels(); *level != NULL; level++)
+        if (tn_kernels_init(&tables[n], *level, tn_isa_detect())) n++;
+    assert_in_range(n, 1, MAX_LEVELS);
+    assert_string_equal(tables[0].level, "ref");
+    return n;
+}
+
+/* ---- Memory between pages that may not be touched ------------------------------------------- */
+
+/* bytes of memory that end just before a forbidden page (at_end) or begin just after one; what is
+ * left of the readable part is filled with a canary. */
+typedef struct guarded {
+    uint8_t *map, *data;
+    size_t map_bytes, slot_bytes, bytes;
+} guarded;
+
+enum { CANARY = 0xa5 };
+
+static guarded guarded_new(size_t max_bytes) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    guarded g = {.slot_bytes = (max_bytes + page - 1) / page * page};
+    g.map_bytes = g.slot_bytes + 2 * page;
+    g.map = mmap(NULL, g.map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(g.map != MAP_FAILED);
+    assert_int_equal(mprotect(g.map + page, g.slot_bytes, PROT_READ | PROT_WRITE), 0);
+    return g;
+}
+
+static void guarded_free(guarded *g) { munmap(g->map, g->map_bytes); }
+
+static void *guarded_place(guarded *g, size_t bytes, bool at_end) {
+    uint8_t *slot = g->map + (g->map_bytes - g->slot_bytes) / 2;
+    assert_true(bytes <= g->slot_bytes);
+    memset(slot, CANARY, g->slot_bytes);
+    g->bytes = bytes;
+    g->data = at_end ? slot + g->slot_bytes - bytes : slot;
+    return g->data;
+}
+
+static void guarded_check(const guarded *g, const char *what) {
+    const uint8_t *slot = g->map + (g->map_bytes - g->slot_bytes) / 2;
+    for (const uint8_t *p = slot; p < slot + g->slot_bytes; p++)
+        if ((p < g->data || p >= g->data + g->bytes) && *p != CANARY)
+            fail_msg("%s: wrote %td bytes from its output", what, p - g->data);
+}
+
+/* ---- Numbers -------------------------------------------------------------------------------- */
+
+typedef enum pattern { RANDOM, INTEGERS, EXTREMES, TIES, N_PATTERNS } pattern;
+
+static float from_bits(uint32_t bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static float draw(tn_random *random, pattern p) {
+    static const uint32_t extremes[] = {
+        0x7fc00000u, 0xffc12345u, 0x7fe54321u, 0x7f800000u, 0xff800000u, 0x00000000u,
+        0x80000000u, 0x00000001u, 0x80000001u, 0x007fffffu, 0x00800000u, 0x80800000u,
+        0x7f7fffffu, 0xff7fffffu, 0x3f800000u, 0xbf800000u, 0x33800000u, 0x42b00000u,
+    };
+    enum { N_EXTREMES = sizeof extremes / sizeof extremes[0] };
+    switch (p) {
+    case RANDOM: return (float)(2 * tn_random_uniform(random) - 1);
+    case INTEGERS: return (float)tn_random_below(random, 17) - 8;
+    case TIES: return from_bits(tn_random_below(random, 2) ? 0x80000000u : 0);
+    default: return from_bits(extremes[tn_random_below(random, N_EXTREMES)]);
+    }
+}
+
+static void fill(tn_random *random, pattern p, float *x, int64_t n) {
+    for (int64_t i = 0; i < n; i++) x[i] = draw(random, p);
+}
+
+static bool same(float a, float b, bool same_nan) {
+    if (!same_nan && a != a && b != b) return true;
+    return memcmp(&a, &b, sizeof a) == 0;
+}
+
+/* ---- The case list -------------------------------------------------------------------------- */
+
+typedef struct arena {
+    guarded in[CASE_MAX_IN], out[CASE_MAX_OUT], bytes_in, bytes_out;
+} arena;
+
+static void for_each_slot(arena *a, void (*visit)(guarded *slot)) {
+    for (int i = 0; i < CASE_MAX_IN; i++) visit(&a->in[i]);
+    for (int i = 0; i < CASE_MAX_OUT; i++) visit(&a->out[i]);
+    visit(&a->bytes_in);
+    visit(&a->bytes_out);
+}
+
+static void slot_new(guarded *slot) { *slot = guarded_new(MAX_N * sizeof(float)); }
+
+/* The same numbers for the same seed, wherever they are placed. */
+static case_data prepare(arena *a, const kernel_case *c, int64_t n, pattern p, bool at_end,
+                         uint64_t seed) {
+    tn_random random = tn_random_begin(seed, TN_PURPOSE_TEST, (uint64_t)n);
+    size_t bytes = (size_t)n * sizeof(float);
+    case_data data;
+    for (int i = 0; i < CASE_MAX_IN; i++) {
+        data.in[i] = guarded_place(&a->in[i], bytes, at_end);
+        fill(&random, p, data.in[i], n);
+    }
+    for (int i = 0; i < CASE_MAX_OUT; i++) {
+        data.out[i] = guarded_place(&a->out[i], bytes, at_end);
+        fill(&random, p, data.out[i], n);
+    }
+    data.bytes_in = guarded_place(&a->bytes_in, (size_t)n, at_end);
+    data.bytes_out = guarded_place(&a->bytes_out, (size_t)n, at_end);
+    for (int64_t i = 0; i < n; i++) {
+        data.bytes_in[i] = 0;
+        if (c->byte_limit > 0)
+            data.bytes_in[i] = (uint8_t)tn_random_below(&random, (uint32_t)c->byte_limit);
+        data.bytes_out[i] = 0xee;
+    }
+    return data;
+}
+
+static void compare(const kernel_case *c, const char *level, int64_t n, pattern p,
+                    const case_data *expected, const case_data *got) {
+    for (int o = 0; o < CASE_MAX_OUT; o++)
+        for (int64_t i = 0; i < n; i++)
+            if (!same(expected->out[o][i], got->out[o][i], c->same_nan))
+                fail_msg("%s, %s, n %d, pattern %d: output %d[%d] is %a, ref has %a", c->name,
+                         level, (int)n, (int)p, o, (int)i, (double)got->out[o][i],
+                         (double)expected->out[o][i]);
+    for (int64_t i = 0; i < n; i++)
+        if (expected->bytes_out[i] != got->bytes_out[i])
+            fail_msg("%s, %s, n %d, pattern %d: byte [%d] is %d, ref has %d", c->name, level,
+                     (int)n, (int)p, (int)i, got->bytes_out[i], expected->bytes_out[i]);
+    assert_int_equal(c->bytes_out && n > 0 && got->bytes_out[0] == 0xee, false);
+}
+
+static void check_arena(arena *a, const char *what) {
+    for (int o = 0; o < CASE_MAX_OUT; o++) guarded_check(&a->out[o], what);
+    guarded_check(&a->bytes_out, what);
+}
+
+static void check_case(const kernel_case *c, arena *ref_arena, arena *arena_of_level) {
+    tn_kernels tables[MAX_LEVELS];
+    int n_levels = levels_here(tables);
+    for (int64_t n = 0; n <= MAX_N; n++)
+        for (pattern p = 0; p < N_PATTERNS; p++)
+            for (int l = 0; l < n_levels; l++)
+                for (int at_end = 0; at_end < 2; at_end++) {
+                    if (n == 0 && c->run == run_transpose) continue;
+                    case_data expected = prepare(ref_arena, c, n, p, true, 1);
+                    case_data got = prepare(arena_of_level, c, n, p, at_end, 1);
+                    c->run(&tables[0], n, &expected);
+                    c->run(&tables[l], n, &got);
+                    compare(c, tables[l].level, n, p, &expected, &got);
+                    check_arena(arena_of_level, c->name);
+                }
+}
+
+/* One test per entry of kernel_cases, which is its initial state. */
+static void levels_agree(void **state) {
+    arena ref_arena, arena_of_level;
+    for_each_slot(&ref_arena, slot_new);
+    for_each_slot(&arena_of_level, slot_new);
+    check_case(*state, &ref_arena, &arena_of_level);
+    for_each_slot(&ref_arena, guarded_free);
+    for_each_slot(&arena_of_level, guarded_free);
+}
+
+/* The reference itself, on values that can be checked by hand. */
+static void reference_is_right(void **state) {
+    tn_kernels k;
+    (void)state;
+    assert_true(tn_kernels_init(&k, "ref", 0));
+    const float x[4] = {-1, 2, NAN, -0.0f}, z[4] = {1, -3, 1, 0.0f};
+    const float *const taps[2] = {x, z};
+    float y[4];
+    uint8_t arg[4];
+    k.relu(4, x, y);
+    assert_true(y[0] == 0 && y[1] == 2 && y[2] != y[2] && y[3] == 0);
+    k.relu_grad(4, x, z, y);
+    assert_true(y[0] == 0 && y[1] == -3 && y[2] == 0 && y[3] == 0);
+    k.max_pool(2, taps, 4, y, arg);
+    assert_true(y[0] == 1 && y[1] == 2 && y[2] != y[2] && y[3] == 0 && signbit(y[3]));
+    assert_true(arg[0] == 1 && arg[1] == 0 && arg[2] == 0 && arg[3] == 0);
+
+    float w[1] = {2}, v[1] = {10}, g[1] = {1};
+    k.sgd(&(tn_sgd_step){.lr = 0.5f, .momentum = 0.5f, .weight_decay = 0.25f}, 1, g, w, v);
+    assert_true(v[0] == 6.5f && w[0] == -1.25f);
+    float m[1] = {0}, v2[1] = {4};
+    w[0] = 1;
+    k.adam(&(tn_adam_step){.step_size = 1, .inv_sqrt_correction2 = 1, .beta1 = 0.5f, .beta2 = 1}, 1,
+           g, w, m, v2);
+    assert_true(m[0] == 0.5f && v2[0] == 4 && w[0] == 0.75f);
+}
+
+/* ---- Dropout -------------------------------------------------------------------------------- */
+
+static uint32_t drawn_word(uint64_t element) {
+    uint32_t counter[4] = {(uint32_t)(element / 8), case_counter[1], case_counter[2],
+                           case_counter[3]};
+    uint32_t out[4];
+    tn_philox(case_key, counter, out);
+    return out[element % 8 / 2] >> (element % 2 ? 16 : 0) & 0xffff;
+}
+
+static void check_dropout(const tn_kernels *k, int64_t first, uint32_t threshold) {
+    enum { N = 300 };
+    float x[N], y[N];
+    for (int i = 0; i < N; i++) x[i] = (float)(i + 1);
+    k->dropout(N, case_key, case_counter, first, threshold, 0.5f, x, y);
+    for (int i = 0; i < N; i++) {
+        uint32_t word = drawn_word((uint64_t)first + (uint64_t)i);
+        float expected = word >= threshold ? 0.5f * x[i] : 0;
+        if (!same(y[i], expected, true))
+            fail_msg("%s: dropout from %lld, threshold %u: element %d", k->level, (long long)first,
+                     threshold, i);
+    }
+}
+
+static void dropout_follows_philox(void **state) {
+    static const uint32_t thresholds[] = {0,     1,     16384,       32768,
+                                          65535, 65536, 0x80000000u, 0xffffffffu};
+    tn_kernels tables[MAX_LEVELS];
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int l = 0; l < n_levels; l++)
+        for (int t = 0; t < 8; t++) {
+            for (int64_t first = 0; first <= 70; first++)
+                check_dropout(&tables[l], first, thresholds[t]);
+            check_dropout(&tables[l], (INT64_C(1) << 34) - 301, thresholds[t]);
+        }
+    /* A word that equals the threshold is kept. */
+    for (int l = 0; l < n_levels; l++)
+        for (uint64_t element = 0; element < 64; element++)
+            check_dropout(&tables[l], 0, drawn_word(element));
+}
+
+/* ---- Tiles ---------------------------------------------------------------------------------- */
+
+enum { MAX_ROWS = TN_TILE_MAX_MR, MAX_COLUMNS = TN_TILE_MAX_NR, A_FLOATS = 3 * DEPTH, B_PAD = 5 };
+
+/* Rows of a, b and c each against a forbidden page of their own. */
+typedef struct tile_data {
+    guarded a_slot[MAX_ROWS], c_slot[MAX_ROWS], b_slot;
+    const float *a[MAX_ROWS];
+    float *c[MAX_ROWS], *b;
+    int64_t offset[DEPTH], ldb;
+} tile_data;
+
+static tile_data *tile_data_new(void) {
+    tile_data *d = calloc(1, sizeof *d);
+    assert_non_null(d);
+    for (int i = 0; i < MAX_ROWS; i++) {
+        d->a_slot[i] = guarded_new(A_FLOATS * sizeof(float));
+        d->c_slot[i] = guarded_new(MAX_COLUMNS * sizeof(float));
+    }
+    d->b_slot = guarded_new((MAX_COLUMNS + B_PAD) * DEPTH * sizeof(float));
+    return d;
+}
+
+static void tile_data_free(tile_data *d) {
+    for (int i = 0; i < MAX_ROWS; i++) {
+        guarded_free(&d->a_slot[i]);
+        guarded_free(&d->c_slot[i]);
+    }
+    guarded_free(&d->b_slot);
+    free(d);
+}
+
+/* Random offsets into rows of A_FLOATS of which the last is used; b of depth rows of nr. */
+static void tile_data_fill(tile_data *d, int nr, int64_t depth, int64_t pad, pattern p,
+                           uint64_t seed) {
+    tn_random random = tn_random_begin(seed, TN_PURPOSE_TEST, (uint64_t)depth);
+    d->ldb = nr + pad;
+    for (int i = 0; i < MAX_ROWS; i++) {
+        float *a = guarded_place(&d->a_slot[i], A_FLOATS * sizeof(float), true);
+        fill(&random, p, a, A_FLOATS);
+        d->a[i] = a;
+        d->c[i] = guarded_place(&d->c_slot[i], (size_t)nr * sizeof(float), true);
+        fill(&random, p, d->c[i], nr);
+    }
+    int64_t n_b = depth == 0 ? 0 : (depth - 1) * d->ldb + nr;
+    d->b = guarded_place(&d->b_slot, (size_t)n_b * sizeof(float), true);
+    fill(&random, p, d->b, n_b);
+    for (int64_t t = 0; t < depth; t++) d->offset[t] = tn_random_below(&random, A_FLOATS);
+    if (depth > 0) d->offset[depth / 2] = A_FLOATS - 1;
+}
+
+static void run_tile(const tn_kernels *k, int m, const tile_data *d, int64_t from, int64_t to) {
+    k->tile(m, d->a, d->offset + from, to - from, d->b + from * d->ldb, d->ldb, d->c);
+}
+
+/* c[i][j] in double, and the bound that its rounding errors obey. */
+static double exact_tile(const tile_data *d, int i, int j, int64_t depth, float start,
+                         double *bound) {
+    double sum = start, magnitude = fabs(sum);
+    for (int64_t t = 0; t < depth; t++) {
+        double product = (double)d->a[i][d->offset[t]] * d->b[t * d->ldb + j];
+        sum += product;
+        magnitude += fabs(product);
+    }
+    *bound = (double)(depth + 1) * 0x1p-23 * magnitude;
+    return sum;
+}
+
+static void check_tile(const tn_kernels *k, int m, int64_t depth, int64_t pad, tile_data *d) {
+    float start[MAX_ROWS][MAX_COLUMNS];
+    for (int exactly = 0; exactly < 2; exactly++) {
+        tile_data_fill(d, k->nr, depth, pad, exactly ? INTEGERS : RANDOM, 5);
+        for (int i = 0; i < MAX_ROWS; i++) memcpy(start[i], d->c[i], (size_t)k->nr * sizeof(float));
+        run_tile(k, m, d, 0, depth);
+        for (int i = 0; i < MAX_ROWS; i++)
+            for (int j = 0; j < k->nr; j++) {
+                double bound, sum = exact_tile(d, i, j, depth, start[i][j], &bound);
+                if (exactly) bound = 0;
+                if (i >= m) sum = start[i][j];
+                if (!(fabs(d->c[i][j] - sum) <= bound))
+                    fail_msg("%s: tile m %d depth %d [%d][%d] is %.9g, not %.9g", k->level, m,
+                             (int)depth, i, j, (double)d->c[i][j], sum);
+            }
+        for (int i = 0; i < MAX_ROWS; i++) guarded_check(&d->c_slot[i], "tile");
+    }
+}
+
+static void tile_computes_sums(void **state) {
+    tn_kernels tables[MAX_LEVELS];
+    tile_data *d = tile_data_new();
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int l = 0; l < n_levels; l++) {
+        assert_in_range(tables[l].mr, 1, TN_TILE_MAX_MR);
+        assert_in_range(tables[l].nr, 1, TN_TILE_MAX_NR);
+        assert_int_equal(tables[l].depth_block * tables[l].nr * (int64_t)sizeof(float), 16384);
+        for (int m = 1; m <= tables[l].mr; m++)
+            for (int64_t depth = 0; depth <= DEPTH; depth++)
+                check_tile(&tables[l], m, depth, depth % 2 * B_PAD, d);
+    }
+    tile_data_free(d);
+}
+
+/* Every row is the same bits at every m, at every place in the tile, and for any cut. */
+static void tile_bits_do_not_depend(void **state) {
+    tn_kernels tables[MAX_LEVELS];
+    tile_data *whole = tile_data_new(), *part = tile_data_new();
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int l = 0; l < n_levels; l++)
+        for (int m = 1; m <= tables[l].mr; m++)
+            for (int64_t cut = 0; cut <= DEPTH; cut += 7) {
+                const tn_kernels *k = &tables[l];
+                size_t row_bytes = (size_t)k->nr * sizeof(float);
+                tile_data_fill(whole, k->nr, DEPTH, 0, RANDOM, 9);
+                tile_data_fill(part, k->nr, DEPTH, 0, RANDOM, 9);
+                run_tile(k, k->mr, whole, 0, DEPTH);
+                run_tile(k, m, part, 0, cut);
+                run_tile(k, m, part, cut, DEPTH);
+                for (int i = 0; i < m; i++) assert_memory_equal(whole->c[i], part->c[i], row_bytes);
+
+                /* row m - 1 of the full tile alone in a tile of one */
+                tile_data_fill(part, k->nr, DEPTH, 0, RANDOM, 9);
+                k->tile(1, part->a + m - 1, part->offset, DEPTH, part->b, part->ldb,
+                        part->c + m - 1);
+                assert_memory_equal(whole->c[m - 1], part->c[m - 1], row_bytes);
+            }
+    tile_data_free(whole);
+    tile_data_free(part);
+}
+
+static void tile_keeps_nan_and_infinity(void **state) {
+    tn_kernels tables[MAX_LEVELS];
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int l = 0; l < n_levels; l++) {
+        const float x[3] = {NAN, INFINITY, 0};
+        const float *const a[1] = {x};
+        float b[3 * MAX_COLUMNS], y[MAX_COLUMNS];
+        float *const c[1] = {y};
+        for (int t = 0; t < 3; t++) {
+            int64_t offset[1] = {t};
+            for (int j = 0; j < MAX_COLUMNS; j++) b[j] = t == 2 ? INFINITY : 1, y[j] = 1;
+            tables[l].tile(1, a, offset, 1, b, tables[l].nr, c);
+            for (int j = 0; j < tables[l].nr; j++)
+                assert_true(t == 1 ? y[j] == INFINITY : y[j] != y[j]);
+        }
+    }
+}
+
+/* ---- Transposition, log-softmax, exp and log ------------------------------------------------ */
+
+static void transposes_any_shape(void **state) {
+    enum { SIDE = 20, LD = 23 };
+    tn_kernels tables[MAX_LEVELS];
+    float src[SIDE * LD];
+    guarded slot = guarded_new(sizeof src);
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int i = 0; i < SIDE * LD; i++) src[i] = (float)i;
+    for (int l = 0; l < n_levels; l++)
+        for (int rows = 0; rows <= SIDE; rows++)
+            for (int columns = 0; columns <= SIDE; columns++) {
+                int n = columns == 0 || rows == 0 ? 0 : (columns - 1) * LD + rows;
+                float *dst = guarded_place(&slot, (size_t)n * sizeof(float), true);
+                memset(dst, 0xff, (size_t)n * sizeof(float));
+                tables[l].transpose(rows, columns, src, LD, dst, LD);
+                for (int j = 0, at = 0; j < columns && n > 0; j++)
+                    for (int i = 0; i < LD && at < n; i++, at++)
+                        assert_true(i < rows ? dst[at] == src[i * LD + j] : dst[at] != dst[at]);
+                guarded_check(&slot, "transpose");
+            }
+    guarded_free(&slot);
+}
+
+static void log_softmax_is_accurate(void **state) {
+    enum { ROWS = 50, N = 10 };
+    tn_kernels tables[MAX_LEVELS];
+    float x[ROWS * N], y[ROWS * N], dy[ROWS * N], dx[ROWS * N];
+    tn_random random = tn_random_begin(3, TN_PURPOSE_TEST, 0);
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int i = 0; i < ROWS * N; i++) x[i] = 30 * draw(&random, RANDOM) * (float)(i / N % 3);
+    fill(&random, RANDOM, dy, ROWS * N);
+    for (int l = 0; l < n_levels; l++) {
+        tables[l].log_softmax(ROWS, N, x, y);
+        tables[l].log_softmax_grad(ROWS, N, y, dy, dx);
+        for (int r = 0; r < ROWS; r++) {
+            double max = -INFINITY, sum = 0, sum_dy = 0;
+            for (int j = 0; j < N; j++) max = fmax(max, x[r * N + j]);
+            for (int j = 0; j < N; j++) sum += exp(x[r * N + j] - max);
+            for (int j = 0; j < N; j++) sum_dy += dy[r * N + j];
+            for (int j = r * N; j < r * N + N; j++) {
+                double expected = x[j] - max - log(sum);
+                assert_true(fabs(y[j] - expected) <= 4e-7 * (1 + fabs(expected)));
+                assert_true(fabs(dx[j] - (dy[j] - exp(y[j]) * sum_dy)) <= 2e-6);
+            }
+        }
+    }
+}
+
+/* |got - exact| in units of the last place of a float near exact. */
+static double ulps(float got, double exact) {
+    int exponent;
+    frexp(exact, &exponent);
+    return fabs(got - exact) / ldexp(1, (exponent < -125 ? -125 : exponent) - 24);
+}
+
+static void exp_and_log_are_accurate(void **state) {
+    double worst_exp = 0, worst_log = 0;
+    (void)state;
+    for (uint32_t bits = 0; bits < 0x7f800000u; bits += 1009) {
+        float x = from_bits(bits);
+        if (x > 0) worst_log = fmax(worst_log, ulps(tn_log(x), log(x)));
+        if (x <= 88.7f) worst_exp = fmax(worst_exp, ulps(tn_exp(x), exp(x)));
+        if (x <= 87.3f) worst_exp = fmax(worst_exp, ulps(tn_exp(-x), exp(-x)));
+    }
+    for (float x = 0.25f; x < 4; x += 0x1p-20f)
+        worst_log = fmax(worst_log, ulps(tn_log(x), log(x)));
+    for (float x = -87.3f; x < 88.7f; x += 0x1p-12f)
+        worst_exp = fmax(worst_exp, ulps(tn_exp(x), exp(x)));
+    print_message("exp within %.3f ulp, log within %.3f ulp\n", worst_exp, worst_log);
+    assert_true(worst_exp <= 2);
+    assert_true(worst_log <= 2);
+}
+
+static void exp_and_log_at_the_edges(void **state) {
+    (void)state;
+    assert_true(tn_exp(0) == 1 && tn_exp(-87.4f) == 0 && tn_exp(-INFINITY) == 0);
+    assert_true(tn_exp(88.71f) == INFINITY && tn_exp(INFINITY) == INFINITY);
+    assert_true(isfinite(tn_exp(88.7f)) && tn_exp(-87.3f) > 0);
+    assert_true(isnan(tn_exp(NAN)) && isnan(tn_log(NAN)));
+    assert_true(tn_log(1) == 0 && tn_log(0) == -INFINITY && tn_log(INFINITY) == INFINITY);
+    assert_true(isnan(tn_log(-1)) && isnan(tn_log(-INFINITY)));
+}
+
+/* ---- Selection ------------------------------------------------------------------------------ */
+
+static void levels_need_their_instructions(void **state) {
+    tn_kernels k;
+    (void)state;
+    assert_true(tn_kernels_init(&k, "ref", 0));
+    assert_true(k.naive);
+    assert_false(tn_kernels_init(&k, "avx512", ~0u));
+    assert_false(tn_kernels_init(&k, "", ~0u));
+    assert_string_equal(tn_kernels_best(0), "ref");
+    for (const char *const *level = tn_kernel_levels() + 1; *level != NULL; level++) {
+        assert_false(tn_kernels_init(&k, *level, 0));
+        if (!tn_kernels_init(&k, *level, tn_isa_detect())) continue;
+        assert_string_equal(k.level, *level);
+        assert_false(k.naive);
+    }
+    assert_true(tn_kernels_init(&k, tn_kernels_best(tn_isa_detect()), tn_isa_detect()));
+#ifdef __x86_64__
+    assert_false(tn_kernels_init(&k, "avx2", TN_ISA_SSE2));
+    assert_string_equal(tn_kernels_best(TN_ISA_SSE2), "sse2");
+    assert_string_equal(tn_kernels_best(TN_ISA_SSE2 | TN_ISA_AVX2), "avx2");
+#endif
+}
+
+static void tenon_cpu_selects(void **state) {
+    tn_kernels k;
+    tn_error error = {""};
+    (void)state;
+    setenv("TENON_CPU", "ref", 1);
+    assert_int_equal(tn_kernels_select(&k, &error), TN_OK);
+    assert_string_equal(k.level, "ref");
+    for (int empty = 0; empty < 2; empty++) {
+        if (empty)
+            setenv("TENON_CPU", "", 1);
+        else
+            unsetenv("TENON_CPU");
+        assert_int_equal(tn_kernels_select(&k, &error), TN_OK);
+        assert_string_equal(k.level, tn_kernels_best(tn_isa_detect()));
+    }
+    setenv("TENON_CPU", "z80", 1);
+    assert_int_equal(tn_kernels_select(&k, &error), TN_ERR_ARGUMENT);
+    assert_non_null(strstr(error.message, "TENON_CPU=z80: no such level (use ref"));
+    assert_int_equal(tn_kernels_select(&k, NULL), TN_ERR_ARGUMENT);
+#ifdef __x86_64__
+    if (tn_isa_detect() & TN_ISA_AVX2)
+        assert_string_equal(error.message, "TENON_CPU=z80: no such level (use ref, sse2 or avx2)");
+    setenv("TENON_CPU", "avx2", 1);
+    if (!(tn_isa_detect() & TN_ISA_AVX2)) {
+        assert_int_equal(tn_kernels_select(&k, &error), TN_ERR_ARGUMENT);
+        assert_string_equal(error.message, "TENON_CPU=avx2: this processor lacks AVX2 and FMA "
+                                           "(use ref or sse2)");
+    }
+#endif
+    unsetenv("TENON_CPU");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reference_is_right),
+        cmocka_unit_test(dropout_follows_philox),
+        cmocka_unit_test(tile_computes_sums),
+        cmocka_unit_test(tile_bits_do_not_depend),
+        cmocka_unit_test(tile_keeps_nan_and_infinity),
+        cmocka_unit_test(transposes_any_shape),
+        cmocka_unit_test(log_softmax_is_accurate),
+        cmocka_unit_test(exp_and_log_are_accurate),
+        cmocka_unit_test(exp_and_log_at_the_edges),
+        cmocka_unit_test(levels_need_their_instructions),
+        cmocka_unit_test(tenon_cpu_selects),
+    };
+    struct CMUnitTest cases[N_KERNEL_CASES];
+    for (int i = 0; i < N_KERNEL_CASES; i++)
+        cases[i] = (struct CMUnitTest){.name = kernel_cases[i].name,
+                                       .test_func = levels_agree,
+                                       .initial_state = (void *)&kernel_cases[i]};
+    int failed = cmocka_run_group_tests_name("kernels", tests, NULL, NULL);
+    failed += cmocka_run_group_tests_name("levels agree", cases, NULL, NULL);
+    return failed;
+}
