@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dataset.c: labelled images in memory, from IDX files or the caller. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/arena.h"
+#include "base/size.h"
+#include "base/status.h"
+#include "data/idx.h"
+
+#ifndef TN_SHARE_DIR
+#define TN_SHARE_DIR "/usr/local/share/tenon"
+#endif
+
+struct tn_dataset {
+    const char *name;
+    int64_t n, height, width, channels;
+    int n_classes;
+    const char **class_names; /* [n_classes] */
+    double mean, std;
+    uint8_t *images; /* malloc'ed */
+    int32_t *labels; /* malloc'ed */
+    tn_arena arena;  /* of the strings */
+};
+
+enum { n_known_classes = 10 };
+
+/* What is known of a data set beyond its files. */
+typedef struct known_set {
+    const char *name;
+    const char *install; /* how to get it; NULL if it comes with Tenon */
+    const char *class_names[n_known_classes];
+} known_set;
+
+static const known_set known_sets[] = {
+    {"mnist", NULL, {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}},
+    {"fashion-mnist",
+     "apt-get install dataset-fashion-mnist",
+     {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+      "Ankle boot"}},
+};
+
+static const known_set *find_known(const char *name) {
+    for (size_t i = 0; i < sizeof known_sets / sizeof *known_sets; i++)
+        if (strcmp(name, known_sets[i].name) == 0) return &known_sets[i];
+    return NULL;
+}
+
+/* ---- What both kinds share ---------------------------------------------------------------- */
+
+/* Exact sums of integers, so the order of pixels does not matter. */
+static void compute_moments(tn_dataset *dataset) {
+    int64_t n = dataset->n * dataset->height * dataset->width * dataset->channels;
+    int64_t count[256] = {0};
+    for (int64_t i = 0; i < n; i++) count[dataset->images[i]]++;
+    double sum = 0, sum_of_squares = 0;
+    for (int v = 0; v < 256; v++) {
+        sum += (double)count[v] * v;
+        sum_of_squares += (double)count[v] * v * v;
+    }
+    double mean = sum / (double)n;
+    double variance = sum_of_squares / (double)n - mean * mean;
+    dataset->mean = mean / 255;
+    dataset->std = sqrt(variance > 0 ? variance : 0) / 255;
+}
+
+static tn_status name_classes(tn_dataset *dataset, tn_error *error) {
+    const known_set *known = find_known(dataset->name);
+    if (known && dataset->n_classes != n_known_classes) known = NULL;
+    size_t bytes = (size_t)dataset->n_classes * sizeof *dataset->class_names;
+    dataset->class_names = tn_arena_alloc(&dataset->arena, bytes);
+    if (!dataset->class_names) return tn_fail_memory(error);
+    for (int i = 0; i < dataset->n_classes; i++) {
+        dataset->class_names[i] =
+            known ? known->class_names[i] : tn_arena_printf(&dataset->arena, "%d", i);
+        if (!dataset->class_names[i]) return tn_fail_memory(error);
+    }
+    return TN_OK;
+}
+
+static tn_status new_dataset(const char *name, size_t name_bytes, tn_dataset **dataset,
+                             tn_error *error) {
+    *dataset = calloc(1, sizeof **dataset);
+    if (!*dataset) return tn_fail_memory(error);
+    (*dataset)->name = tn_arena_printf(&(*dataset)->arena, "%.*s",
+                                       (int)tn_min_i64((int64_t)name_bytes, 4096), name);
+    return (*dataset)->name ? TN_OK : tn_fail_memory(error);
+}
+
+/* ---- Finding the files -------------------------------------------------------------------- */
+
+/* The four files, as their authors named them. */
+static const char *const images_file[] = {"train-images-idx3-ubyte", "t10k-images-idx3-ubyte"};
+static const char *const labels_file[] = {"train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"};
+
+static bool is_directory(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* The path of a file, raw or gzipped, in an arena. Only what is not there may be passed over: a
+ * file that cannot be opened is for the reader to report. */
+static tn_status find_file(tn_arena *arena, const char *directory, const char *file,
+                           const char **path, tn_error *error) {
+    static const char *const endings[] = {"", ".gz"};
+    for (int i = 0; i < 2; i++) {
+        struct stat info;
+        *path = tn_arena_printf(arena, "%s/%s%s", directory, file, endings[i]);
+        if (!*path) return tn_fail_memory(error);
+        if (stat(*path, &info) == 0) return TN_OK;
+        if (errno != ENOENT && errno != ENOTDIR)
+            return tn_fail_errno(error, errno, "cannot read %s", *path);
+    }
+    return tn_fail(error, TN_ERR_NOT_FOUND, "cannot open data set: %s has neither %s nor %s.gz",
+                   directory, file, file);
+}
+
+static tn_status fail_not_found(tn_arena *arena, const char *name, const char *const *places,
+                                int n_places, tn_error *error) {
+    const char *looked_at = "";
+    for (int i = 0; i < n_places; i++) {
+        looked_at = tn_arena_printf(arena, "%s%s%s", looked_at, i ? ", " : "", places[i]);
+        if (!looked_at) return tn_fail_memory(error);
+    }
+    const known_set *known = find_known(name);
+    if (known && known->install)
+        return tn_fail(error, TN_ERR_NOT_FOUND,
+                       "cannot open data set %s: it is not installed (%s; looked at %s)", name,
+                       known->install, looked_at);
+    return tn_fail(error, TN_ERR_NOT_FOUND,
+                   "cannot open data set %s: no such directory (looked at %s; set TENON_DATA to "
+                   "the folder that holds it)",
+                   name, looked_at);
+}
+
+/* The directory a name stands for. A folder of that name without the split's images is passed over
+ * as long as another place may have them. */
+static tn_status find_by_name(tn_arena *arena, const char *name, tn_split split,
+                              const char **directory, tn_error *error) {
+    const char *own = getenv("TENON_DATA");
+    const char *roots[] = {own && *own ? own : NULL, "./data", TN_SHARE_DIR, "/usr/share/datasets"};
+    const char *places[4], *incomplete = NULL;
+    int n_places = 0;
+    for (int i = 0; i < 4; i++) {
+        if (!roots[i]) continue;
+        const char *place = tn_arena_printf(arena, "%s/%s", roots[i], name), *images;
+        if (!place) return tn_fail_memory(error);
+        places[n_places++] = place;
+        if (!is_directory(place)) continue;
+        if (find_file(arena, place, images_file[split], &images, NULL) != TN_ERR_NOT_FOUND) {
+            *directory = place;
+            return TN_OK;
+        }
+        if (!incomplete) incomplete = place;
+    }
+    if (!incomplete) return fail_not_found(arena, name, places, n_places, error);
+    *directory = incomplete;
+    return TN_OK;
+}
+
+static tn_status find_directory(tn_arena *arena, const char *name, tn_split split,
+                                const char **directory, tn_error *error) {
+    *directory = name;
+    if (is_directory(name)) return TN_OK;
+    if (!strchr(name, '/')) return find_by_name(arena, name, split, directory, error);
+    return tn_fail(error, TN_ERR_NOT_FOUND, "cannot open data set %s: no such directory", name);
+}
+
+/* ---- Reading the files -------------------------------------------------------------------- */
+
+static tn_status take_images(tn_dataset *dataset, const char *path, tn_error *error) {
+    tn_idx idx;
+    TN_TRY(tn_idx_read(path, &idx, error));
+    int rank = idx.rank;
+    if (rank != 3) {
+        tn_idx_free(&idx);
+        return tn_fail(error, TN_ERR_FORMAT,
+                       "cannot read %s: it has %d dimensions, images need 3 (count, height, width)",
+                       path, rank);
+    }
+    dataset->n = idx.dims[0];
+    dataset->height = idx.dims[1];
+    dataset->width = idx.dims[2];
+    dataset->channels = 1;
+    dataset->images = idx.data;
+    return TN_OK;
+}
+
+/* Known sets have a fixed number of classes; of others the largest label tells. */
+static tn_status check_labels(tn_dataset *dataset, const char *path, const tn_idx *idx,
+                              tn_error *error) {
+    if (idx->rank != 1)
+        return tn_fail(error, TN_ERR_FORMAT,
+                       "cannot read %s: it has %d dimensions, labels need 1 (count)", path,
+                       idx->rank);
+    if (idx->bytes != dataset->n)
+        return tn_fail(error, TN_ERR_FORMAT,
+                       "cannot read %s: it has %lld labels for %lld images (the files do not "
+                       "belong together)",
+                       path, (long long)idx->bytes, (long long)dataset->n);
+    bool known = find_known(dataset->name) != NULL;
+    dataset->n_classes = known ? n_known_classes : 2;
+    for (int64_t i = 0; i < idx->bytes; i++) {
+        if (idx->data[i] < dataset->n_classes) continue;
+        if (known)
+            return tn_fail(error, TN_ERR_FORMAT,
+                           "cannot read %s: label %d of image %lld is out of range (%s has the "
+                           "labels 0 to %d)",
+                           path, idx->data[i], (long long)i, dataset->name, n_known_classes - 1);
+        dataset->n_classes = idx->data[i] + 1;
+    }
+    return TN_OK;
+}
+
+static tn_status take_labels(tn_dataset *dataset, const char *path, tn_error *error) {
+    tn_idx idx;
+    TN_TRY(tn_idx_read(path, &idx, error));
+    tn_status status = check_labels(dataset, path, &idx, error);
+    if (status == TN_OK) {
+        dataset->labels = malloc((size_t)idx.bytes * sizeof *dataset->labels);
+        if (!dataset->labels) status = tn_fail_memory(error);
+    }
+    for (int64_t i = 0; status == TN_OK && i < idx.bytes; i++) dataset->labels[i] = idx.data[i];
+    tn_idx_free(&idx);
+    return status;
+}
+
+static tn_status open_files(tn_dataset *dataset, const char *name, tn_split split,
+                            tn_error *error) {
+    tn_arena *arena = &dataset->arena;
+    const char *directory, *images, *labels;
+    TN_TRY(find_directory(arena, name, split, &directory, error));
+    TN_TRY(find_file(arena, directory, images_file[split], &images, error));
+    TN_TRY(find_file(arena, directory, labels_file[split], &labels, error));
+    TN_TRY(take_images(dataset, images, error));
+    TN_TRY(take_labels(dataset, labels, error));
+    compute_moments(dataset);
+    return name_classes(dataset, error);
+}
+
+/* ---- Public functions --------------------------------------------------------------------- */
+
+tn_status tn_dataset_open(const char *name, tn_split split, tn_dataset **dataset, tn_error *error) {
+    if (!name || !*name)
+        return tn_fail(error, TN_ERR_ARGUMENT, "the name of the data set is empty");
+    if (split != TN_TRAIN && split != TN_TEST)
+        return tn_fail(error, TN_ERR_ARGUMENT, "no such split: %d", (int)split);
+    size_t end = strlen(name);
+    while (end > 1 && name[end - 1] == '/') end--;
+    size_t begin = end;
+    while (begin > 0 && name[begin - 1] != '/') begin--;
+
+    tn_dataset *opened = NULL;
+    tn_status status = new_dataset(name + begin, end - begin, &opened, error);
+    if (status == TN_OK) status = open_files(opened, name, split, error);
+    if (status == TN_OK)
+        *dataset = opened;
+    else
+        tn_dataset_free(opened);
+    return status;
+}
+
+static tn_status check_created(const tn_dataset *dataset, const uint8_t *images,
+                               const int32_t *labels, int64_t *bytes, tn_error *error) {
+    int64_t dims[] = {dataset->n, dataset->height, dataset->width, dataset->channels};
+    for (int i = 0; i < 4; i++)
+        if (dims[i] < 1)
+            return tn_fail(error, TN_ERR_ARGUMENT,
+                           "a data set of %lldx%lldx%lldx%lld pixels is "
+                           "empty",
+                           (long long)dims[0], (long long)dims[1], (long long)dims[2],
+                           (long long)dims[3]);
+    int64_t label_bytes;
+    if (!tn_size_product(dims, 4, bytes) || !tn_size_mul(dataset->n, 4, &label_bytes))
+        return tn_fail(error, TN_ERR_ARGUMENT, "the dimensions of the data set are too large");
+    if (dataset->n_classes < 1)
+        return tn_fail(error, TN_ERR_ARGUMENT, "a data set needs classes, not %d",
+                       dataset->n_classes);
+    if (!images || !labels) return tn_fail(error, TN_ERR_ARGUMENT, "images or labels are NULL");
+    for (int64_t i = 0; i < dataset->n; i++)
+        if (labels[i] < 0 || labels[i] >= dataset->n_classes)
+            return tn_fail(error, TN_ERR_ARGUMENT,
+                           "label %d of image %lld is out of range (0 to %d)", labels[i],
+                           (long long)i, dataset->n_classes - 1);
+    return TN_OK;
+}
+
+static tn_status copy_created(tn_dataset *dataset, const uint8_t *images, const int32_t *labels,
+                              tn_error *error) {
+    int64_t bytes = 0;
+    TN_TRY(check_created(dataset, images, labels, &bytes, error));
+    size_t label_bytes = (size_t)dataset->n * sizeof *labels;
+    dataset->images = malloc((size_t)bytes);
+    dataset->labels = malloc(label_bytes);
+    if (!dataset->images || !dataset->labels) return tn_fail_memory(error);
+    memcpy(dataset->images, images, (size_t)bytes);
+    memcpy(dataset->labels, labels, label_bytes);
+    compute_moments(dataset);
+    return name_classes(dataset, error);
+}
+
+tn_status tn_dataset_create(const char *name, int64_t n, int64_t height, int64_t width,
+                            int64_t channels, int n_classes, const uint8_t *images,
+                            const int32_t *labels, tn_dataset **dataset, tn_error *error) {
+    if (!name) name = "";
+    tn_dataset *created = NULL;
+    tn_status status = new_dataset(name, strlen(name), &created, error);
+    if (status == TN_OK) {
+        created->n = n;
+        created->height = height;
+        created->width = width;
+        created->channels = channels;
+        created->n_classes = n_classes;
+        status = copy_created(created, images, labels, error);
+    }
+    if (status == TN_OK)
+        *dataset = created;
+    else
+        tn_dataset_free(created);
+    return status;
+}
+
+void tn_dataset_free(tn_dataset *dataset) {
+    if (!dataset) return;
+    free(dataset->images);
+    free(dataset->labels);
+    tn_arena_free(&dataset->arena);
+    free(dataset);
+}
+
+void tn_dataset_describe(const tn_dataset *dataset, tn_dataset_info *info) {
+    tn_dataset_info full = {.size = info->size,
+                            .name = dataset->name,
+                            .n = dataset->n,
+                            .channels = dataset->channels,
+                            .height = dataset->height,
+                            .width = dataset->width,
+                            .n_classes = dataset->n_classes,
+                            .class_names = dataset->class_names,
+                            .mean = dataset->mean,
+                            .std = dataset->std};
+    memcpy(info, &full, info->size < sizeof full ? info->size : sizeof full);
+}
+
+const uint8_t *tn_dataset_images(const tn_dataset *dataset) { return dataset->images; }
+
+const int32_t *tn_dataset_labels(const tn_dataset *dataset) { return dataset->labels; }
