@@ -108,7 +108,7 @@ static void sha256_of_file(const char *path, bool inflate, char hex[65]) {
 
 /* The table rows are "| `file` | size | `sha256` |". */
 static void assert_row(const char *readme, const char *file, const char *hex) {
-    char start[64];
+    char start[128];
     snprintf(start, sizeof start, "| `%s` |", file);
     const char *row = strstr(readme, start), *found = row ? strstr(row, hex) : NULL;
     const char *line_end = row ? strchr(row, '\n') : NULL;
