@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tenon.h: the public interface of Tenon, which trains convolutional networks on CPUs and runs
+ * them there.
+ *
+ * In reading order: errors, the processor, data sets, models, sessions (inference), training.
+ *
+ * Conventions
+ * - A function that can fail returns tn_status and takes a tn_error of the caller's (or NULL),
+ *   which then holds one line: what failed, why, and what to do about it.
+ * - Option and result structures begin with `size`, which the caller sets to sizeof the structure
+ *   (TN_INIT does); every other option left zero means "the default".
+ * - Out-parameters are written only on success, unless said otherwise.
+ * - Whatever tn_X_open, _create, _build or _load returns belongs to the caller until tn_X_free,
+ *   which accepts NULL.
+ * - Strings are UTF-8. Sizes and dimensions are int64_t. Images are uint8 [n][height][width]
+ *   [channels]; tensors are float32 in ONNX order, images as [n][channels][height][width] in 0..1.
+ * - No function exits the process, installs a signal handler or writes to a standard stream. */
+#ifndef TENON_TENON_H
+#define TENON_TENON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define TN_API __attribute__((visibility("default")))
+#else
+#define TN_API
+#endif
+
+#define TN_VERSION "0.1.0"
+
+/* TN_INIT(tn_train_options) is a tn_train_options with its size set and everything else default. */
+#define TN_INIT(type) ((type){.size = sizeof(type)})
+
+/* The version of the library in use, such as "0.1.0". */
+TN_API const char *tn_version(void);
+
+/* ---- Errors ------------------------------------------------------------------------------- */
+
+typedef enum tn_status {
+    TN_OK = 0,
+    TN_ERR_ARGUMENT,    /* the caller asked for something that makes no sense */
+    TN_ERR_MEMORY,      /* out of memory */
+    TN_ERR_IO,          /* the operating system refused to read or write */
+    TN_ERR_NOT_FOUND,   /* no such file, data set or built-in model */
+    TN_ERR_FORMAT,      /* a file is damaged or is not what it claims to be */
+    TN_ERR_UNSUPPORTED, /* valid, but beyond what this version does */
+    TN_ERR_MISMATCH,    /* two valid things that do not belong together */
+    TN_ERR_NUMERIC,     /* the loss is not a finite number any more */
+    TN_STOPPED          /* ended early because the caller asked for it */
+} tn_status;
+
+typedef struct tn_error {
+    char message[1024]; /* one line without a line feed; "" when nothing failed */
+} tn_error;
+
+/* A short lower-case name of a status, such as "format". */
+TN_API const char *tn_status_name(tn_status status);
+
+/* Receives warnings, one line each; `user` is what was given beside the callback. */
+typedef void tn_log_fn(void *user, const char *message);
+
+/* ---- The processor ------------------------------------------------------------------------ */
+
+/* What the machine has, what this process may use of it, and what Tenon will use. */
+typedef struct tn_cpu_info {
+    size_t size;
+    char model[96];          /* as the processor names itself */
+    char levels[64];         /* kernel levels that run here, best last: "ref sse2 avx2" */
+    char level[16];          /* the level in use; the environment variable TENON_CPU overrides it */
+    int packages;            /* processor sockets */
+    int numa_nodes;          /* memory nodes */
+    int cores;               /* physical cores of the machine */
+    int hardware_threads;    /* logical processors of the machine */
+    int allowed_cores;       /* physical cores in this process's affinity mask */
+    int allowed_threads;     /* logical processors in this process's affinity mask */
+    double quota_cpus;       /* CPUs the cgroup quota grants; 0 without a quota */
+    int64_t l1d_bytes, l2_bytes, l3_bytes; /* of one instance; 0 if unknown */
+    int n_threads;           /* the core budget: threads that Tenon uses by default */
+    char reason[256];        /* where the budget comes from, in a sentence */
+    char advice[512];        /* on hyper-threads, in one or two sentences */
+} tn_cpu_info;
+
+/* Inspects the machine. Fails with TN_ERR_ARGUMENT if TENON_CPU names no level that runs here. */
+TN_API tn_status tn_cpu_inspect(tn_cpu_info *info, tn_error *error);
+
+/* ---- Data sets ---------------------------------------------------------------------------- */
+
+/* Labelled images in memory; immutable, may be shared between threads. */
+typedef struct tn_dataset tn_dataset;
+
+typedef enum tn_split { TN_TRAIN = 0, TN_TEST } tn_split;
+
+typedef struct tn_dataset_info {
+    size_t size;
+    const char *name;               /* as given to tn_dataset_open, or the folder's last part */
+    int64_t n;                      /* images */
+    int64_t channels, height, width;
+    int n_classes;
+    const char *const *class_names; /* [n_classes] */
+    double mean, std;               /* of all pixels, in 0..1 */
+} tn_dataset_info;
+
+/* Opens a data set by name ("mnist", "fashion-mnist") or directory of four IDX files, gzipped or
+ * raw. A name is looked for in $TENON_DATA, ./data, the installed share folder and where Debian
+ * puts it. Fails with TN_ERR_NOT_FOUND (the message says which package to install),
+ * TN_ERR_FORMAT for damaged files, TN_ERR_IO, TN_ERR_MEMORY. */
+TN_API tn_status tn_dataset_open(const char *name, tn_split split, tn_dataset **dataset,
+                                 tn_error *error);
+/* A data set of the caller's own images [n][height][width][channels] and labels [n] in
+ * 0..n_classes-1, both copied. Fails with TN_ERR_ARGUMENT for a label out of range. */
+TN_API tn_status tn_dataset_create(const char *name, int64_t n, int64_t height, int64_t width,
+                                   int64_t channels, int n_classes, const uint8_t *images,
+                                   const int32_t *labels, tn_dataset **dataset, tn_error *error);
+TN_API void tn_dataset_free(tn_dataset *dataset);
+/* The strings belong to the data set. */
+TN_API void tn_dataset_describe(const tn_dataset *dataset, tn_dataset_info *info);
+TN_API const uint8_t *tn_dataset_images(const tn_dataset *dataset); /* [n][height][width][channels] */
+TN_API const int32_t *tn_dataset_labels(const tn_dataset *dataset); /* [n] */
+
+/* Reads a PNG file into pixels [height][width][channels] (channels 1 or 3), converting colour to
+ * grey (ITU-R BT.601) or grey to colour, blending transparency onto black, and resizing if needed.
+ * *resized (may be NULL) tells whether the size differed. */
+TN_API tn_status tn_image_read(const char *path, int64_t height, int64_t width, int64_t channels,
+                               uint8_t *pixels, bool *resized, tn_error *error);
+
+/* ---- Tensors ------------------------------------------------------------------------------ */
+
+#define TN_MAX_RANK 8
+
+typedef enum tn_dtype { TN_FLOAT32 = 0, TN_UINT8, TN_INT32, TN_INT64 } tn_dtype;
+
+/* A view of the caller's memory in row-major order. */
+typedef struct tn_tensor {
+    const char *name;          /* of the model's input or output; NULL matches by position */
+    tn_dtype dtype;
+    int rank;
+    int64_t dims[TN_MAX_RANK]; /* dims[0] counts the samples of a batch */
+    void *data;
+    size_t bytes;              /* size of data */
+} tn_tensor;
+
+/* Reads a tensor from a .npy file or an ONNX TensorProto (.pb); tensor->data is released by
+ * tn_tensor_free. */
+TN_API tn_status tn_tensor_load(const char *path, tn_tensor *tensor, tn_error *error);
+/* Writes a tensor to a .npy or .pb file, by the ending of path; replaces an existing file. */
+TN_API tn_status tn_tensor_save(const char *path, const tn_tensor *tensor, tn_error *error);
+TN_API void tn_tensor_free(tn_tensor *tensor);
+
+/* ---- Models ------------------------------------------------------------------------------- */
+
+/* A graph of operators and its weights; immutable, may be shared between threads. */
+typedef struct tn_model tn_model;
+
+typedef struct tn_model_options {
+    size_t size;
+    int64_t channels, height, width; /* of an input image; default 1, 28, 28 */
+    int n_classes;                   /* default 10 */
+    const char *const *class_names;  /* [n_classes], copied; default the numbers */
+    double mean, std;                /* the model normalises pixels in 0..1 by these;
+                                        default 0.1307 and 0.3081, those of MNIST */
+    uint64_t seed;                   /* of the initial weights */
+} tn_model_options;
+
+typedef struct tn_model_info {
+    size_t size;
+    const char *name;
+    int n_inputs, n_outputs, n_nodes, n_parameter_tensors;
+    int64_t parameters;             /* trainable numbers */
+    int64_t macs;                   /* multiply-accumulates of one sample */
+    int64_t channels, height, width;/* of an input image; 0 if the model takes no images */
+    int n_classes;                  /* 0 if unknown */
+    const char *const *class_names; /* [n_classes] */
+    int opset;                      /* of ONNX */
+    bool quantised;                 /* holds INT8 operators */
+    char weights_sha256[65];        /* of all parameters in canonical form, in hexadecimal */
+} tn_model_info;
+
+typedef struct tn_node_info {
+    size_t size;
+    const char *name, *op;
+    tn_tensor output;   /* name, type and shape of the first output for a batch of 1; no data */
+    char attributes[192]; /* "kernel 3x3, stride 1x1, ..." */
+    int64_t parameters, macs;
+} tn_node_info;
+
+/* Names of the built-in models, NULL-terminated. */
+TN_API const char *const *tn_model_builtin_names(void);
+/* Builds a built-in model with fresh weights. Fails with TN_ERR_NOT_FOUND (the message lists the
+ * names) and TN_ERR_ARGUMENT for an image size that the model cannot take. */
+TN_API tn_status tn_model_build(const char *name, const tn_model_options *options, tn_model **model,
+                                tn_error *error);
+/* Reads an ONNX file. Fails with TN_ERR_FORMAT, TN_ERR_UNSUPPORTED (naming node, operator and
+ * opset), TN_ERR_NOT_FOUND, TN_ERR_IO, TN_ERR_MEMORY. */
+TN_API tn_status tn_model_load(const char *path, tn_model **model, tn_error *error);
+TN_API tn_status tn_model_load_memory(const void *bytes, size_t n_bytes, tn_model **model,
+                                      tn_error *error);
+/* Writes an ONNX file (opset 17, IR version 8): complete or not at all. */
+TN_API tn_status tn_model_save(const tn_model *model, const char *path, tn_error *error);
+TN_API void tn_model_free(tn_model *model);
+/* Strings belong to the model. */
+TN_API void tn_model_describe(const tn_model *model, tn_model_info *info);
+TN_API void tn_model_describe_input(const tn_model *model, int i, tn_tensor *tensor);
+TN_API void tn_model_describe_output(const tn_model *model, int i, tn_tensor *tensor);
+TN_API void tn_model_describe_node(const tn_model *model, int i, tn_node_info *info);
+
+/* ---- Sessions: inference ------------------------------------------------------------------ */
+
+/* A model prepared for running: plan, memory, threads. For one thread at a time. */
+typedef struct tn_session tn_session;
+
+typedef enum tn_mode {
+    TN_MODE_REFERENCE = 0 /* the graph as it was trained, no passes */
+} tn_mode;
+
+typedef struct tn_session_options {
+    size_t size;
+    tn_mode mode;
+    int n_threads;     /* default: the core budget */
+    int64_t max_batch; /* the largest batch of one run; default 64 */
+} tn_session_options;
+
+/* The model must outlive the session. Fails with TN_ERR_MEMORY, TN_ERR_ARGUMENT,
+ * TN_ERR_UNSUPPORTED. */
+TN_API tn_status tn_session_create(const tn_model *model, const tn_session_options *options,
+                                   tn_session **session, tn_error *error);
+TN_API void tn_session_free(tn_session *session);
+TN_API int tn_session_threads(const tn_session *session);
+/* The shape of output i for a batch of n samples; data is NULL, bytes is what it needs. */
+TN_API tn_status tn_session_output(const tn_session *session, int i, int64_t n, tn_tensor *tensor,
+                                   tn_error *error);
+/* Runs the model on one batch. inputs and outputs match the model's by name, or by position where
+ * name is NULL; outputs that are not asked for are not delivered. Fails with TN_ERR_MISMATCH if a
+ * name, type, shape or size does not fit. */
+TN_API tn_status tn_session_run(tn_session *session, const tn_tensor *inputs, int n_inputs,
+                                const tn_tensor *outputs, int n_outputs, tn_error *error);
+/* Runs an image model on n images [n][height][width][channels], in batches of max_batch, and
+ * writes its first output to scores [n][n_classes]. */
+TN_API tn_status tn_session_classify(tn_session *session, const uint8_t *images, int64_t n,
+                                     float *scores, tn_error *error);
+
+typedef struct tn_evaluation {
+    size_t size;
+    int64_t n, n_correct;
+    double accuracy;     /* n_correct / n */
+    double loss;         /* mean cross-entropy in nats */
+    double seconds, images_per_s;
+} tn_evaluation;
+
+/* Classifies a whole data set. predictions [n] may be NULL. */
+TN_API tn_status tn_session_evaluate(tn_session *session, const tn_dataset *dataset,
+                                     int32_t *predictions, tn_evaluation *evaluation,
+                                     tn_error *error);
+
+/* ---- Training ----------------------------------------------------------------------------- */
+
+typedef enum tn_optimizer {
+    TN_OPTIMIZER_DEFAULT = 0, /* of the model's recipe */
+    TN_OPTIMIZER_SGD,         /* with momentum */
+    TN_OPTIMIZER_ADAM
+} tn_optimizer;
+
+typedef enum tn_schedule {
+    TN_SCHEDULE_DEFAULT = 0, /* of the model's recipe */
+    TN_SCHEDULE_CONSTANT,
+    TN_SCHEDULE_STEP,        /* the learning rate falls tenfold after each third of training */
+    TN_SCHEDULE_ONE_CYCLE    /* rises for 30 % of training, then falls to almost nothing */
+} tn_schedule;
+
+/* What a progress callback is told. Called from the training thread after every step, and once more
+ * with epoch_end set at the end of each epoch. */
+typedef struct tn_progress {
+    size_t size;
+    int64_t epoch, epochs;          /* epoch counts from 1 */
+    int64_t step, steps;            /* done and in all */
+    int64_t step_in_epoch, steps_per_epoch;
+    double loss, accuracy;          /* means over this epoch so far, on the training data */
+    double held_out_loss, held_out_accuracy; /* NaN without a held-out split or before epoch_end */
+    double lr;
+    double images_per_s;            /* over this run */
+    double seconds, seconds_left;
+    bool epoch_end;
+} tn_progress;
+
+typedef struct tn_train_options {
+    size_t size;
+    /* Zero stands for the model's recipe, or the value given here. */
+    int64_t epochs;
+    int64_t batch_size;
+    tn_optimizer optimizer;
+    tn_schedule schedule;
+    double lr;               /* peak learning rate */
+    double momentum;         /* of SGD; 0.9; negative for none */
+    double weight_decay;     /* L2 for SGD, and for Adam as PyTorch's Adam; 0 */
+    double label_smoothing;  /* 0 */
+    double held_out;         /* fraction of the training data kept for validation, in [0, 1); 0 */
+    int64_t limit;           /* use only the first `limit` training images; 0 for all */
+    int64_t max_steps;       /* stop after so many steps in all, as if asked to; 0 for no limit */
+    uint64_t seed;           /* of order, dropout; 0 is a seed like any other */
+    int n_threads;           /* default: the core budget */
+    const char *checkpoint_dir; /* NULL writes no checkpoints; made if missing */
+    int64_t checkpoint_every;   /* steps between checkpoints; default: the end of each epoch */
+    int checkpoint_keep;        /* the last so many are kept; 3 */
+    bool resume;             /* go on from the newest good checkpoint in checkpoint_dir */
+    const volatile int *stop; /* polled between steps; non-zero ends training with a checkpoint */
+    void (*on_progress)(void *user, const tn_progress *progress);
+    tn_log_fn *log;
+    void *user;              /* passed to both callbacks */
+} tn_train_options;
+
+typedef struct tn_train_result {
+    size_t size;
+    int64_t steps, epochs;   /* done in all, resumed ones included */
+    int64_t images;          /* trained on in this run */
+    double loss, accuracy;   /* of the last epoch, on the training data */
+    double held_out_loss, held_out_accuracy; /* NaN without a held-out split */
+    double seconds, images_per_s;
+    int n_threads;
+    int64_t batch_size;
+    bool resumed, stopped;
+    tn_optimizer optimizer;
+    tn_schedule schedule;
+    double lr;
+    char checkpoint[1024];   /* path of the last checkpoint written; "" if none */
+} tn_train_result;
+
+/* Fills the zeros of options with the recipe of model; for telling a user what will be done. */
+TN_API void tn_train_resolve(const tn_model *model, const tn_dataset *dataset,
+                             tn_train_options *options);
+
+/* Trains a copy of model and returns it in *trained. The same model, data, options and kernel level
+ * give the same bits for any number of threads. Returns TN_OK; TN_STOPPED after options->stop or
+ * max_steps (with *trained and *result filled, and a checkpoint if a directory was given);
+ * TN_ERR_NUMERIC if the loss is not finite (the last good checkpoint is kept); TN_ERR_MISMATCH if
+ * model and data, or checkpoint and model, do not fit; TN_ERR_IO if the directory cannot be
+ * written, which is tried before the first step. */
+TN_API tn_status tn_train(const tn_model *model, const tn_dataset *dataset,
+                          const tn_train_options *options, tn_model **trained,
+                          tn_train_result *result, tn_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

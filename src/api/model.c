@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* model.c: the public face of models. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "graph/op.h"
+#include "models/models.h"
+#include "onnx/onnx.h"
+
+/* Beyond it protobuf itself gives up. */
+static const int64_t file_limit = INT32_MAX;
+
+static tn_model_options with_defaults(const tn_model_options *given) {
+    tn_model_options o = TN_INIT(tn_model_options);
+    if (given) memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
+    if (o.channels == 0) o.channels = 1;
+    if (o.height == 0) o.height = 28;
+    if (o.width == 0) o.width = 28;
+    if (o.n_classes == 0) o.n_classes = 10;
+    if (o.std == 0) {
+        o.mean = 0.1307;
+        o.std = 0.3081;
+    }
+    return o;
+}
+
+tn_status tn_model_build(const char *name, const tn_model_options *options, tn_model **model,
+                         tn_error *error) {
+    const tn_builtin *builtin = tn_builtin_find(name);
+    const tn_model_options o = with_defaults(options);
+    tn_graph *graph;
+    if (!builtin) {
+        char names[256] = "";
+        for (const char *const *n = tn_model_builtin_names(); *n; n++)
+            snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s",
+                     names[0] ? ", " : "", *n);
+        return tn_fail(error, TN_ERR_NOT_FOUND, "no built-in model \"%s\" (there are %s)", name,
+                       names);
+    }
+    if (o.channels < 1 || o.height < 1 || o.width < 1 || o.n_classes < 2 || !(o.std > 0))
+        return tn_fail(error, TN_ERR_ARGUMENT, "a model of %lld classes for %lldx%lldx%lld images",
+                       (long long)o.n_classes, (long long)o.channels, (long long)o.height,
+                       (long long)o.width);
+    TN_TRY(tn_graph_create(&graph, error));
+    tn_status status = builtin->build(&o, graph, error);
+    if (status != TN_OK) {
+        tn_graph_free(graph);
+        if (status != TN_ERR_FORMAT) return status;
+        return tn_fail_within(error, TN_ERR_ARGUMENT, "%s cannot take images of %lldx%lld", name,
+                              (long long)o.height, (long long)o.width);
+    }
+    TN_TRY(tn_model_create(graph, name, o.class_names ? o.n_classes : 0, o.class_names, 17, model,
+                           error));
+    (*model)->recipe = builtin->recipe;
+    return TN_OK;
+}
+
+/* A model that carries the name of a built-in one is trained as that. */
+static void adopt_recipe(tn_model *model) {
+    const tn_builtin *builtin = tn_builtin_find(model->name);
+    if (builtin) model->recipe = builtin->recipe;
+}
+
+tn_status tn_model_load_memory(const void *bytes, size_t n_bytes, tn_model **model,
+                               tn_error *error) {
+    TN_TRY(tn_onnx_import(bytes, n_bytes, NULL, model, error));
+    adopt_recipe(*model);
+    return TN_OK;
+}
+
+tn_status tn_model_load(const char *path, tn_model **model, tn_error *error) {
+    void *bytes;
+    int64_t n;
+    TN_TRY(tn_file_read(path, file_limit, &bytes, &n, error));
+    tn_status status = tn_onnx_import(bytes, (size_t)n, path, model, error);
+    free(bytes);
+    if (status != TN_OK) return tn_fail_within(error, status, "%s", path);
+    adopt_recipe(*model);
+    return TN_OK;
+}
+
+tn_status tn_model_save(const tn_model *model, const char *path, tn_error *error) {
+    void *bytes;
+    size_t n;
+    TN_TRY(tn_onnx_export(model, &bytes, &n, error));
+    tn_status status = tn_file_replace(path, bytes, n, error);
+    free(bytes);
+    return status;
+}
+
+/* ---- Descriptions ---------------------------------------------------------------------------- */
+
+static int64_t node_macs(const tn_node *node) { return node->op->macs ? node->op->macs(node) : 0; }
+
+void tn_model_describe(const tn_model *model, tn_model_info *info) {
+    const tn_graph *graph = model->graph;
+    tn_model_info i = {.size = sizeof i,
+                       .name = model->name,
+                       .n_inputs = graph->n_inputs,
+                       .n_outputs = graph->n_outputs,
+                       .n_nodes = graph->n_nodes,
+                       .n_parameter_tensors = graph->n_parameters,
+                       .channels = model->channels,
+                       .height = model->height,
+                       .width = model->width,
+                       .n_classes = model->n_classes,
+                       .class_names = (const char *const *)model->class_names,
+                       .opset = model->opset};
+    for (int k = 0; k < graph->n_parameters; k++)
+        i.parameters += tn_shape_elements(&graph->parameters[k]->shape);
+    for (int k = 0; k < graph->n_nodes; k++) i.macs += node_macs(graph->nodes[k]);
+    tn_model_weights_sha256(model, i.weights_sha256);
+    size_t size = info->size < sizeof i ? info->size : sizeof i;
+    i.size = info->size;
+    memcpy(info, &i, size);
+}
+
+static void describe_value(const tn_value *v, tn_tensor *tensor) {
+    *tensor = (tn_tensor){.name = v->name, .dtype = v->dtype, .rank = v->shape.rank};
+    memcpy(tensor->dims, v->shape.dims, sizeof tensor->dims);
+    tensor->bytes = (size_t)tn_shape_elements(&v->shape) * tn_dtype_file_bytes(v->dtype);
+}
+
+void tn_model_describe_input(const tn_model *model, int i, tn_tensor *tensor) {
+    describe_value(model->graph->inputs[i], tensor);
+}
+
+void tn_model_describe_output(const tn_model *model, int i, tn_tensor *tensor) {
+    describe_value(model->graph->outputs[i], tensor);
+}
+
+void tn_model_describe_node(const tn_model *model, int i, tn_node_info *info) {
+    const tn_node *node = model->graph->nodes[i];
+    tn_node_info n = {.size = info->size, .name = node->name, .op = node->op->name};
+    describe_value(node->outputs[0], &n.output);
+    tn_attrs_print(node->op, node->attrs, n.attributes, sizeof n.attributes);
+    for (int k = 0; k < node->n_inputs; k++)
+        if (node->inputs[k] && node->inputs[k]->kind == TN_VALUE_PARAMETER)
+            n.parameters += tn_shape_elements(&node->inputs[k]->shape);
+    n.macs = node_macs(node);
+    memcpy(info, &n, info->size < sizeof n ? info->size : sizeof n);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* session.c: running models. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/size.h"
+#include "cpu/topology.h"
+#include "graph/model.h"
+#include "graph/plan.h"
+#include "models/pixel_graph.h"
+
+/* A plan and what it runs on. */
+typedef struct runner {
+    tn_graph *graph;
+    tn_plan *plan;
+    tn_execution *execution;
+    real *parameters;
+    bool ran;
+} runner;
+
+struct tn_session {
+    const tn_model *model;
+    tn_kernels kernels;
+    tn_pool *pool;
+    int64_t max_batch;
+    runner tensors; /* takes the model's own inputs */
+    runner pixels;  /* takes uint8 images; made when first needed */
+    real *scores;   /* [max_batch][n_classes] */
+};
+
+/* ---- Runners --------------------------------------------------------------------------------- */
+
+static void runner_free(runner *r) {
+    tn_execution_free(r->execution);
+    tn_plan_free(r->plan);
+    tn_graph_free(r->graph);
+    free(r->parameters);
+    *r = (runner){0};
+}
+
+/* Plans r->graph and arranges the model's weights for it. */
+static tn_status runner_prepare(runner *r, const tn_session *s, tn_error *error) {
+    const tn_plan_options options = {.max_batch = s->max_batch,
+                                     .n_shards = 1,
+                                     .n_threads = tn_pool_threads(s->pool),
+                                     .kernels = &s->kernels};
+    TN_TRY(tn_plan_build(r->graph, NULL, &options, &r->plan, error));
+    size_t bytes = (size_t)tn_plan_parameters_size(r->plan) * sizeof(real);
+    r->parameters = tn_aligned_alloc(bytes);
+    if (!r->parameters) return tn_fail_memory(error);
+    memset(r->parameters, 0, bytes);
+    for (int i = 0; i < r->graph->n_parameters; i++)
+        tn_plan_arrange(r->plan, i, r->graph->parameters[i]->data, r->parameters);
+    return tn_execution_create(r->plan, s->pool, &r->execution, error);
+}
+
+static void runner_run(runner *r, int64_t batch, const void *const *inputs, void *const *outputs) {
+    const tn_step step = {.batch = batch};
+    const tn_bindings bindings = {.inputs = inputs, .outputs = outputs,
+                                  .parameters = r->parameters, .parameters_changed = !r->ran};
+    tn_execution_run(r->execution, &bindings, &step);
+    r->ran = true;
+}
+
+/* ---- Sessions -------------------------------------------------------------------------------- */
+
+tn_status tn_session_create(const tn_model *model, const tn_session_options *options,
+                            tn_session **session, tn_error *error) {
+    tn_session_options o = TN_INIT(tn_session_options);
+    if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    if (o.mode != TN_MODE_REFERENCE)
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "mode %d is not there yet (use reference)",
+                       (int)o.mode);
+    if (o.n_threads < 0 || o.max_batch < 0)
+        return tn_fail(error, TN_ERR_ARGUMENT, "%d threads for a batch of %lld", o.n_threads,
+                       (long long)o.max_batch);
+    tn_session *s = calloc(1, sizeof *s);
+    if (!s) return tn_fail_memory(error);
+    s->model = model;
+    s->max_batch = o.max_batch ? o.max_batch : 64;
+    tn_status status = tn_kernels_select(&s->kernels, error);
+    if (status == TN_OK)
+        status = tn_pool_create(o.n_threads ? o.n_threads : tn_core_budget(), &s->pool, error);
+    if (status == TN_OK) status = tn_graph_clone(model->graph, &s->tensors.graph, error);
+    if (status == TN_OK) status = runner_prepare(&s->tensors, s, error);
+    if (status != TN_OK) {
+        tn_session_free(s);
+        return status;
+    }
+    *session = s;
+    return TN_OK;
+}
+
+void tn_session_free(tn_session *session) {
+    if (!session) return;
+    runner_free(&session->tensors);
+    runner_free(&session->pixels);
+    tn_pool_free(session->pool);
+    free(session->scores);
+    free(session);
+}
+
+int tn_session_threads(const tn_session *session) { return tn_pool_threads(session->pool); }
+
+static void shape_tensor(const tn_value *v, int64_t batch, tn_tensor *tensor) {
+    *tensor = (tn_tensor){.name = v->name, .dtype = v->dtype, .rank = v->shape.rank};
+    memcpy(tensor->dims, v->shape.dims, sizeof tensor->dims);
+    if (v->shape.batched) tensor->dims[0] = batch;
+    tensor->bytes = tn_dtype_file_bytes(v->dtype);
+    for (int i = 0; i < tensor->rank; i++) tensor->bytes *= (size_t)tensor->dims[i];
+}
+
+tn_status tn_session_output(const tn_session *session, int i, int64_t n, tn_tensor *tensor,
+                            tn_error *error) {
+    const tn_graph *graph = session->model->graph;
+    if (i < 0 || i >= graph->n_outputs || n < 1)
+        return tn_fail(error, TN_ERR_ARGUMENT, "output %d of %d, batch %lld", i, graph->n_outputs,
+                       (long long)n);
+    shape_tensor(graph->outputs[i], n, tensor);
+    return TN_OK;
+}
+
+/* ---- Runs on tensors ------------------------------------------------------------------------- */
+
+/* The place among n values of what tensor k names, or k itself if it has no name; -1 if none. */
+static int position(tn_value *const *values, int n, const tn_tensor *tensor, int k) {
+    if (!tensor->name) return k < n ? k : -1;
+    for (int i = 0; i < n; i++)
+        if (strcmp(values[i]->name, tensor->name) == 0) return i;
+    return -1;
+}
+
+static tn_status check_tensor(const tn_value *v, int64_t batch, const tn_tensor *given,
+                              const char *what, tn_error *error) {
+    tn_tensor wanted;
+    tn_shape shape = {.rank = given->rank};
+    char text[2][TN_SHAPE_TEXT];
+    shape_tensor(v, batch, &wanted);
+    if (given->dtype != wanted.dtype)
+        return tn_fail(error, TN_ERR_MISMATCH, "%s \"%s\" is %s, the model's is %s", what, v->name,
+                       tn_dtype_name(given->dtype), tn_dtype_name(wanted.dtype));
+    bool same = given->rank == wanted.rank;
+    for (int i = 0; i < wanted.rank && same; i++) same = given->dims[i] == wanted.dims[i];
+    if (!same) {
+        tn_shape expected = v->shape;
+        if (expected.batched) expected.dims[0] = batch;
+        if (shape.rank < 0 || shape.rank > TN_MAX_RANK) shape.rank = 0;
+        memcpy(shape.dims, given->dims, sizeof shape.dims);
+        return tn_fail(error, TN_ERR_MISMATCH, "%s \"%s\" has shape %s, the model wants %s", what,
+                       v->name, tn_shape_text(&shape, text[0]), tn_shape_text(&expected, text[1]));
+    }
+    if (!given->data || given->bytes < wanted.bytes)
+        return tn_fail(error, TN_ERR_MISMATCH, "%s \"%s\" has %zu bytes of memory but needs %zu",
+                       what, v->name, given->data ? given->bytes : 0, wanted.bytes);
+    return TN_OK;
+}
+
+/* Binds tensors to the graph's values; `bound` receives one pointer for each. */
+static tn_status bind(tn_value *const *values, int n, const tn_tensor *tensors, int n_tensors,
+                      int64_t batch, const char *what, void **bound, tn_error *error) {
+    for (int k = 0; k < n_tensors; k++) {
+        int i = position(values, n, &tensors[k], k);
+        if (i < 0)
+            return tn_fail(error, TN_ERR_MISMATCH, "the model has no %s \"%s\"", what,
+                           tensors[k].name ? tensors[k].name : "beyond its last");
+        if (bound[i])
+            return tn_fail(error, TN_ERR_MISMATCH, "%s \"%s\" is given twice", what,
+                           values[i]->name);
+        TN_TRY(check_tensor(values[i], batch, &tensors[k], what, error));
+        bound[i] = tensors[k].data;
+    }
+    return TN_OK;
+}
+
+/* The batch that the inputs agree on. */
+static int64_t batch_of(const tn_session *s, const tn_tensor *inputs, int n_inputs) {
+    const tn_graph *graph = s->model->graph;
+    for (int k = 0; k < n_inputs; k++) {
+        int i = position(graph->inputs, graph->n_inputs, &inputs[k], k);
+        if (i >= 0 && graph->inputs[i]->shape.batched && inputs[k].rank > 0)
+            return inputs[k].dims[0];
+    }
+    return 1;
+}
+
+static tn_status run_bound(tn_session *s, const tn_tensor *inputs, int n_inputs,
+                           const tn_tensor *outputs, int n_outputs, int64_t batch, void **in,
+                           void **out, tn_error *error) {
+    const tn_graph *graph = s->model->graph;
+    TN_TRY(bind(graph->inputs, graph->n_inputs, inputs, n_inputs, batch, "input", in, error));
+    TN_TRY(bind(graph->outputs, graph->n_outputs, outputs, n_outputs, batch, "output", out, error));
+    for (int i = 0; i < graph->n_inputs; i++)
+        if (!in[i])
+            return tn_fail(error, TN_ERR_MISMATCH, "input \"%s\" is not given",
+                           graph->inputs[i]->name);
+    runner_run(&s->tensors, batch, (const void *const *)in, out);
+    return TN_OK;
+}
+
+tn_status tn_session_run(tn_session *session, const tn_tensor *inputs, int n_inputs,
+                         const tn_tensor *outputs, int n_outputs, tn_error *error) {
+    const tn_graph *graph = session->model->graph;
+    int64_t batch = batch_of(session, inputs, n_inputs);
+    if (batch < 1 || batch > session->max_batch)
+        return tn_fail(error, TN_ERR_MISMATCH, "a batch of %lld (this session takes 1 to %lld)",
+                       (long long)batch, (long long)session->max_batch);
+    void **in = calloc((size_t)(graph->n_inputs + graph->n_outputs) + 1, sizeof *in);
+    if (!in) return tn_fail_memory(error);
+    tn_status status = run_bound(session, inputs, n_inputs, outputs, n_outputs, batch, in,
+                                 in + graph->n_inputs, error);
+    free(in);
+    return status;
+}
+
+/* ---- Runs on images -------------------------------------------------------------------------- */
+
+static tn_status prepare_pixels(tn_session *s, tn_error *error) {
+    tn_value *scores;
+    if (s->pixels.execution) return TN_OK;
+    runner_free(&s->pixels);
+    if (!s->scores)
+        s->scores = malloc((size_t)(s->max_batch * s->model->n_classes) * sizeof(real) + 1);
+    if (!s->scores) return tn_fail_memory(error);
+    TN_TRY(tn_pixel_graph_build(s->model, &s->pixels.graph, &scores, error));
+    TN_TRY(tn_graph_mark_output(s->pixels.graph, scores, error));
+    return runner_prepare(&s->pixels, s, error);
+}
+
+tn_status tn_session_classify(tn_session *session, const uint8_t *images, int64_t n, float *scores,
+                              tn_error *error) {
+    const tn_model *model = session->model;
+    TN_TRY(prepare_pixels(session, error));
+    int64_t each = model->channels * model->height * model->width;
+    void *outputs[] = {session->scores};
+    for (int64_t first = 0; first < n; first += session->max_batch) {
+        int64_t batch = tn_min_i64(session->max_batch, n - first);
+        const void *in = images + first * each;
+        runner_run(&session->pixels, batch, &in, outputs);
+        for (int64_t i = 0; i < batch * model->n_classes; i++)
+            scores[first * model->n_classes + i] = (float)session->scores[i];
+    }
+    return TN_OK;
+}
+
+/* Adds one image's scores to the evaluation; returns the class predicted. */
+static int32_t judge(const float *scores, int n_classes, int32_t label, double *loss) {
+    int32_t best = 0;
+    double sum = 0;
+    for (int32_t k = 1; k < n_classes; k++)
+        if (scores[k] > scores[best]) best = k;
+    for (int32_t k = 0; k < n_classes; k++) sum += (double)tn_exp((real)(scores[k] - scores[best]));
+    *loss += (double)tn_log((real)sum) - ((double)scores[label] - (double)scores[best]);
+    return best;
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static tn_status check_dataset(const tn_model *model, const tn_dataset_info *data,
+                               tn_error *error) {
+    if (model->channels == data->channels && model->height == data->height &&
+        model->width == data->width && data->n_classes <= model->n_classes)
+        return TN_OK;
+    return tn_fail(error, TN_ERR_MISMATCH,
+                   "%s has %d classes of %lldx%lldx%lld images, the model takes %d of %lldx%lldx%lld",
+                   data->name, data->n_classes, (long long)data->channels,
+                   (long long)data->height, (long long)data->width, model->n_classes,
+                   (long long)model->channels, (long long)model->height, (long long)model->width);
+}
+
+tn_status tn_session_evaluate(tn_session *session, const tn_dataset *dataset,
+                              int32_t *predictions, tn_evaluation *evaluation, tn_error *error) {
+    const tn_model *model = session->model;
+    tn_dataset_info data = TN_INIT(tn_dataset_info);
+    tn_evaluation e = {.size = evaluation->size};
+    tn_dataset_describe(dataset, &data);
+    TN_TRY(check_dataset(model, &data, error));
+    float *scores = malloc((size_t)(data.n * model->n_classes) * sizeof *scores + 1);
+    if (!scores) return tn_fail_memory(error);
+    double start = now();
+    tn_status status = tn_session_classify(session, tn_dataset_images(dataset), data.n, scores,
+                                           error);
+    e.seconds = now() - start;
+    for (int64_t i = 0; i < data.n && status == TN_OK; i++) {
+        int32_t label = tn_dataset_labels(dataset)[i];
+        int32_t best = judge(scores + i * model->n_classes, model->n_classes, label, &e.loss);
+        e.n_correct += best == label;
+        if (predictions) predictions[i] = best;
+    }
+    free(scores);
+    if (status != TN_OK) return status;
+    e.n = data.n;
+    e.accuracy = (double)e.n_correct / (double)data.n;
+    e.loss /= (double)data.n;
+    e.images_per_s = (double)data.n / e.seconds;
+    memcpy(evaluation, &e, e.size < sizeof e ? e.size : sizeof e);
+    return TN_OK;
+}

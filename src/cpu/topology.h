@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* topology.h: the core budget: how many threads this process should use. */
+#ifndef TN_CPU_TOPOLOGY_H
+#define TN_CPU_TOPOLOGY_H
+
+#include "base/status.h"
+
+/* Fills everything of info but the kernel levels. The budget is the number of physical cores in the
+ * affinity mask, cut to the cgroup quota (rounded down, at least 1): hyper-threads stay idle. Never
+ * fails: what cannot be found out counts as one. */
+void tn_topology_inspect(tn_cpu_info *info);
+
+/* The budget alone, without hwloc's 20 ms of discovery. */
+int tn_core_budget(void);
+
+#endif

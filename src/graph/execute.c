@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* execute.c: walks a plan. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "graph/plan_parts.h"
+#include "kernels/tree_sum.h"
+
+struct tn_execution {
+    const tn_plan *plan;
+    tn_pool *pool;
+    char *batch;    /* values that cross segments */
+    char *threads;  /* of each thread: values of a tile, then a workspace */
+    int64_t thread_bytes;
+    char *packed;
+    char *partials; /* of each shard */
+    bool packed_once;
+};
+
+tn_status tn_execution_create(const tn_plan *plan, tn_pool *pool, tn_execution **execution,
+                              tn_error *error) {
+    tn_execution *e = calloc(1, sizeof *e);
+    if (!e) return tn_fail_memory(error);
+    e->plan = plan;
+    e->pool = pool;
+    e->thread_bytes = plan->tile_bytes + plan->workspace_bytes;
+    e->batch = tn_aligned_alloc((size_t)plan->batch_bytes);
+    e->threads = tn_aligned_alloc((size_t)(e->thread_bytes * tn_pool_threads(pool)));
+    e->packed = tn_aligned_alloc((size_t)plan->packed_bytes);
+    e->partials = tn_aligned_alloc((size_t)(plan->partial_bytes * plan->n_shards));
+    if (!e->batch || !e->threads || !e->packed || !e->partials) {
+        tn_execution_free(e);
+        return tn_fail_memory(error);
+    }
+    *execution = e;
+    return TN_OK;
+}
+
+void tn_execution_free(tn_execution *e) {
+    if (!e) return;
+    free(e->batch);
+    free(e->threads);
+    free(e->packed);
+    free(e->partials);
+    free(e);
+}
+
+/* One run: what its tasks share. */
+typedef struct walk {
+    const tn_execution *execution;
+    const tn_bindings *bindings;
+    const tn_step *step;
+    const tn_segment *segment;
+    int first_reduction; /* of those being summed */
+} walk;
+
+/* The memory of a place for sample `first` (of the batch), as seen by a thread working on a shard. */
+static void *resolve(const walk *w, tn_place place, int64_t first, int thread, int shard) {
+    const tn_execution *e = w->execution;
+    char *base = NULL;
+    switch (place.kind) {
+    case TN_PLACE_NONE: return NULL;
+    case TN_PLACE_INPUT:
+        base = (char *)(uintptr_t)w->bindings->inputs[place.offset] - place.offset;
+        break;
+    case TN_PLACE_PARAMETER: base = (char *)(uintptr_t)w->bindings->parameters; break;
+    case TN_PLACE_CONSTANT: base = e->plan->constants; break;
+    case TN_PLACE_BATCH: base = e->batch; break;
+    case TN_PLACE_TILE: return e->threads + thread * e->thread_bytes + place.offset;
+    case TN_PLACE_PARTIAL: base = e->partials + shard * e->plan->partial_bytes; break;
+    case TN_PLACE_GRADIENT: base = (char *)w->bindings->gradients; break;
+    }
+    return base + place.offset + first * place.sample_bytes;
+}
+
+static void run_step(const walk *w, const tn_plan_step *step, tn_run *run, int thread, int shard) {
+    const tn_execution *e = w->execution;
+    const tn_node *node = step->node;
+    run->node = node;
+    run->kernels = &e->plan->kernels;
+    run->step = w->step;
+    for (int i = 0; i < TN_MAX_INPUTS; i++) {
+        run->in[i] = resolve(w, step->in[i], run->first, thread, shard);
+        run->in_channels[i] = node->inputs[i] ? node->inputs[i]->channels : 0;
+    }
+    for (int i = 0; i < TN_MAX_OUTPUTS; i++) {
+        run->out[i] = resolve(w, step->out[i], run->first, thread, shard);
+        run->out_channels[i] = node->outputs[i] ? node->outputs[i]->channels : 0;
+    }
+    run->packed = step->packed < 0 ? NULL : e->packed + step->packed;
+    run->workspace = e->threads + thread * e->thread_bytes + e->plan->tile_bytes;
+    step->implementation->run(run);
+}
+
+/* ---- Tasks ----------------------------------------------------------------------------------- */
+
+static void run_tile(const walk *w, int64_t first, int64_t n, int thread, int shard) {
+    const tn_plan *plan = w->execution->plan;
+    for (int i = 0; i < w->segment->n_steps; i++) {
+        tn_run run = {.first = first, .n = n, .begin = 0, .end = 1};
+        run_step(w, &plan->steps[w->segment->first_step + i], &run, thread, shard);
+    }
+}
+
+static void tile_task(void *context, int64_t task, int thread) {
+    const walk *w = context;
+    int64_t first = task * w->segment->tile;
+    run_tile(w, first, tn_min_i64(w->segment->tile, w->step->batch - first), thread, 0);
+}
+
+/* A shard: its partial sums begin at zero, its samples follow in order. */
+static void shard_task(void *context, int64_t task, int thread) {
+    const walk *w = context;
+    const tn_plan *plan = w->execution->plan;
+    int64_t first = w->step->shard_begin[task], end = w->step->shard_begin[task + 1];
+    for (int i = 0; i < w->segment->n_steps; i++) {
+        const tn_plan_step *step = &plan->steps[w->segment->first_step + i];
+        for (int k = 0; k < step->node->n_outputs && step->reduces; k++)
+            memset(resolve(w, step->out[k], 0, thread, (int)task), 0,
+                   (size_t)tn_shape_elements(&step->node->outputs[k]->shape) * sizeof(real));
+    }
+    for (; first < end; first += w->segment->tile)
+        run_tile(w, first, tn_min_i64(w->segment->tile, end - first), thread, (int)task);
+}
+
+/* A unit of one of the segment's nodes; units are numbered through. */
+static void unit_task(void *context, int64_t task, int thread) {
+    const walk *w = context;
+    const tn_plan_step *step = &w->execution->plan->steps[w->segment->first_step];
+    for (; task >= step->units; step++) task -= step->units;
+    tn_run run = {.first = 0, .n = w->step->batch, .begin = task, .end = task + 1};
+    run_step(w, step, &run, thread, 0);
+}
+
+static void pack_task(void *context, int64_t task, int thread) {
+    const walk *w = context;
+    const tn_execution *e = w->execution;
+    const tn_plan_step *step = &e->plan->steps[task];
+    (void)thread;
+    if (step->packed < 0) return;
+    tn_run run = {.node = step->node, .kernels = &e->plan->kernels, .step = w->step};
+    for (int i = 0; i < step->node->n_inputs; i++)
+        if (step->in[i].kind == TN_PLACE_PARAMETER || step->in[i].kind == TN_PLACE_CONSTANT)
+            run.in[i] = resolve(w, step->in[i], 0, 0, 0);
+    step->implementation->pack(&run, e->packed + step->packed);
+}
+
+/* Elements that one task sums over the shards. */
+enum { REDUCTION_CHUNK = 1024 };
+
+static int64_t chunks(const tn_reduction *r) {
+    return (r->elements + REDUCTION_CHUNK - 1) / REDUCTION_CHUNK;
+}
+
+static void reduce_task(void *context, int64_t task, int thread) {
+    const walk *w = context;
+    const tn_execution *e = w->execution;
+    const tn_reduction *r = &e->plan->reductions[w->first_reduction];
+    for (; task >= chunks(r); r++) task -= chunks(r);
+    int64_t first = task * REDUCTION_CHUNK, n = tn_min_i64(REDUCTION_CHUNK, r->elements - first);
+    real *parts = (real *)(void *)(e->partials + r->partial) + first;
+    tn_tree_sum(&e->plan->kernels, e->plan->n_shards, parts, r->stride / (int64_t)sizeof(real), n);
+    memcpy((real *)resolve(w, r->to, 0, thread, 0) + first, parts, (size_t)n * sizeof(real));
+}
+
+/* ---- The walk -------------------------------------------------------------------------------- */
+
+static void reduce(walk *w, int first, int n) {
+    const tn_plan *plan = w->execution->plan;
+    int64_t tasks = 0;
+    for (int i = first; i < first + n; i++) tasks += chunks(&plan->reductions[i]);
+    w->first_reduction = first;
+    if (tasks > 0) tn_parallel_for(w->execution->pool, tasks, reduce_task, w);
+}
+
+static void run_segment(walk *w, const tn_segment *segment) {
+    const tn_execution *e = w->execution;
+    int64_t units = 0, tiles = (w->step->batch + segment->tile - 1) / segment->tile;
+    w->segment = segment;
+    for (int i = 0; i < segment->n_steps; i++)
+        units += e->plan->steps[segment->first_step + i].units;
+    if (segment->whole)
+        tn_parallel_for(e->pool, units, unit_task, w);
+    else if (segment->by_shard)
+        tn_parallel_for(e->pool, e->plan->n_shards, shard_task, w);
+    else
+        tn_parallel_for(e->pool, tiles, tile_task, w);
+    reduce(w, segment->first_reduction, segment->n_reductions);
+}
+
+static void copy_outputs(const walk *w) {
+    const tn_plan *plan = w->execution->plan;
+    for (int i = 0; i < plan->graph->n_outputs; i++) {
+        const tn_shape *shape = &plan->graph->outputs[i]->shape;
+        size_t each = (size_t)tn_shape_sample_elements(shape) *
+                      tn_dtype_bytes(plan->graph->outputs[i]->dtype);
+        size_t samples = shape->batched ? (size_t)w->step->batch : 1;
+        if (w->bindings->outputs[i])
+            memcpy(w->bindings->outputs[i], resolve(w, plan->outputs[i], 0, 0, 0), samples * each);
+    }
+}
+
+void tn_execution_run(tn_execution *e, const tn_bindings *bindings, const tn_step *step) {
+    const tn_plan *plan = e->plan;
+    int64_t shard_begin[TN_MAX_SHARDS + 1];
+    tn_step with_shards = *step;
+    for (int s = 0; s <= plan->n_shards; s++) /* sample i is in shard floor(i · S / B) */
+        shard_begin[s] = (s * step->batch + plan->n_shards - 1) / plan->n_shards;
+    with_shards.shard_begin = shard_begin;
+    with_shards.n_shards = plan->n_shards;
+    walk w = {.execution = e, .bindings = bindings, .step = &with_shards};
+    if (plan->packed_bytes > 0 && (bindings->parameters_changed || !e->packed_once))
+        tn_parallel_for(e->pool, plan->n_steps, pack_task, &w);
+    e->packed_once = true;
+    for (int i = 0; i < plan->n_segments; i++) run_segment(&w, &plan->segments[i]);
+    reduce(&w, plan->first_late_reduction, plan->n_reductions - plan->first_late_reduction);
+    copy_outputs(&w);
+}

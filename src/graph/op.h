@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* op.h: what an operator is. One const descriptor in one file of ops/, one row in ops/list.c; the
+ * address of the descriptor is its identity. Import, export, printing and checking read the
+ * attribute table; the plan chooses among the implementations. */
+#ifndef TN_GRAPH_OP_H
+#define TN_GRAPH_OP_H
+
+#include "base/real.h"
+#include "graph/graph.h"
+#include "kernels/kernels.h"
+
+/* ---- Attributes --------------------------------------------------------------------------- */
+
+enum { TN_ATTR_INTS_MAX = 2 * TN_MAX_RANK, TN_ATTR_STRING_MAX = 32 };
+
+typedef struct tn_ints {
+    int n; /* 0 when left out: infer_shape fills in the default for the rank at hand */
+    int64_t v[TN_ATTR_INTS_MAX];
+} tn_ints;
+
+typedef enum tn_attr_type {
+    TN_ATTR_INT,   /* int64_t */
+    TN_ATTR_FLOAT, /* double */
+    TN_ATTR_INTS,  /* tn_ints */
+    TN_ATTR_STRING /* char[TN_ATTR_STRING_MAX] */
+} tn_attr_type;
+
+typedef struct tn_attr {
+    const char *name; /* as in ONNX; NULL ends a table */
+    tn_attr_type type;
+    size_t offset; /* of the field in the structure node->attrs */
+    bool required;
+    double number;    /* default of INT and FLOAT */
+    const char *text; /* default of STRING; NULL is "" */
+} tn_attr;
+
+/* Fills attrs (op->attrs_bytes) with the defaults. */
+void tn_attrs_init(const tn_op *op, void *attrs);
+/* "kernel_shape=3,3 strides=1,1": the attributes that differ from their defaults, cut at bytes. */
+void tn_attrs_print(const tn_op *op, const void *attrs, char *text, size_t bytes);
+
+/* ---- Memory layout ------------------------------------------------------------------------ */
+
+/* While executing, each sample of a batched value is stored either plain (as in ONNX) or channels
+ * last. */
+typedef enum tn_layout_rule {
+    TN_LAYOUT_ANY,   /* elementwise: outputs are stored as the first batched input is, other
+                        batched inputs are brought to that; plain where shapes differ, unless all
+                        batched values have rank 4 */
+    TN_LAYOUT_IMAGE, /* batched values of rank 4 are channels last */
+    TN_LAYOUT_PLAIN,
+    TN_LAYOUT_PIXELS,           /* output 0 channels last, the rest plain */
+    TN_LAYOUT_WEIGHTED,         /* input 0 as it is, since the weight (input 1) is arranged to match;
+                                   plain if the weight is computed; everything else plain */
+    TN_LAYOUT_WEIGHTED_GRADIENT /* output 0 as the weight (input 1) was arranged for; the rest plain */
+} tn_layout_rule;
+
+/* How a parameter is stored while executing: canonical data seen as an array of `rank` dims, its
+ * axes permuted: axis i of the stored array is axis axes[i] of the canonical one. Rank 0: as is. */
+typedef struct tn_arrangement {
+    int rank;
+    int64_t dims[TN_MAX_RANK];
+    int axes[TN_MAX_RANK];
+} tn_arrangement;
+
+/* ---- Running ------------------------------------------------------------------------------ */
+
+enum { TN_MAX_SHARDS = 64 };
+
+/* What varies from step to step. */
+typedef struct tn_step {
+    bool training;      /* dropout drops */
+    uint64_t seed;      /* of dropout */
+    uint64_t number;    /* of the training step, from 0 */
+    int64_t batch;      /* samples in this run */
+    const int64_t *shard_begin; /* [n_shards + 1]: shard s holds samples [s], [s+1) */
+    int n_shards;
+} tn_step;
+
+/* One call of an implementation: a tile of samples, or a range of units of the whole batch. */
+typedef struct tn_run {
+    const tn_node *node;
+    const tn_kernels *kernels;
+    const tn_step *step;
+    const void *in[TN_MAX_INPUTS]; /* at sample `first` if batched; NULL for an absent input */
+    void *out[TN_MAX_OUTPUTS];     /* likewise; of a node that reduces samples, to be added to */
+    int64_t in_channels[TN_MAX_INPUTS]; /* tn_value.channels */
+    int64_t out_channels[TN_MAX_OUTPUTS];
+    int64_t first, n;   /* samples of this call; values that are not batched are whole */
+    int64_t begin, end; /* range of units; 0, 1 for an implementation without units */
+    const void *packed; /* what pack made; 64-byte aligned */
+    void *workspace;    /* this thread's, workspace_bytes, 64-byte aligned */
+} tn_run;
+
+typedef struct tn_implementation {
+    const char *name;
+    /* NULL: always. */
+    bool (*applies)(const tn_node *node, const tn_kernels *kernels);
+    /* NULL or 0: the node runs tile by tile over samples. Else it runs over the whole batch, and
+     * this many units of work are divided between threads. Must not depend on anything but the node
+     * (shapes included), so that bits do not depend on threads. */
+    int64_t (*units)(const tn_node *node);
+    /* For tiles of up to n samples (n is the whole batch for an implementation with units). */
+    int64_t (*workspace_bytes)(const tn_node *node, const tn_kernels *kernels, int64_t n);
+    /* Parameters in the form the kernels like best, made anew whenever they have changed. in holds
+     * the parameters and constants only. */
+    int64_t (*packed_bytes)(const tn_node *node, const tn_kernels *kernels);
+    void (*pack)(const tn_run *run, void *packed);
+    void (*run)(const tn_run *run);
+} tn_implementation;
+
+struct tn_op {
+    const char *name;      /* unique among operators */
+    const char *onnx_type; /* in the default domain; NULL for operators of the engine's own */
+    const tn_attr *attrs;  /* ends with a NULL name; NULL for none */
+    size_t attrs_bytes;
+    int min_inputs, max_inputs, n_outputs;
+    tn_layout_rule layout;
+    bool in_place;        /* output 0 may lie over input 0 */
+    bool reduces_samples; /* outputs are sums over samples: accumulated shard by shard */
+    /* Sets the shapes and types of all outputs from the inputs and checks everything that could be
+     * wrong with inputs and attributes; may fill in attributes left out. Messages need not name the
+     * node: the caller does. */
+    tn_status (*infer_shape)(tn_graph *graph, tn_node *node, tn_error *error);
+    /* Appends the nodes that turn the gradients of the outputs (tn_gradient_of) into those of the
+     * inputs (tn_gradient_add), where wanted. NULL: no gradient. */
+    tn_status (*differentiate)(tn_graph *graph, tn_node *node, tn_error *error);
+    /* Multiply-accumulates for one sample (of a whole run if not batched); NULL is none. */
+    int64_t (*macs)(const tn_node *node);
+    /* How parameter or constant input i is to be stored; NULL or rank 0: as is. in_channels are those
+     * of the node's inputs; of a weight, those of the input 0 that it is arranged to match. The
+     * gradient of a parameter is stored as the parameter is. */
+    tn_arrangement (*arrange)(const tn_node *node, int input, const int64_t *in_channels);
+    const tn_implementation *const *implementations; /* best first, NULL-terminated */
+};
+
+/* The operators the engine itself inserts: sums of gradients, and changes of layout. */
+extern const tn_op tn_op_add;
+extern const tn_op tn_op_reorder;
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan_parts.h: what a plan consists of; shared by plan.c, which makes it, and execute.c, which walks
+ * it. */
+#ifndef TN_GRAPH_PLAN_PARTS_H
+#define TN_GRAPH_PLAN_PARTS_H
+
+#include "graph/plan.h"
+
+/* Where a value is while executing. */
+typedef enum tn_place_kind {
+    TN_PLACE_NONE,      /* an optional input left out, an output nobody needs */
+    TN_PLACE_INPUT,     /* bound; offset is its number */
+    TN_PLACE_PARAMETER, /* in the flat vector */
+    TN_PLACE_CONSTANT,  /* in the plan's own memory */
+    TN_PLACE_BATCH,     /* in memory for the whole batch */
+    TN_PLACE_TILE,      /* in the running thread's memory for a tile */
+    TN_PLACE_PARTIAL,   /* one copy for each shard */
+    TN_PLACE_GRADIENT   /* in the flat gradient vector */
+} tn_place_kind;
+
+typedef struct tn_place {
+    tn_place_kind kind;
+    int64_t offset;       /* in bytes */
+    int64_t sample_bytes; /* from sample to sample of a batched value; else 0 */
+} tn_place;
+
+/* One node with everything chosen. */
+typedef struct tn_plan_step {
+    const tn_node *node;
+    const tn_implementation *implementation;
+    int64_t units;      /* 0 for a tiled node */
+    bool reduces;       /* outputs are partial sums of a shard */
+    int64_t packed;     /* offset in the packed weights; -1 without */
+    tn_place in[TN_MAX_INPUTS], out[TN_MAX_OUTPUTS];
+} tn_plan_step;
+
+/* Nodes executed together: tile by tile, each tile through all of them by one thread; or each node
+ * over the whole batch, divided into units. */
+typedef struct tn_segment {
+    int first_step, n_steps;
+    bool whole;
+    bool by_shard;      /* some node reduces: a task is a shard, its tiles in order */
+    int64_t tile;       /* samples of a tile */
+    int first_reduction, n_reductions; /* to be summed right after the segment */
+} tn_segment;
+
+/* The sum over shards of a value: from its partials to its place. */
+typedef struct tn_reduction {
+    int64_t partial, stride; /* bytes: of shard 0, and from shard to shard */
+    int64_t elements;
+    tn_place to;
+} tn_reduction;
+
+typedef struct tn_parameter_place {
+    int64_t offset, elements; /* in elements of real */
+    tn_arrangement arrangement;
+} tn_parameter_place;
+
+struct tn_plan {
+    tn_graph *graph;
+    tn_kernels kernels;
+    int64_t max_batch;
+    int n_shards;
+    tn_plan_step *steps;
+    tn_segment *segments;
+    tn_reduction *reductions;
+    int n_steps, n_segments, n_reductions;
+    int first_late_reduction; /* these are summed after the last segment, all at once */
+    tn_parameter_place *parameters;
+    tn_place *outputs;        /* of the graph */
+    int64_t parameters_size;  /* elements */
+    char *constants;          /* arranged for running */
+    int64_t batch_bytes, tile_bytes, workspace_bytes, packed_bytes, partial_bytes;
+};
+
+/* Canonical numbers in their arrangement, converted to real, and back. */
+void tn_arrange(const tn_arrangement *arrangement, int64_t n, const float *canonical, real *stored);
+void tn_unarrange(const tn_arrangement *arrangement, int64_t n, const real *stored,
+                  float *canonical);
+
+/* Where everything goes (place.c): fills in the places of all steps, the reductions, the parameters, the
+ * constants and the sizes of all memory. gradients as in tn_plan_build. */
+tn_status tn_plan_place(tn_plan *plan, tn_value *const *gradients, tn_error *error);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "models/pixel_graph.h"
+
+#include <stdlib.h>
+
+#include "ops/ops.h"
+
+typedef struct copying {
+    const tn_graph *from;
+    tn_graph *to;
+    tn_value **map; /* by id in `from` */
+} copying;
+
+static tn_status copy_data(copying *c, tn_error *error) {
+    for (int i = 0; i < c->from->n_values; i++) {
+        const tn_value *v = c->from->values[i];
+        if (v->kind == TN_VALUE_PARAMETER || v->kind == TN_VALUE_CONSTANT)
+            TN_TRY(tn_graph_add_value(c->to, v->kind, v->name, v->dtype, &v->shape, v->data,
+                                      &c->map[v->id], error));
+    }
+    return TN_OK;
+}
+
+static tn_status add_pixels(copying *c, const tn_model *model, tn_error *error) {
+    const tn_shape shape = {
+        .rank = 4, .dims = {1, model->height, model->width, model->channels}, .batched = true};
+    tn_value *pixels;
+    TN_TRY(tn_graph_add_value(c->to, TN_VALUE_INPUT, "pixels", TN_UINT8, &shape, NULL, &pixels,
+                              error));
+    return tn_graph_apply(c->to, &tn_op_load_pixels, NULL, &pixels, 1,
+                          &c->map[c->from->inputs[0]->id], error);
+}
+
+static tn_status copy_nodes(copying *c, tn_error *error) {
+    for (int i = 0; i < c->from->n_nodes; i++) {
+        const tn_node *node = c->from->nodes[i];
+        tn_value *inputs[TN_MAX_INPUTS] = {0};
+        for (int k = 0; k < node->n_inputs; k++)
+            if (node->inputs[k]) inputs[k] = c->map[node->inputs[k]->id];
+        tn_node *copy;
+        TN_TRY(tn_graph_add_node(c->to, node->op, node->name, node->attrs, inputs, node->n_inputs,
+                                 &copy, error));
+        for (int k = 0; k < node->n_outputs; k++) c->map[node->outputs[k]->id] = copy->outputs[k];
+    }
+    return TN_OK;
+}
+
+tn_status tn_pixel_graph_build(const tn_model *model, tn_graph **graph, tn_value **scores,
+                               tn_error *error) {
+    copying c = {.from = model->graph};
+    if (model->channels == 0 || model->n_classes == 0 || c.from->n_inputs != 1)
+        return tn_fail(error, TN_ERR_MISMATCH, "%s does not classify images", model->name);
+    TN_TRY(tn_graph_create(&c.to, error));
+    c.map = calloc((size_t)c.from->n_values + 1, sizeof *c.map);
+    tn_status status = c.map ? copy_data(&c, error) : tn_fail_memory(error);
+    if (status == TN_OK) status = add_pixels(&c, model, error);
+    if (status == TN_OK) status = copy_nodes(&c, error);
+    if (status == TN_OK) *scores = c.map[c.from->outputs[0]->id];
+    free(c.map);
+    if (status != TN_OK) {
+        tn_graph_free(c.to);
+        return status;
+    }
+    *graph = c.to;
+    return TN_OK;
+}

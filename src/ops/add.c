@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* add.c: y = a + b with broadcasting. ONNX Add; also the sum of several gradients. */
+#include "ops/broadcast.h"
+#include "ops/sum_to.h"
+
+static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
+    (void)graph;
+    if (node->inputs[0]->dtype != TN_FLOAT32 || node->inputs[1]->dtype != TN_FLOAT32)
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "inputs must be float32");
+    return tn_broadcast_shape(node, &node->outputs[0]->shape, error);
+}
+
+static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
+    tn_value *dy = tn_gradient_of(graph, node->outputs[0]);
+    for (int i = 0; i < 2; i++) {
+        tn_value *d;
+        if (!tn_gradient_wanted(graph, node->inputs[i])) continue;
+        TN_TRY(tn_sum_to_shape(graph, dy, &node->inputs[i]->shape, &d, error));
+        TN_TRY(tn_gradient_add(graph, node->inputs[i], d, error));
+    }
+    return TN_OK;
+}
+
+static void run_any(const tn_run *run) {
+    tn_broadcast_run(run, run->kernels->add, run->kernels->add_scalar);
+}
+
+static const tn_implementation any = {.name = "any", .run = run_any};
+static const tn_implementation *const implementations[] = {&any, NULL};
+
+const tn_op tn_op_add = {.name = "Add",
+                         .onnx_type = "Add",
+                         .min_inputs = 2,
+                         .max_inputs = 2,
+                         .n_outputs = 1,
+                         .layout = TN_LAYOUT_ANY,
+                         .infer_shape = infer_shape,
+                         .differentiate = differentiate,
+                         .implementations = implementations};

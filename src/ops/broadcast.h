@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* broadcast.h: numpy broadcasting between tensors in their executing layouts. */
+#ifndef TN_OPS_BROADCAST_H
+#define TN_OPS_BROADCAST_H
+
+#include "graph/op.h"
+
+/* The shape of a broadcast with b; a sample dimension stands first and is that of the output. */
+tn_status tn_broadcast_shape(const tn_node *node, tn_shape *y, tn_error *error);
+
+/* A walk over the elements of a tensor in the order in which they are stored, neighbouring axes
+ * merged, with the step that each of two operands takes along each axis (0 where it is repeated). */
+typedef struct tn_walk {
+    int rank;
+    int64_t dims[TN_MAX_RANK], step[2][TN_MAX_RANK];
+} tn_walk;
+
+/* Of a tensor of shape y (its n samples stored with `channels`) and two operands whose dimensions,
+ * aligned at the last, are equal or 1; an operand that is not batched is stored plain. */
+tn_walk tn_walk_make(const tn_shape *y, int64_t channels, int64_t n, const tn_shape *a,
+                     const tn_shape *b);
+
+/* y = f(a, b) for a commutative f given for vectors and for a scalar. */
+void tn_broadcast_run(const tn_run *run, tn_binary_fn *vector, tn_scalar_fn *scalar);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv.c: two-dimensional convolution. ONNX Conv. Its gradients are in conv_grad.c. */
+#include <string.h>
+
+#include "base/size.h"
+#include "ops/conv_geometry.h"
+#include "ops/sum_to.h"
+#include "ops/tiles.h"
+
+static const tn_attr attrs[] = {
+    {"kernel_shape", TN_ATTR_INTS, offsetof(tn_conv_attrs, kernel_shape), false, 0, NULL},
+    {"strides", TN_ATTR_INTS, offsetof(tn_conv_attrs, strides), false, 0, NULL},
+    {"pads", TN_ATTR_INTS, offsetof(tn_conv_attrs, pads), false, 0, NULL},
+    {"dilations", TN_ATTR_INTS, offsetof(tn_conv_attrs, dilations), false, 0, NULL},
+    {"group", TN_ATTR_INT, offsetof(tn_conv_attrs, group), false, 1, NULL},
+    {"auto_pad", TN_ATTR_STRING, offsetof(tn_conv_attrs, auto_pad), false, 0, "NOTSET"},
+    {0}};
+
+/* ---- Shapes ------------------------------------------------------------------------------- */
+
+static tn_status check_weight(const tn_node *node, tn_conv_attrs *a, tn_error *error) {
+    const tn_value *x = node->inputs[0], *w = node->inputs[1];
+    if (x->dtype != TN_FLOAT32 || w->dtype != TN_FLOAT32)
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "input and weight must be float32");
+    if (w->shape.rank != x->shape.rank)
+        return tn_fail(error, TN_ERR_FORMAT, "weight has %d dimensions but input \"%s\" has %d",
+                       w->shape.rank, x->name, x->shape.rank);
+    if (x->shape.rank != 4)
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "%d dimensions (only images, of 4, are supported)",
+                       x->shape.rank);
+    if (a->kernel_shape.n == 0)
+        a->kernel_shape = (tn_ints){.n = 2, .v = {w->shape.dims[2], w->shape.dims[3]}};
+    TN_TRY(tn_window_resolve(&a->kernel_shape, &a->strides, &a->dilations, &a->pads, error));
+    if (a->kernel_shape.v[0] != w->shape.dims[2] || a->kernel_shape.v[1] != w->shape.dims[3])
+        return tn_fail(error, TN_ERR_FORMAT, "kernel_shape is %lldx%lld but the weight is %lldx%lld",
+                       (long long)a->kernel_shape.v[0], (long long)a->kernel_shape.v[1],
+                       (long long)w->shape.dims[2], (long long)w->shape.dims[3]);
+    if (a->group < 1 || x->shape.dims[1] < 1 || w->shape.dims[0] < 1)
+        return tn_fail(error, TN_ERR_FORMAT, "no channels, or group %lld", (long long)a->group);
+    if (x->shape.dims[1] % a->group || w->shape.dims[0] % a->group ||
+        x->shape.dims[1] / a->group != w->shape.dims[1])
+        return tn_fail(error, TN_ERR_FORMAT,
+                       "weight takes %lld channels in each of %lld groups but the input has %lld",
+                       (long long)w->shape.dims[1], (long long)a->group,
+                       (long long)x->shape.dims[1]);
+    return TN_OK;
+}
+
+static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
+    (void)graph;
+    tn_conv_attrs *a = node->attrs;
+    const tn_shape *x = &node->inputs[0]->shape, *w = &node->inputs[1]->shape;
+    tn_shape y = {.rank = 4, .batched = x->batched};
+    TN_TRY(check_weight(node, a, error));
+    if (node->n_inputs > 2 && node->inputs[2] &&
+        (node->inputs[2]->shape.rank != 1 || node->inputs[2]->shape.dims[0] != w->dims[0]))
+        return tn_fail(error, TN_ERR_FORMAT, "bias must be one number for each of %lld outputs",
+                       (long long)w->dims[0]);
+    y.dims[0] = x->dims[0];
+    y.dims[1] = w->dims[0];
+    for (int i = 0; i < 2; i++)
+        TN_TRY(tn_window_output(a->auto_pad, false, x->dims[2 + i], a->kernel_shape.v[i],
+                                a->strides.v[i], a->dilations.v[i], &a->pads.v[i],
+                                &a->pads.v[2 + i], &y.dims[2 + i], error));
+    strcpy(a->auto_pad, "NOTSET"); /* pads now say it */
+    node->outputs[0]->shape = y;
+    node->outputs[0]->dtype = TN_FLOAT32;
+    return TN_OK;
+}
+
+static int64_t macs(const tn_node *node) {
+    const tn_shape *y = &node->outputs[0]->shape, *w = &node->inputs[1]->shape;
+    return y->dims[1] * y->dims[2] * y->dims[3] * w->dims[1] * w->dims[2] * w->dims[3];
+}
+
+tn_arrangement conv_arrange_weight(const int64_t *dims, int64_t groups) {
+    return (tn_arrangement){.rank = 5,
+                            .dims = {groups, dims[0] / groups, dims[1], dims[2], dims[3]},
+                            .axes = {0, 3, 4, 2, 1}};
+}
+
+static tn_arrangement arrange(const tn_node *node, int input, const int64_t *in_channels) {
+    (void)in_channels;
+    const tn_conv_attrs *a = node->attrs;
+    if (input != 1) return (tn_arrangement){0};
+    return conv_arrange_weight(node->inputs[1]->shape.dims, a->group);
+}
+
+/* ---- Gradient ----------------------------------------------------------------------------- */
+
+static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
+    tn_value *dy = tn_gradient_of(graph, node->outputs[0]);
+    tn_value *x = node->inputs[0], *w = node->inputs[1];
+    tn_value *bias = node->n_inputs > 2 ? node->inputs[2] : NULL;
+    conv_grad_attrs a = {*(const tn_conv_attrs *)node->attrs, x->shape.dims[2], x->shape.dims[3]};
+    tn_value *d;
+    if (bias && tn_gradient_wanted(graph, bias)) {
+        TN_TRY(tn_sum_to_channels(graph, dy, &d, error));
+        TN_TRY(tn_gradient_add(graph, bias, d, error));
+    }
+    if (tn_gradient_wanted(graph, w)) {
+        tn_value *in[] = {x, dy};
+        TN_TRY(tn_graph_apply(graph, &tn_op_conv_grad_weight, &a, in, 2, &d, error));
+        TN_TRY(tn_gradient_add(graph, w, d, error));
+    }
+    if (tn_gradient_wanted(graph, x)) {
+        tn_value *in[] = {dy, w};
+        TN_TRY(tn_graph_apply(graph, &tn_op_conv_grad_input, &a, in, 2, &d, error));
+        TN_TRY(tn_gradient_add(graph, x, d, error));
+    }
+    return TN_OK;
+}
+
+/* ---- Running ------------------------------------------------------------------------------ */
+
+static conv_geometry geometry(const tn_node *node) {
+    const int64_t *x = node->inputs[0]->shape.dims;
+    return conv_geometry_make(node->attrs, x[2], x[3], node->inputs[1]->shape.dims);
+}
+
+static void fill_bias(const real *bias, int64_t pixels, int64_t channels, real *y) {
+    if (!bias) {
+        memset(y, 0, (size_t)(pixels * channels) * sizeof(real));
+        return;
+    }
+    for (int64_t i = 0; i < pixels; i++)
+        memcpy(y + i * channels, bias, (size_t)channels * sizeof(real));
+}
+
+/* Plain loops: the oracle. */
+static void naive_run(const tn_run *run) {
+    const conv_geometry g = geometry(run->node);
+    const real *w = run->in[1], *bias = run->in[2];
+    for (int64_t n = 0; n < run->n; n++) {
+        const real *x = (const real *)run->in[0] + n * g.h * g.w * g.c;
+        real *y = (real *)run->out[0] + n * g.p * g.q * g.o;
+        for (int64_t i = 0; i < g.p * g.q * g.o; i++) {
+            int64_t p = i / (g.q * g.o), q = i / g.o % g.q, o = i % g.o;
+            int64_t group = o / g.og;
+            real sum = bias ? bias[o] : 0;
+            for (int64_t k = 0; k < g.r * g.s * g.cg; k++) {
+                int64_t r = k / (g.s * g.cg), s = k / g.cg % g.s, c = k % g.cg;
+                int64_t row = p * g.stride_h + r * g.dilation_h - g.pad_top;
+                int64_t column = q * g.stride_w + s * g.dilation_w - g.pad_left;
+                if (row < 0 || row >= g.h || column < 0 || column >= g.w) continue;
+                sum += x[(row * g.w + column) * g.c + group * g.cg + c] *
+                       w[(group * g.r * g.s * g.cg + k) * g.og + o % g.og];
+            }
+            y[i] = sum;
+        }
+    }
+}
+
+static bool naive_applies(const tn_node *node, const tn_kernels *kernels) {
+    (void)node;
+    return kernels->naive;
+}
+
+static bool padded(const conv_geometry *g) {
+    return g->pad_top || g->pad_left || g->pad_bottom || g->pad_right;
+}
+
+static int64_t padded_h(const conv_geometry *g) { return g->pad_top + g->h + g->pad_bottom; }
+static int64_t padded_w(const conv_geometry *g) { return g->pad_left + g->w + g->pad_right; }
+
+/* Workspace: lists of rows and offsets, then the padded image. */
+static int64_t tiled_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    (void)n, (void)kernels;
+    const conv_geometry g = geometry(node);
+    int64_t lists = 2 * g.p * g.q + g.r * g.s * g.cg;
+    int64_t image = padded(&g) ? padded_h(&g) * padded_w(&g) * g.c : 0;
+    return tn_round_up(lists * (int64_t)sizeof(int64_t), 64) + image * (int64_t)sizeof(real);
+}
+
+static int64_t tiled_packed_bytes(const tn_node *node, const tn_kernels *kernels) {
+    const conv_geometry g = geometry(node);
+    return g.groups * tn_panels_elements(kernels, g.r * g.s * g.cg, g.og) * (int64_t)sizeof(real);
+}
+
+static void tiled_pack(const tn_run *run, void *packed) {
+    const conv_geometry g = geometry(run->node);
+    int64_t depth = g.r * g.s * g.cg;
+    for (int64_t group = 0; group < g.groups; group++)
+        tn_panels_pack(run->kernels, TN_PANELS_STORED,
+                       (const real *)run->in[1] + group * depth * g.og, g.og, depth, g.og,
+                       (real *)packed +
+                           group * tn_panels_elements(run->kernels, depth, g.og));
+}
+
+/* Where pixels and taps lie in an image of `width` pixels a row. */
+static void list_pixels(const conv_geometry *g, int64_t width, int64_t *a_row, int64_t *c_row) {
+    for (int64_t i = 0; i < g->p * g->q; i++) {
+        a_row[i] = (i / g->q * g->stride_h * width + i % g->q * g->stride_w) * g->c;
+        c_row[i] = i * g->o;
+    }
+}
+
+static void list_taps(const conv_geometry *g, int64_t width, int64_t *offset) {
+    for (int64_t k = 0; k < g->r * g->s * g->cg; k++)
+        offset[k] = (k / (g->s * g->cg) * g->dilation_h * width +
+                     k / g->cg % g->s * g->dilation_w) * g->c + k % g->cg;
+}
+
+static void tiled_run(const tn_run *run) {
+    const conv_geometry g = geometry(run->node);
+    int64_t pixels = g.p * g.q, depth = g.r * g.s * g.cg, width = padded_w(&g);
+    int64_t *a_row = run->workspace, *c_row = a_row + pixels, *offset = c_row + pixels;
+    real *image = (real *)((char *)run->workspace +
+                           tn_round_up((2 * pixels + depth) * (int64_t)sizeof(int64_t), 64));
+    list_pixels(&g, width, a_row, c_row);
+    list_taps(&g, width, offset);
+    for (int64_t n = 0; n < run->n; n++) {
+        const real *x = (const real *)run->in[0] + n * g.h * g.w * g.c;
+        real *y = (real *)run->out[0] + n * pixels * g.o;
+        fill_bias(run->in[2], pixels, g.o, y);
+        if (padded(&g)) {
+            conv_pad_image(x, g.h, g.w, g.c, g.pad_top, g.pad_left, g.pad_bottom, g.pad_right,
+                           image);
+            x = image;
+        }
+        for (int64_t group = 0; group < g.groups; group++) {
+            const real *panels = (const real *)run->packed +
+                                 group * tn_panels_elements(run->kernels, depth, g.og);
+            const tn_product product = {
+                .rows = pixels, .depth = depth, .columns = g.og, .a = x + group * g.cg,
+                .a_row = a_row, .offset = offset, .b = panels, .source = TN_PANELS_PACKED,
+                .c = y + group * g.og, .c_row = c_row};
+            tn_product_add(run->kernels, &product, NULL);
+        }
+    }
+}
+
+static const tn_implementation naive = {
+    .name = "naive", .applies = naive_applies, .run = naive_run};
+static const tn_implementation tiled = {.name = "tiles",
+                                        .workspace_bytes = tiled_workspace,
+                                        .packed_bytes = tiled_packed_bytes,
+                                        .pack = tiled_pack,
+                                        .run = tiled_run};
+static const tn_implementation *const implementations[] = {&naive, &tiled, NULL};
+
+const tn_op tn_op_conv = {.name = "Conv",
+                          .onnx_type = "Conv",
+                          .attrs = attrs,
+                          .attrs_bytes = sizeof(tn_conv_attrs),
+                          .min_inputs = 2,
+                          .max_inputs = 3,
+                          .n_outputs = 1,
+                          .layout = TN_LAYOUT_IMAGE,
+                          .infer_shape = infer_shape,
+                          .differentiate = differentiate,
+                          .macs = macs,
+                          .arrange = arrange,
+                          .implementations = implementations};

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/conv_geometry.h"
+
+#include <string.h>
+
+#include "base/size.h"
+
+/* No window, stride or pad in any real network comes near; beyond it sums could overflow. */
+static const int64_t window_max = 1 << 20;
+
+static tn_status resolve(const char *name, tn_ints *ints, int n, int64_t fallback, int64_t least,
+                         tn_error *error) {
+    if (ints->n == 0) {
+        ints->n = n;
+        for (int i = 0; i < n; i++) ints->v[i] = fallback;
+    }
+    if (ints->n != n)
+        return tn_fail(error, TN_ERR_FORMAT, "%s has %d numbers, not %d", name, ints->n, n);
+    for (int i = 0; i < n; i++)
+        if (ints->v[i] < least || ints->v[i] > window_max)
+            return tn_fail(error, TN_ERR_FORMAT, "%s holds %lld (must be %lld to %lld)", name,
+                           (long long)ints->v[i], (long long)least, (long long)window_max);
+    return TN_OK;
+}
+
+tn_status tn_window_resolve(tn_ints *kernel, tn_ints *strides, tn_ints *dilations, tn_ints *pads,
+                            tn_error *error) {
+    TN_TRY(resolve("kernel_shape", kernel, 2, 0, 1, error));
+    TN_TRY(resolve("strides", strides, 2, 1, 1, error));
+    TN_TRY(resolve("dilations", dilations, 2, 1, 1, error));
+    return resolve("pads", pads, 4, 0, 0, error);
+}
+
+/* ONNX: SAME_UPPER and SAME_LOWER make output = ceil(size / stride) and put an odd pad at the end or
+ * at the beginning. */
+static tn_status pad_same(bool upper, int64_t size, int64_t extent, int64_t stride,
+                          int64_t *pad_begin, int64_t *pad_end) {
+    int64_t output = (size + stride - 1) / stride;
+    int64_t pad = tn_max_i64(0, (output - 1) * stride + extent - size);
+    *pad_begin = upper ? pad / 2 : pad - pad / 2;
+    *pad_end = pad - *pad_begin;
+    return TN_OK;
+}
+
+tn_status tn_window_output(const char *auto_pad, bool ceil_mode, int64_t size, int64_t kernel,
+                           int64_t stride, int64_t dilation, int64_t *pad_begin, int64_t *pad_end,
+                           int64_t *output, tn_error *error) {
+    int64_t extent = (kernel - 1) * dilation + 1;
+    if (strcmp(auto_pad, "SAME_UPPER") == 0 || strcmp(auto_pad, "SAME_LOWER") == 0)
+        TN_TRY(pad_same(auto_pad[5] == 'U', size, extent, stride, pad_begin, pad_end));
+    else if (strcmp(auto_pad, "VALID") == 0)
+        *pad_begin = *pad_end = 0;
+    else if (*auto_pad && strcmp(auto_pad, "NOTSET") != 0)
+        return tn_fail(error, TN_ERR_FORMAT, "auto_pad is \"%s\"", auto_pad);
+    if (size < 1 || size > INT64_MAX / 4)
+        return tn_fail(error, TN_ERR_FORMAT, "an image side of %lld", (long long)size);
+    int64_t room = size + *pad_begin + *pad_end - extent;
+    if (room < 0)
+        return tn_fail(error, TN_ERR_FORMAT,
+                       "a window of %lld does not fit into %lld pixels with padding",
+                       (long long)extent, (long long)(size + *pad_begin + *pad_end));
+    *output = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
+    /* A window of ceil mode may not begin beyond the image and the padding before it. */
+    if (ceil_mode && (*output - 1) * stride >= size + *pad_begin) (*output)--;
+    return TN_OK;
+}
+
+conv_geometry conv_geometry_make(const tn_conv_attrs *a, int64_t h, int64_t w,
+                                 const int64_t *weight) {
+    conv_geometry g = {.c = weight[1] * a->group, .h = h, .w = w, .o = weight[0], .r = weight[2],
+                       .s = weight[3], .stride_h = a->strides.v[0], .stride_w = a->strides.v[1],
+                       .dilation_h = a->dilations.v[0], .dilation_w = a->dilations.v[1],
+                       .pad_top = a->pads.v[0], .pad_left = a->pads.v[1],
+                       .pad_bottom = a->pads.v[2], .pad_right = a->pads.v[3],
+                       .groups = a->group, .cg = weight[1], .og = weight[0] / a->group};
+    g.p = (h + g.pad_top + g.pad_bottom - (g.r - 1) * g.dilation_h - 1) / g.stride_h + 1;
+    g.q = (w + g.pad_left + g.pad_right - (g.s - 1) * g.dilation_w - 1) / g.stride_w + 1;
+    return g;
+}
+
+void conv_pad_image(const real *x, int64_t h, int64_t w, int64_t c, int64_t top, int64_t left,
+                    int64_t bottom, int64_t right, real *to) {
+    int64_t width = left + w + right;
+    memset(to, 0, (size_t)(top * width * c) * sizeof(real));
+    to += top * width * c;
+    for (int64_t i = 0; i < h; i++, to += width * c) {
+        memset(to, 0, (size_t)(left * c) * sizeof(real));
+        memcpy(to + left * c, x + i * w * c, (size_t)(w * c) * sizeof(real));
+        memset(to + (left + w) * c, 0, (size_t)(right * c) * sizeof(real));
+    }
+    memset(to, 0, (size_t)(bottom * width * c) * sizeof(real));
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv_geometry.h: the numbers of a two-dimensional convolution, shared by its three passes. */
+#ifndef TN_OPS_CONV_GEOMETRY_H
+#define TN_OPS_CONV_GEOMETRY_H
+
+#include "ops/ops.h"
+
+/* y[n,o,p,q] = bias[o] + Σ over c, r, s of x[n, c, stride·p + dilation·r - pad, ...] · w[o,c,r,s] */
+typedef struct conv_geometry {
+    int64_t c, h, w; /* input */
+    int64_t o, p, q; /* output */
+    int64_t r, s;    /* kernel */
+    int64_t stride_h, stride_w, dilation_h, dilation_w;
+    int64_t pad_top, pad_left, pad_bottom, pad_right;
+    int64_t groups, cg, og; /* channels and outputs of a group */
+} conv_geometry;
+
+/* Attributes of the gradient operators: those of the convolution and the image size. */
+typedef struct conv_grad_attrs {
+    tn_conv_attrs conv;
+    int64_t h, w;
+} conv_grad_attrs;
+
+/* Fills in the defaults of attributes left out and checks them: two spatial dimensions, positive
+ * strides and dilations, non-negative pads. */
+tn_status tn_window_resolve(tn_ints *kernel, tn_ints *strides, tn_ints *dilations, tn_ints *pads,
+                            tn_error *error);
+/* Output size of a window over `size` pixels along one axis, padding according to auto_pad
+ * ("", NOTSET, VALID, SAME_UPPER, SAME_LOWER), which it writes to pads. */
+tn_status tn_window_output(const char *auto_pad, bool ceil_mode, int64_t size, int64_t kernel,
+                           int64_t stride, int64_t dilation, int64_t *pad_begin, int64_t *pad_end,
+                           int64_t *output, tn_error *error);
+
+/* Of a checked convolution, from the dimensions of a sample's input [c,h,w] and of the weight. */
+conv_geometry conv_geometry_make(const tn_conv_attrs *attrs, int64_t h, int64_t w,
+                                 const int64_t *weight_dims);
+
+/* Gradient operators (conv_grad.c). */
+extern const tn_op tn_op_conv_grad_input, tn_op_conv_grad_weight;
+/* Weights [o][c/g][r][s] are stored [g][r][s][c/g][o/g]. */
+tn_arrangement conv_arrange_weight(const int64_t *weight_dims, int64_t groups);
+
+/* Copies an image [h][w][c] into the middle of zeros. */
+void conv_pad_image(const real *x, int64_t h, int64_t w, int64_t c, int64_t top, int64_t left,
+                    int64_t bottom, int64_t right, real *padded);
+
+#endif

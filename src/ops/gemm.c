@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gemm.c: y = alpha · A' · B' + beta · C, the fully connected layer. ONNX Gemm.
+ *
+ * A is [n][k] and, where it is a batch, its samples are the rows. A weight B is stored [k][o], its k
+ * in the order in which the samples of A are stored. Large weights run over the whole batch, split
+ * over outputs; small ones tile by tile. */
+#include <string.h>
+
+#include "base/size.h"
+#include "kernels/tree_sum.h"
+#include "ops/elementwise.h"
+#include "ops/ops.h"
+#include "ops/sum_to.h"
+#include "ops/tiles.h"
+
+static const tn_attr attrs[] = {
+    {"alpha", TN_ATTR_FLOAT, offsetof(tn_gemm_attrs, alpha), false, 1, NULL},
+    {"beta", TN_ATTR_FLOAT, offsetof(tn_gemm_attrs, beta), false, 1, NULL},
+    {"transA", TN_ATTR_INT, offsetof(tn_gemm_attrs, trans_a), false, 0, NULL},
+    {"transB", TN_ATTR_INT, offsetof(tn_gemm_attrs, trans_b), false, 0, NULL},
+    {0}};
+
+/* Weights of at least so many numbers are not worth streaming once for every tile of samples. */
+static const int64_t large_weight = 1 << 16;
+/* Columns of the forward pass and rows of both gradients that make a unit of work. */
+enum { UNIT_OUTPUTS = 16, UNIT_INPUTS = 96 };
+
+static int64_t outputs_of(const tn_node *gemm) { return gemm->outputs[0]->shape.dims[1]; }
+
+static bool stored(const tn_value *b) {
+    return b->kind == TN_VALUE_PARAMETER || b->kind == TN_VALUE_CONSTANT;
+}
+
+static tn_status check_c(const tn_node *node, const tn_shape *y, tn_error *error) {
+    const tn_value *c = node->n_inputs > 2 ? node->inputs[2] : NULL;
+    if (!c) return TN_OK;
+    bool fits = c->shape.rank <= 2 && c->dtype == TN_FLOAT32;
+    for (int i = 0; i < c->shape.rank && fits; i++) {
+        int64_t dim = c->shape.dims[i], of_y = y->dims[i + 2 - c->shape.rank];
+        bool samples = y->batched && i == 0 && c->shape.rank == 2;
+        fits = dim == 1 || (dim == of_y && (!samples || c->shape.batched));
+    }
+    if (fits) return TN_OK;
+    return tn_fail(error, TN_ERR_FORMAT, "input \"%s\" does not broadcast to the output", c->name);
+}
+
+static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
+    (void)graph;
+    const tn_gemm_attrs *g = node->attrs;
+    const tn_value *a = node->inputs[0], *b = node->inputs[1];
+    if (a->shape.rank != 2 || b->shape.rank != 2)
+        return tn_fail(error, TN_ERR_FORMAT, "inputs have %d and %d dimensions, not 2 and 2",
+                       a->shape.rank, b->shape.rank);
+    if (a->dtype != TN_FLOAT32 || b->dtype != TN_FLOAT32)
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "inputs must be float32");
+    if ((a->shape.batched && g->trans_a) || b->shape.batched)
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "the batch must be the rows of the first input");
+    int64_t k = a->shape.dims[g->trans_a ? 0 : 1], k_b = b->shape.dims[g->trans_b ? 1 : 0];
+    if (k != k_b)
+        return tn_fail(error, TN_ERR_FORMAT, "weight takes %lld numbers but input \"%s\" has %lld",
+                       (long long)k_b, a->name, (long long)k);
+    tn_shape y = {.rank = 2, .batched = a->shape.batched,
+                  .dims = {a->shape.dims[g->trans_a ? 1 : 0], b->shape.dims[g->trans_b ? 0 : 1]}};
+    TN_TRY(check_c(node, &y, error));
+    node->outputs[0]->shape = y;
+    node->outputs[0]->dtype = TN_FLOAT32;
+    return TN_OK;
+}
+
+/* Canonical [o][c·hw] or [c·hw][o] becomes [hw·c][o]. */
+static tn_arrangement arrange_weight(bool trans_b, const int64_t *dims, int64_t channels) {
+    int64_t c = channels > 1 ? channels : 1;
+    if (trans_b)
+        return (tn_arrangement){.rank = 3, .dims = {dims[0], c, dims[1] / c}, .axes = {2, 1, 0}};
+    return (tn_arrangement){.rank = 3, .dims = {c, dims[0] / c, dims[1]}, .axes = {1, 0, 2}};
+}
+
+static tn_arrangement arrange(const tn_node *node, int input, const int64_t *in_channels) {
+    const tn_gemm_attrs *g = node->attrs;
+    if (input != 1) return (tn_arrangement){0};
+    return arrange_weight(g->trans_b, node->inputs[1]->shape.dims, in_channels[1]);
+}
+
+static int64_t macs(const tn_node *node) {
+    const tn_shape *b = &node->inputs[1]->shape, *y = &node->outputs[0]->shape;
+    return b->dims[0] * b->dims[1] * (y->batched ? 1 : y->dims[0]);
+}
+
+/* ---- Forward ------------------------------------------------------------------------------ */
+
+/* Row i, column j of C broadcast to the output; C is plain. */
+static real c_at(const tn_node *node, const real *c, int64_t i, int64_t j) {
+    const tn_shape *shape = &node->inputs[2]->shape;
+    int64_t rows = shape->rank == 2 ? shape->dims[0] : 1;
+    int64_t columns = shape->rank >= 1 ? shape->dims[shape->rank - 1] : 1;
+    return c[(rows == 1 && !shape->batched ? 0 : i) * columns + (columns == 1 ? 0 : j)];
+}
+
+static int64_t rows_of(const tn_run *run) {
+    const tn_shape *y = &run->node->outputs[0]->shape;
+    return y->batched ? run->n : y->dims[0];
+}
+
+/* Any strides, plain loops: the oracle, and what is rare. */
+static void run_any(const tn_run *run) {
+    const tn_node *node = run->node;
+    const tn_gemm_attrs *g = node->attrs;
+    int64_t rows = rows_of(run), o = outputs_of(node);
+    int64_t k = node->inputs[0]->shape.dims[g->trans_a ? 0 : 1];
+    int64_t a_row = g->trans_a ? 1 : k, a_k = g->trans_a ? node->inputs[0]->shape.dims[1] : 1;
+    bool by_outputs = !stored(node->inputs[1]) && g->trans_b;
+    int64_t b_k = by_outputs ? 1 : o, b_o = by_outputs ? k : 1;
+    const real *a = run->in[0], *b = run->in[1], *c = run->in[2];
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < o; j++) {
+            real sum = 0;
+            for (int64_t t = 0; t < k; t++) sum += a[i * a_row + t * a_k] * b[t * b_k + j * b_o];
+            sum *= (real)g->alpha;
+            if (c) sum += (real)g->beta * c_at(node, c, i, j);
+            ((real *)run->out[0])[i * o + j] = sum;
+        }
+}
+
+static bool tiled_applies(const tn_node *node, const tn_kernels *kernels) {
+    const tn_gemm_attrs *g = node->attrs;
+    return !kernels->naive && stored(node->inputs[1]) && !g->trans_a && g->alpha == 1 &&
+           g->beta == 1;
+}
+
+static int64_t forward_units(const tn_node *node) {
+    const tn_shape *b = &node->inputs[1]->shape;
+    if (!node->outputs[0]->shape.batched || b->dims[0] * b->dims[1] < large_weight) return 0;
+    return (outputs_of(node) + UNIT_OUTPUTS - 1) / UNIT_OUTPUTS;
+}
+
+static int64_t lists_bytes(int64_t n) { return tn_round_up(n * (int64_t)sizeof(int64_t), 64); }
+
+static int64_t forward_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    const tn_shape *y = &node->outputs[0]->shape;
+    int64_t rows = y->batched ? n : y->dims[0];
+    return tn_product_workspace_bytes(kernels) +
+           lists_bytes(2 * rows + node->inputs[0]->shape.dims[1]);
+}
+
+/* Writes i·step for i < n; returns what follows. */
+static int64_t *list_steps(int64_t *list, int64_t n, int64_t step) {
+    for (int64_t i = 0; i < n; i++) list[i] = i * step;
+    return list + n;
+}
+
+static void run_tiled(const tn_run *run) {
+    const tn_node *node = run->node;
+    int64_t rows = rows_of(run), o = outputs_of(node), k = node->inputs[0]->shape.dims[1];
+    bool whole = forward_units(node) > 0;
+    int64_t first = whole ? run->begin * UNIT_OUTPUTS : 0;
+    int64_t last = whole ? tn_min_i64(o, run->end * UNIT_OUTPUTS) : o;
+    real *y = run->out[0];
+    int64_t *a_row = (int64_t *)((char *)run->workspace + tn_product_workspace_bytes(run->kernels));
+    int64_t *c_row = list_steps(a_row, rows, k);
+    int64_t *offset = list_steps(c_row, rows, o);
+    list_steps(offset, k, 1);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = first; j < last; j++)
+            y[i * o + j] = run->in[2] ? c_at(node, run->in[2], i, j) : 0;
+    const tn_product product = {.rows = rows, .depth = k, .columns = last - first, .a = run->in[0],
+                                .a_row = a_row, .offset = offset,
+                                .b = (const real *)run->in[1] + first, .ldb = o,
+                                .source = TN_PANELS_STORED, .c = y + first, .c_row = c_row};
+    tn_product_add(run->kernels, &product, run->workspace);
+}
+
+static const tn_implementation tiled = {.name = "tiles", .applies = tiled_applies,
+                                        .units = forward_units,
+                                        .workspace_bytes = forward_workspace, .run = run_tiled};
+static const tn_implementation any = {.name = "naive", .run = run_any};
+static const tn_implementation *const implementations[] = {&tiled, &any, NULL};
+
+/* ---- Input gradient: dA[i][k] = Σ_o dy[i][o] · B[k][o] -------------------------------------- */
+
+typedef struct gemm_grad_attrs {
+    tn_gemm_attrs gemm;
+    int64_t k;
+} gemm_grad_attrs;
+
+static tn_status input_shape(tn_graph *graph, tn_node *node, tn_error *error) {
+    (void)graph, (void)error;
+    const gemm_grad_attrs *g = node->attrs;
+    node->outputs[0]->shape = node->inputs[0]->shape;
+    node->outputs[0]->shape.dims[1] = g->k;
+    return TN_OK;
+}
+
+static tn_arrangement input_arrange(const tn_node *node, int input, const int64_t *in_channels) {
+    const gemm_grad_attrs *g = node->attrs;
+    if (input != 1) return (tn_arrangement){0};
+    return arrange_weight(g->gemm.trans_b, node->inputs[1]->shape.dims, in_channels[1]);
+}
+
+static int64_t input_units(const tn_node *node) {
+    const tn_shape *b = &node->inputs[1]->shape;
+    if (b->dims[0] * b->dims[1] < large_weight) return 0;
+    return (node->outputs[0]->shape.dims[1] + UNIT_INPUTS - 1) / UNIT_INPUTS;
+}
+
+static int64_t input_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    return tn_product_workspace_bytes(kernels) +
+           lists_bytes(2 * n + node->inputs[0]->shape.dims[1]);
+}
+
+static void run_input(const tn_run *run) {
+    const tn_node *node = run->node;
+    int64_t o = node->inputs[0]->shape.dims[1], k = node->outputs[0]->shape.dims[1];
+    bool whole = input_units(node) > 0;
+    int64_t first = whole ? run->begin * UNIT_INPUTS : 0;
+    int64_t last = whole ? tn_min_i64(k, run->end * UNIT_INPUTS) : k;
+    real *dx = run->out[0];
+    int64_t *a_row = (int64_t *)((char *)run->workspace + tn_product_workspace_bytes(run->kernels));
+    int64_t *c_row = list_steps(a_row, run->n, o);
+    int64_t *offset = list_steps(c_row, run->n, k);
+    list_steps(offset, o, 1);
+    for (int64_t i = 0; i < run->n; i++)
+        memset(dx + i * k + first, 0, (size_t)(last - first) * sizeof(real));
+    const tn_product product = {.rows = run->n, .depth = o, .columns = last - first,
+                                .a = run->in[0], .a_row = a_row, .offset = offset,
+                                .b = (const real *)run->in[1] + first * o, .ldb = o,
+                                .source = TN_PANELS_TRANSPOSED, .c = dx + first, .c_row = c_row};
+    tn_product_add(run->kernels, &product, run->workspace);
+}
+
+static void run_input_naive(const tn_run *run) {
+    int64_t o = run->node->inputs[0]->shape.dims[1], k = run->node->outputs[0]->shape.dims[1];
+    const real *dy = run->in[0], *b = run->in[1];
+    for (int64_t i = 0; i < run->n; i++)
+        for (int64_t t = 0; t < k; t++) {
+            real sum = 0;
+            for (int64_t j = 0; j < o; j++) sum += dy[i * o + j] * b[t * o + j];
+            ((real *)run->out[0])[i * k + t] = sum;
+        }
+}
+
+static bool fast_applies(const tn_node *node, const tn_kernels *kernels) {
+    (void)node;
+    return !kernels->naive;
+}
+
+static const tn_implementation input_tiled = {.name = "tiles", .applies = fast_applies,
+                                              .units = input_units,
+                                              .workspace_bytes = input_workspace, .run = run_input};
+static const tn_implementation input_naive = {.name = "naive", .run = run_input_naive};
+static const tn_implementation *const input_implementations[] = {&input_tiled, &input_naive, NULL};
+
+static int64_t input_macs(const tn_node *node) {
+    return node->inputs[1]->shape.dims[0] * node->inputs[1]->shape.dims[1];
+}
+
+static const tn_op gemm_grad_input = {.name = "GemmGradInput",
+                                      .attrs_bytes = sizeof(gemm_grad_attrs),
+                                      .min_inputs = 2,
+                                      .max_inputs = 2,
+                                      .n_outputs = 1,
+                                      .layout = TN_LAYOUT_WEIGHTED_GRADIENT,
+                                      .infer_shape = input_shape,
+                                      .macs = input_macs,
+                                      .arrange = input_arrange,
+                                      .implementations = input_implementations};
+
+/* ---- Weight gradient: dB[k][o] = Σ_i A[i][k] · dy[i][o] ------------------------------------- */
+
+static tn_status weight_shape(tn_graph *graph, tn_node *node, tn_error *error) {
+    (void)graph, (void)error;
+    const gemm_grad_attrs *g = node->attrs;
+    int64_t k = node->inputs[0]->shape.dims[1], o = node->inputs[1]->shape.dims[1];
+    bool t = g->gemm.trans_b;
+    node->outputs[0]->shape = (tn_shape){.rank = 2, .dims = {t ? o : k, t ? k : o}};
+    return TN_OK;
+}
+
+static int64_t weight_macs(const tn_node *node) {
+    return node->outputs[0]->shape.dims[0] * node->outputs[0]->shape.dims[1];
+}
+
+static int64_t weight_units(const tn_node *node) {
+    if (weight_macs(node) < large_weight) return 0;
+    return (node->inputs[0]->shape.dims[1] + UNIT_INPUTS - 1) / UNIT_INPUTS;
+}
+
+/* Sums over the samples of this tile, added to what is there. */
+static void run_weight_naive(const tn_run *run) {
+    int64_t k = run->node->inputs[0]->shape.dims[1], o = run->node->inputs[1]->shape.dims[1];
+    const real *a = run->in[0], *dy = run->in[1];
+    real *db = run->out[0];
+    for (int64_t i = 0; i < run->n; i++)
+        for (int64_t t = 0; t < k; t++)
+            for (int64_t j = 0; j < o; j++) db[t * o + j] += a[i * k + t] * dy[i * o + j];
+}
+
+/* Workspace: the panels of dy, A's columns of this unit, lists, and a tile for each shard. */
+static int64_t weight_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    int64_t o = node->inputs[1]->shape.dims[1];
+    int64_t reals = tn_panels_elements(kernels, n, o) + n * UNIT_INPUTS +
+                    (int64_t)TN_MAX_SHARDS * kernels->mr * kernels->nr;
+    return reals * (int64_t)sizeof(real) + lists_bytes(n) + 64;
+}
+
+typedef struct weight_workspace_parts {
+    real *panels, *columns, *tiles;
+    int64_t *offset;
+} weight_parts;
+
+static weight_parts weight_workspace_split(const tn_run *run, int64_t o) {
+    weight_parts w;
+    w.offset = run->workspace;
+    w.tiles = (real *)((char *)run->workspace + lists_bytes(run->n));
+    w.panels = w.tiles + (int64_t)TN_MAX_SHARDS * run->kernels->mr * run->kernels->nr;
+    w.columns = w.panels + tn_panels_elements(run->kernels, run->n, o);
+    return w;
+}
+
+/* One mr×nr tile: each shard summed by itself in sample order, the shards in their tree. */
+static void weight_tile(const tn_run *run, const weight_parts *w, int m, int64_t row,
+                        const real *panel) {
+    const tn_kernels *kernels = run->kernels;
+    const tn_step *step = run->step;
+    int64_t size = (int64_t)kernels->mr * kernels->nr;
+    const real *a[TN_TILE_MAX_MR];
+    real *c[TN_TILE_MAX_MR];
+    memset(w->tiles, 0, (size_t)(step->n_shards * size) * sizeof(real));
+    for (int r = 0; r < m; r++) a[r] = w->columns + row + r;
+    for (int s = 0; s < step->n_shards; s++) {
+        int64_t first = step->shard_begin[s], n = step->shard_begin[s + 1] - first;
+        for (int r = 0; r < m; r++) c[r] = w->tiles + s * size + r * kernels->nr;
+        kernels->tile(m, a, w->offset + first, n, panel + first * kernels->nr, kernels->nr, c);
+    }
+    tn_tree_sum(kernels, step->n_shards, w->tiles, size, size);
+}
+
+/* The whole batch, rows [begin, end) of units. */
+static void run_weight_whole(const tn_run *run) {
+    int64_t k = run->node->inputs[0]->shape.dims[1], o = run->node->inputs[1]->shape.dims[1];
+    const tn_kernels *kernels = run->kernels;
+    const weight_parts w = weight_workspace_split(run, o);
+    tn_panels_pack(kernels, TN_PANELS_STORED, run->in[1], o, run->n, o, w.panels);
+    list_steps(w.offset, run->n, UNIT_INPUTS);
+    for (int64_t unit = run->begin; unit < run->end; unit++) {
+        int64_t first = unit * UNIT_INPUTS, rows = tn_min_i64(UNIT_INPUTS, k - first);
+        for (int64_t i = 0; i < run->n; i++)
+            memcpy(w.columns + i * UNIT_INPUTS, (const real *)run->in[0] + i * k + first,
+                   (size_t)rows * sizeof(real));
+        for (int64_t j = 0; j < o; j += kernels->nr)
+            for (int64_t row = 0; row < rows; row += kernels->mr) {
+                int m = (int)tn_min_i64(kernels->mr, rows - row);
+                int64_t width = tn_min_i64(kernels->nr, o - j);
+                weight_tile(run, &w, m, row, w.panels + j * run->n);
+                for (int r = 0; r < m; r++)
+                    memcpy((real *)run->out[0] + (first + row + r) * o + j,
+                           w.tiles + r * kernels->nr, (size_t)width * sizeof(real));
+            }
+    }
+}
+
+/* Small weights: sums over the samples of this tile, added to what is there. */
+static void run_weight_tile(const tn_run *run) {
+    int64_t k = run->node->inputs[0]->shape.dims[1], o = run->node->inputs[1]->shape.dims[1];
+    int64_t *a_row = (int64_t *)((char *)run->workspace + tn_product_workspace_bytes(run->kernels));
+    int64_t *c_row = list_steps(a_row, k, 1);
+    int64_t *offset = list_steps(c_row, k, o);
+    list_steps(offset, run->n, k);
+    const tn_product product = {.rows = k, .depth = run->n, .columns = o, .a = run->in[0],
+                                .a_row = a_row, .offset = offset, .b = run->in[1], .ldb = o,
+                                .source = TN_PANELS_STORED, .c = run->out[0], .c_row = c_row};
+    tn_product_add(run->kernels, &product, run->workspace);
+}
+
+static int64_t weight_tile_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    return tn_product_workspace_bytes(kernels) +
+           lists_bytes(2 * node->inputs[0]->shape.dims[1] + n);
+}
+
+static bool whole_applies(const tn_node *node, const tn_kernels *kernels) {
+    return !kernels->naive && weight_units(node) > 0;
+}
+
+static const tn_implementation weight_whole = {.name = "tiles", .applies = whole_applies,
+                                               .units = weight_units,
+                                               .workspace_bytes = weight_workspace,
+                                               .run = run_weight_whole};
+static const tn_implementation weight_naive = {.name = "naive", .run = run_weight_naive};
+static const tn_implementation weight_tiles = {.name = "tiles", .applies = fast_applies,
+                                               .workspace_bytes = weight_tile_workspace,
+                                               .run = run_weight_tile};
+static const tn_implementation *const weight_implementations[] = {&weight_whole, &weight_tiles,
+                                                                  &weight_naive, NULL};
+
+static const tn_op gemm_grad_weight = {.name = "GemmGradWeight",
+                                       .attrs_bytes = sizeof(gemm_grad_attrs),
+                                       .min_inputs = 2,
+                                       .max_inputs = 2,
+                                       .n_outputs = 1,
+                                       .layout = TN_LAYOUT_WEIGHTED,
+                                       .reduces_samples = true,
+                                       .infer_shape = weight_shape,
+                                       .macs = weight_macs,
+                                       .implementations = weight_implementations};
+
+/* ---- Gradient ----------------------------------------------------------------------------- */
+
+static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
+    const tn_gemm_attrs *g = node->attrs;
+    tn_value *dy = tn_gradient_of(graph, node->outputs[0]), *d;
+    tn_value *a = node->inputs[0], *b = node->inputs[1];
+    tn_value *c = node->n_inputs > 2 ? node->inputs[2] : NULL;
+    if (g->alpha != 1 || (c && g->beta != 1) || g->trans_a || !stored(b))
+        return tn_fail(error, TN_ERR_UNSUPPORTED,
+                       "no gradient with alpha, beta, transA or a computed weight");
+    gemm_grad_attrs attributes = {*g, a->shape.dims[1]};
+    if (tn_gradient_wanted(graph, c)) {
+        TN_TRY(tn_sum_to_shape(graph, dy, &c->shape, &d, error));
+        TN_TRY(tn_gradient_add(graph, c, d, error));
+    }
+    if (tn_gradient_wanted(graph, b)) {
+        tn_value *in[] = {a, dy};
+        TN_TRY(tn_graph_apply(graph, &gemm_grad_weight, &attributes, in, 2, &d, error));
+        TN_TRY(tn_gradient_add(graph, b, d, error));
+    }
+    if (tn_gradient_wanted(graph, a)) {
+        tn_value *in[] = {dy, b};
+        TN_TRY(tn_graph_apply(graph, &gemm_grad_input, &attributes, in, 2, &d, error));
+        TN_TRY(tn_gradient_add(graph, a, d, error));
+    }
+    return TN_OK;
+}
+
+const tn_op tn_op_gemm = {.name = "Gemm",
+                          .onnx_type = "Gemm",
+                          .attrs = attrs,
+                          .attrs_bytes = sizeof(tn_gemm_attrs),
+                          .min_inputs = 2,
+                          .max_inputs = 3,
+                          .n_outputs = 1,
+                          .layout = TN_LAYOUT_WEIGHTED,
+                          .infer_shape = infer_shape,
+                          .differentiate = differentiate,
+                          .macs = macs,
+                          .arrange = arrange,
+                          .implementations = implementations};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* list.c: a row for each operator that a model can hold. Operators that only differentiation or the
+ * plan put into a graph stay with those that bring them in. */
+#include <string.h>
+
+#include "ops/ops.h"
+
+const tn_op *const tn_ops[] = {&tn_op_add,
+                               &tn_op_conv,
+                               &tn_op_dropout,
+                               &tn_op_flatten,
+                               &tn_op_gemm,
+                               &tn_op_load_pixels,
+                               &tn_op_log_softmax,
+                               &tn_op_max_pool,
+                               &tn_op_mul,
+                               &tn_op_relu,
+                               &tn_op_softmax_cross_entropy,
+                               NULL};
+
+const tn_op *tn_op_find_onnx(const char *onnx_type) {
+    for (const tn_op *const *op = tn_ops; *op; op++)
+        if ((*op)->onnx_type && strcmp((*op)->onnx_type, onnx_type) == 0) return *op;
+    return NULL;
+}
+
+const tn_op *tn_op_find(const char *name) {
+    for (const tn_op *const *op = tn_ops; *op; op++)
+        if (strcmp((*op)->name, name) == 0) return *op;
+    return NULL;
+}

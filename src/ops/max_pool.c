@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* max_pool.c: maximum over windows. ONNX MaxPool. */
+#include <string.h>
+
+#include "base/size.h"
+#include "ops/conv_geometry.h"
+
+static const tn_attr attrs[] = {
+    {"kernel_shape", TN_ATTR_INTS, offsetof(tn_max_pool_attrs, kernel_shape), true, 0, NULL},
+    {"strides", TN_ATTR_INTS, offsetof(tn_max_pool_attrs, strides), false, 0, NULL},
+    {"pads", TN_ATTR_INTS, offsetof(tn_max_pool_attrs, pads), false, 0, NULL},
+    {"dilations", TN_ATTR_INTS, offsetof(tn_max_pool_attrs, dilations), false, 0, NULL},
+    {"ceil_mode", TN_ATTR_INT, offsetof(tn_max_pool_attrs, ceil_mode), false, 0, NULL},
+    {"storage_order", TN_ATTR_INT, offsetof(tn_max_pool_attrs, storage_order), false, 0, NULL},
+    {"auto_pad", TN_ATTR_STRING, offsetof(tn_max_pool_attrs, auto_pad), false, 0, "NOTSET"},
+    {0}};
+
+/* A position in the window is kept in a byte. */
+enum { MAX_TAPS = 255 };
+
+/* y[n,c,p,q] = max over taps of x[n, c, stride·p + dilation·r - pad, ...]; padding never wins. The
+ * second output, present in training, is the winning tap. */
+static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
+    (void)graph;
+    tn_max_pool_attrs *a = node->attrs;
+    const tn_shape *x = &node->inputs[0]->shape;
+    if (x->rank != 4 || node->inputs[0]->dtype != TN_FLOAT32)
+        return tn_fail(error, TN_ERR_UNSUPPORTED,
+                       "%d dimensions of %s (only float32 images, of 4, are supported)", x->rank,
+                       tn_dtype_name(node->inputs[0]->dtype));
+    TN_TRY(tn_window_resolve(&a->kernel_shape, &a->strides, &a->dilations, &a->pads, error));
+    if (a->kernel_shape.v[0] * a->kernel_shape.v[1] > MAX_TAPS)
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "a window of %lldx%lld (at most %d pixels)",
+                       (long long)a->kernel_shape.v[0], (long long)a->kernel_shape.v[1], MAX_TAPS);
+    tn_shape y = *x;
+    for (int i = 0; i < 2; i++) {
+        TN_TRY(tn_window_output(a->auto_pad, a->ceil_mode != 0, x->dims[2 + i],
+                                a->kernel_shape.v[i], a->strides.v[i], a->dilations.v[i],
+                                &a->pads.v[i], &a->pads.v[2 + i], &y.dims[2 + i], error));
+        /* Else a window could lie in padding alone, and have no maximum. */
+        int64_t extent = (a->kernel_shape.v[i] - 1) * a->dilations.v[i] + 1;
+        if (a->pads.v[i] >= extent || a->pads.v[2 + i] >= extent)
+            return tn_fail(error, TN_ERR_FORMAT, "padding is not smaller than the window");
+    }
+    strcpy(a->auto_pad, "NOTSET"); /* pads now say it */
+    for (int i = 0; i < node->n_outputs; i++) node->outputs[i]->shape = y;
+    node->outputs[0]->dtype = TN_FLOAT32;
+    return TN_OK;
+}
+
+typedef struct window {
+    int n;                /* taps inside the image */
+    int64_t at[MAX_TAPS]; /* their offsets in an image */
+} window;
+
+/* The taps of output pixel (p, q) that lie inside an image of dims [n][c][h][w]. */
+static void window_at(const tn_max_pool_attrs *a, const int64_t *dims, int64_t p, int64_t q,
+                      window *win) {
+    win->n = 0;
+    for (int64_t r = 0; r < a->kernel_shape.v[0]; r++) {
+        int64_t row = p * a->strides.v[0] + r * a->dilations.v[0] - a->pads.v[0];
+        if (row < 0 || row >= dims[2]) continue;
+        for (int64_t s = 0; s < a->kernel_shape.v[1]; s++) {
+            int64_t column = q * a->strides.v[1] + s * a->dilations.v[1] - a->pads.v[1];
+            if (column < 0 || column >= dims[3]) continue;
+            win->at[win->n++] = (row * dims[3] + column) * dims[1];
+        }
+    }
+}
+
+static void run_any(const tn_run *run) {
+    const int64_t *in = run->node->inputs[0]->shape.dims, *out = run->node->outputs[0]->shape.dims;
+    int64_t c = in[1], x_each = c * in[2] * in[3], y_each = c * out[2] * out[3];
+    int64_t samples = run->node->inputs[0]->shape.batched ? run->n : in[0];
+    window win;
+    const real *taps[MAX_TAPS];
+    for (int64_t i = 0; i < out[2] * out[3]; i++) {
+        window_at(run->node->attrs, in, i / out[3], i % out[3], &win);
+        for (int64_t n = 0; n < samples; n++) {
+            const real *x = (const real *)run->in[0] + n * x_each;
+            int64_t at = n * y_each + i * c;
+            uint8_t *arg = run->out[1] ? (uint8_t *)run->out[1] + at : NULL;
+            for (int t = 0; t < win.n; t++) taps[t] = x + win.at[t];
+            run->kernels->max_pool(win.n, taps, c, (real *)run->out[0] + at, arg);
+        }
+    }
+}
+
+static const tn_implementation any = {.name = "any", .run = run_any};
+static const tn_implementation *const implementations[] = {&any, NULL};
+
+/* ---- Gradient: dx gets dy at the first maximum of each window, in scan order ----------------- */
+
+typedef struct max_pool_grad_attrs {
+    tn_max_pool_attrs pool;
+    int64_t h, w;
+} max_pool_grad_attrs;
+
+static tn_status infer_gradient(tn_graph *graph, tn_node *node, tn_error *error) {
+    (void)graph, (void)error;
+    const max_pool_grad_attrs *a = node->attrs;
+    tn_shape *dx = &node->outputs[0]->shape;
+    *dx = node->inputs[0]->shape;
+    dx->dims[2] = a->h;
+    dx->dims[3] = a->w;
+    return TN_OK;
+}
+
+static void run_gradient(const tn_run *run) {
+    const max_pool_grad_attrs *a = run->node->attrs;
+    const int64_t *in = run->node->outputs[0]->shape.dims, *out = run->node->inputs[0]->shape.dims;
+    int64_t c = in[1], x_each = c * in[2] * in[3], y_each = c * out[2] * out[3];
+    int64_t samples = run->node->inputs[0]->shape.batched ? run->n : in[0];
+    window win;
+    real *taps[MAX_TAPS];
+    memset(run->out[0], 0, (size_t)(samples * x_each) * sizeof(real));
+    for (int64_t i = 0; i < out[2] * out[3]; i++) {
+        window_at(&a->pool, in, i / out[3], i % out[3], &win);
+        for (int64_t n = 0; n < samples; n++) {
+            int64_t at = n * y_each + i * c;
+            for (int t = 0; t < win.n; t++)
+                taps[t] = (real *)run->out[0] + n * x_each + win.at[t];
+            run->kernels->max_pool_grad((const uint8_t *)run->in[1] + at,
+                                        (const real *)run->in[0] + at, c, taps);
+        }
+    }
+}
+
+static const tn_implementation gradient = {.name = "any", .run = run_gradient};
+static const tn_implementation *const gradient_implementations[] = {&gradient, NULL};
+
+static const tn_op max_pool_grad = {.name = "MaxPoolGrad",
+                                    .attrs_bytes = sizeof(max_pool_grad_attrs),
+                                    .min_inputs = 2,
+                                    .max_inputs = 2,
+                                    .n_outputs = 1,
+                                    .layout = TN_LAYOUT_IMAGE,
+                                    .infer_shape = infer_gradient,
+                                    .implementations = gradient_implementations};
+
+static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
+    const tn_shape *x = &node->inputs[0]->shape;
+    const max_pool_grad_attrs a = {*(const tn_max_pool_attrs *)node->attrs, x->dims[2], x->dims[3]};
+    tn_value *dy = tn_gradient_of(graph, node->outputs[0]), *dx;
+    if (node->n_outputs == 1)
+        TN_TRY(tn_graph_add_output(graph, node, TN_UINT8, &node->outputs[0]->shape, NULL, error));
+    tn_value *in[] = {dy, node->outputs[1]};
+    TN_TRY(tn_graph_apply(graph, &max_pool_grad, &a, in, 2, &dx, error));
+    return tn_gradient_add(graph, node->inputs[0], dx, error);
+}
+
+const tn_op tn_op_max_pool = {.name = "MaxPool",
+                              .onnx_type = "MaxPool",
+                              .attrs = attrs,
+                              .attrs_bytes = sizeof(tn_max_pool_attrs),
+                              .min_inputs = 1,
+                              .max_inputs = 1,
+                              .n_outputs = 1,
+                              .layout = TN_LAYOUT_IMAGE,
+                              .infer_shape = infer_shape,
+                              .differentiate = differentiate,
+                              .implementations = implementations};

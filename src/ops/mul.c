@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mul.c: y = a · b with broadcasting. ONNX Mul. */
+#include "ops/broadcast.h"
+#include "ops/ops.h"
+#include "ops/sum_to.h"
+
+static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
+    (void)graph;
+    if (node->inputs[0]->dtype != TN_FLOAT32 || node->inputs[1]->dtype != TN_FLOAT32)
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "inputs must be float32");
+    return tn_broadcast_shape(node, &node->outputs[0]->shape, error);
+}
+
+/* da = Σ dy · b over the axes along which a was repeated, and likewise db. */
+static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
+    tn_value *dy = tn_gradient_of(graph, node->outputs[0]);
+    for (int i = 0; i < 2; i++) {
+        tn_value *in[] = {dy, node->inputs[1 - i]}, *product, *d;
+        if (!tn_gradient_wanted(graph, node->inputs[i])) continue;
+        TN_TRY(tn_graph_apply(graph, &tn_op_mul, NULL, in, 2, &product, error));
+        TN_TRY(tn_sum_to_shape(graph, product, &node->inputs[i]->shape, &d, error));
+        TN_TRY(tn_gradient_add(graph, node->inputs[i], d, error));
+    }
+    return TN_OK;
+}
+
+static void run_any(const tn_run *run) {
+    tn_broadcast_run(run, run->kernels->mul, run->kernels->mul_scalar);
+}
+
+static const tn_implementation any = {.name = "any", .run = run_any};
+static const tn_implementation *const implementations[] = {&any, NULL};
+
+const tn_op tn_op_mul = {.name = "Mul",
+                         .onnx_type = "Mul",
+                         .min_inputs = 2,
+                         .max_inputs = 2,
+                         .n_outputs = 1,
+                         .layout = TN_LAYOUT_ANY,
+                         .infer_shape = infer_shape,
+                         .differentiate = differentiate,
+                         .implementations = implementations};

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ops.h: the list of operators. */
+#ifndef TN_OPS_OPS_H
+#define TN_OPS_OPS_H
+
+#include "graph/op.h"
+
+/* All operators, NULL-terminated. */
+extern const tn_op *const tn_ops[];
+/* By ONNX type, or NULL. */
+const tn_op *tn_op_find_onnx(const char *onnx_type);
+/* By name, or NULL. */
+const tn_op *tn_op_find(const char *name);
+
+extern const tn_op tn_op_conv, tn_op_max_pool, tn_op_relu, tn_op_dropout, tn_op_flatten, tn_op_gemm,
+    tn_op_mul, tn_op_log_softmax, tn_op_softmax_cross_entropy, tn_op_load_pixels;
+
+/* Attributes that other folders set. */
+typedef struct tn_conv_attrs {
+    tn_ints kernel_shape, strides, pads, dilations; /* height, width; pads: top left bottom right */
+    int64_t group;
+    char auto_pad[TN_ATTR_STRING_MAX];
+} tn_conv_attrs;
+
+typedef struct tn_max_pool_attrs {
+    tn_ints kernel_shape, strides, pads, dilations;
+    int64_t ceil_mode, storage_order;
+    char auto_pad[TN_ATTR_STRING_MAX];
+} tn_max_pool_attrs;
+
+typedef struct tn_dropout_attrs {
+    double ratio;  /* an input in ONNX: the upgrade table of onnx/ moves it */
+    int64_t layer; /* draws its own random numbers; the n-th dropout of a model has n */
+} tn_dropout_attrs;
+
+typedef struct tn_gemm_attrs {
+    double alpha, beta;
+    int64_t trans_a, trans_b;
+} tn_gemm_attrs;
+
+typedef struct tn_axis_attrs {
+    int64_t axis; /* of Flatten (default 1) and LogSoftmax (default -1) */
+} tn_axis_attrs;
+
+/* SoftmaxCrossEntropy: scores [n][k], labels int32 [n] -> loss [n] in nats, with the target
+ * (1 - label_smoothing) · one-hot + label_smoothing / k. */
+typedef struct tn_softmax_cross_entropy_attrs {
+    double label_smoothing;
+} tn_softmax_cross_entropy_attrs;
+
+/* LoadPixels: uint8 images [n][h][w][c] -> real [n][c][h][w] in 0..1. */
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sum_to.c: sums over the axes along which a tensor was repeated. An operator of the engine's own:
+ * the gradient of broadcasting. */
+#include "ops/sum_to.h"
+
+#include <string.h>
+
+#include "ops/broadcast.h"
+
+/* The sum seen as a tensor of x's rank with 1 in place of the axes summed over, and as what it is
+ * given out as: its last `rank` axes, or with `squeeze` the kept axes only. */
+typedef struct sum_to_attrs {
+    int64_t rank;
+    bool squeeze;
+    bool keep[TN_MAX_RANK];
+} sum_to_attrs;
+
+/* The sum with x's rank. */
+static tn_shape kept_shape(const tn_node *node) {
+    const sum_to_attrs *a = node->attrs;
+    const tn_shape *x = &node->inputs[0]->shape;
+    tn_shape kept = {.rank = x->rank, .batched = x->batched && a->keep[0]};
+    for (int i = 0; i < x->rank; i++) kept.dims[i] = a->keep[i] ? x->dims[i] : 1;
+    return kept;
+}
+
+static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
+    (void)graph, (void)error;
+    const sum_to_attrs *a = node->attrs;
+    tn_shape kept = kept_shape(node), y = {.batched = kept.batched};
+    int first = a->squeeze ? 0 : kept.rank - (int)a->rank;
+    for (int i = first; i < kept.rank; i++)
+        if (!a->squeeze || a->keep[i]) y.dims[y.rank++] = kept.dims[i];
+    node->outputs[0]->shape = y;
+    return TN_OK;
+}
+
+/* y[...] += Σ x over the axes not kept, in the order in which x is stored. */
+static void run_any(const tn_run *run) {
+    const tn_shape *x_shape = &run->node->inputs[0]->shape;
+    tn_shape kept = kept_shape(run->node);
+    const real *x = run->in[0];
+    real *y = run->out[0];
+    if (kept.batched)
+        memset(y, 0, (size_t)(run->n * tn_shape_sample_elements(&kept)) * sizeof(real));
+    tn_walk w = tn_walk_make(x_shape, run->in_channels[0], run->n, x_shape, &kept);
+    int inner = w.rank - 1;
+    int64_t at[TN_MAX_RANK] = {0}, rows = 1, n = w.dims[inner];
+    for (int i = 0; i < inner; i++) rows *= w.dims[i];
+    for (int64_t row = 0; row < rows; row++, x += n) {
+        real *to = y;
+        for (int i = 0; i < inner; i++) to += at[i] * w.step[1][i];
+        if (w.step[1][inner] == 1) {
+            run->kernels->add(n, to, x, to);
+        } else {
+            for (int64_t i = 0; i < n; i++) to[i * w.step[1][inner]] += x[i];
+        }
+        for (int i = inner - 1; i >= 0 && ++at[i] == w.dims[i]; i--) at[i] = 0;
+    }
+}
+
+static const tn_implementation any = {.name = "any", .run = run_any};
+static const tn_implementation *const implementations[] = {&any, NULL};
+
+const tn_op tn_op_sum_to = {.name = "SumTo",
+                            .attrs_bytes = sizeof(sum_to_attrs),
+                            .min_inputs = 1,
+                            .max_inputs = 1,
+                            .n_outputs = 1,
+                            .layout = TN_LAYOUT_ANY,
+                            .reduces_samples = true,
+                            .infer_shape = infer_shape,
+                            .implementations = implementations};
+
+tn_status tn_sum_to_shape(tn_graph *graph, tn_value *x, const tn_shape *shape, tn_value **sum,
+                          tn_error *error) {
+    sum_to_attrs a = {.rank = shape->rank};
+    bool all = shape->rank == x->shape.rank && shape->batched == x->shape.batched;
+    for (int i = 0; i < x->shape.rank; i++) {
+        int k = i - (x->shape.rank - shape->rank);
+        bool samples = i == 0 && x->shape.batched;
+        a.keep[i] = k >= 0 && (samples ? shape->batched : shape->dims[k] == x->shape.dims[i]);
+        if (!a.keep[i]) all = false;
+    }
+    *sum = x;
+    return all ? TN_OK : tn_graph_apply(graph, &tn_op_sum_to, &a, &x, 1, sum, error);
+}
+
+tn_status tn_sum_to_channels(tn_graph *graph, tn_value *x, tn_value **sum, tn_error *error) {
+    const sum_to_attrs a = {.rank = 1, .squeeze = true, .keep = {false, true}};
+    return tn_graph_apply(graph, &tn_op_sum_to, &a, &x, 1, sum, error);
+}

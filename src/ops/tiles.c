@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/tiles.h"
+
+#include <string.h>
+
+#include "base/size.h"
+
+/* A block of the depth may be so much longer than the level asks for, rather than leave a rest. */
+static int64_t depth_block(const tn_kernels *kernels, int64_t depth) {
+    int64_t limit = kernels->depth_block + kernels->depth_block / 2;
+    int64_t blocks = (depth + limit - 1) / limit;
+    return blocks > 0 ? (depth + blocks - 1) / blocks : 1;
+}
+
+int64_t tn_product_workspace_bytes(const tn_kernels *kernels) {
+    int64_t limit = kernels->depth_block + kernels->depth_block / 2;
+    return limit * kernels->nr * (int64_t)sizeof(real);
+}
+
+int64_t tn_panels_elements(const tn_kernels *kernels, int64_t depth, int64_t columns) {
+    return depth * tn_round_up(columns, kernels->nr);
+}
+
+void tn_panel_pack(const tn_kernels *kernels, tn_panel_source source, const real *b, int64_t ldb,
+                   int64_t columns, int64_t column, int64_t first, int64_t n, real *panel) {
+    int64_t nr = kernels->nr, width = tn_min_i64(nr, columns - column);
+    if (width < nr) memset(panel, 0, (size_t)(n * nr) * sizeof(real));
+    if (source == TN_PANELS_TRANSPOSED) {
+        kernels->transpose(width, n, b + column * ldb + first, ldb, panel, nr);
+        return;
+    }
+    const real *from = b + first * ldb + column;
+    for (int64_t t = 0; t < n; t++)
+        memcpy(panel + t * nr, from + t * ldb, (size_t)width * sizeof(real));
+}
+
+void tn_panels_pack(const tn_kernels *kernels, tn_panel_source source, const real *b, int64_t ldb,
+                    int64_t depth, int64_t columns, real *panels) {
+    for (int64_t j = 0; j < columns; j += kernels->nr, panels += depth * kernels->nr)
+        tn_panel_pack(kernels, source, b, ldb, columns, j, 0, depth, panels);
+}
+
+/* A tile that sticks out of c to the right: computed aside. */
+static void narrow_tile(const tn_kernels *kernels, int m, const real *const *a,
+                        const int64_t *offset, int64_t depth, const real *panel, real *const *c,
+                        int64_t width) {
+    real aside[TN_TILE_MAX_MR][TN_TILE_MAX_NR];
+    real *rows[TN_TILE_MAX_MR] = {0};
+    for (int i = 0; i < m; i++) {
+        rows[i] = aside[i];
+        memset(aside[i], 0, (size_t)kernels->nr * sizeof(real));
+        memcpy(aside[i], c[i], (size_t)width * sizeof(real));
+    }
+    kernels->tile(m, a, offset, depth, panel, kernels->nr, rows);
+    for (int i = 0; i < m; i++) memcpy(c[i], aside[i], (size_t)width * sizeof(real));
+}
+
+/* All rows against one panel of columns [column, column + nr) and depth [first, first + n). */
+static void multiply_panel(const tn_kernels *kernels, const tn_product *p, int64_t column,
+                           int64_t first, int64_t n, const real *panel) {
+    const real *a[TN_TILE_MAX_MR];
+    real *c[TN_TILE_MAX_MR];
+    int64_t width = tn_min_i64(kernels->nr, p->columns - column);
+    for (int64_t i = 0; i < p->rows; i += kernels->mr) {
+        int m = (int)tn_min_i64(kernels->mr, p->rows - i);
+        for (int r = 0; r < m; r++) {
+            a[r] = p->a + p->a_row[i + r];
+            c[r] = p->c + p->c_row[i + r] + column;
+        }
+        if (width == kernels->nr)
+            kernels->tile(m, a, p->offset + first, n, panel, kernels->nr, c);
+        else
+            narrow_tile(kernels, m, a, p->offset + first, n, panel, c, width);
+    }
+}
+
+void tn_product_add(const tn_kernels *kernels, const tn_product *p, void *workspace) {
+    int64_t block = depth_block(kernels, p->depth);
+    for (int64_t first = 0; first < p->depth; first += block) {
+        int64_t n = tn_min_i64(block, p->depth - first);
+        for (int64_t j = 0; j < p->columns; j += kernels->nr) {
+            const real *panel = p->b + j * p->depth + first * kernels->nr;
+            if (p->source != TN_PANELS_PACKED) {
+                tn_panel_pack(kernels, p->source, p->b, p->ldb, p->columns, j, first, n, workspace);
+                panel = workspace;
+            }
+            multiply_panel(kernels, p, j, first, n, panel);
+        }
+    }
+}

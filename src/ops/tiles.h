@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tiles.h: products of a gathered and a stored matrix, walked tile by tile. All passes of Conv and
+ * Gemm are such products; they differ in what a row, a step of the depth and a column is:
+ *
+ *                      rows              depth              columns
+ *     forward          output pixels     taps × channels    output channels
+ *     input gradient   input pixels      taps × outputs     channels
+ *     weight gradient  taps × channels   output pixels      output channels        */
+#ifndef TN_OPS_TILES_H
+#define TN_OPS_TILES_H
+
+#include "kernels/kernels.h"
+
+typedef enum tn_panel_source {
+    TN_PANELS_PACKED,    /* b is what tn_panels_pack made of the whole matrix */
+    TN_PANELS_STORED,    /* b[t·ldb + j] */
+    TN_PANELS_TRANSPOSED /* b[j·ldb + t] */
+} tn_panel_source;
+
+/* c[c_row[i] + j] += Σ_t a[a_row[i] + offset[t]] · B[t][j]     i < rows, t < depth, j < columns
+ * Order of summation: t ascending, whatever the blocking. */
+typedef struct tn_product {
+    int64_t rows, depth, columns;
+    const real *a;
+    const int64_t *a_row, *offset;
+    const real *b;
+    int64_t ldb;
+    tn_panel_source source;
+    real *c;
+    const int64_t *c_row;
+} tn_product;
+
+/* workspace: tn_product_workspace_bytes, unless the source is packed. */
+void tn_product_add(const tn_kernels *kernels, const tn_product *product, void *workspace);
+int64_t tn_product_workspace_bytes(const tn_kernels *kernels);
+
+/* Panels of nr columns, zero-padded, each [depth][nr], one after the other. */
+int64_t tn_panels_elements(const tn_kernels *kernels, int64_t depth, int64_t columns);
+/* Rows first..first+n-1 of the depth of one panel, columns from `column`, into panel [n][nr]. */
+void tn_panel_pack(const tn_kernels *kernels, tn_panel_source source, const real *b, int64_t ldb,
+                   int64_t columns, int64_t column, int64_t first, int64_t n, real *panel);
+void tn_panels_pack(const tn_kernels *kernels, tn_panel_source source, const real *b, int64_t ldb,
+                    int64_t depth, int64_t columns, real *panels);
+
+#endif
