@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* onnx.h: models from and to ONNX files, generic over the list of operators. */
+#ifndef TN_ONNX_ONNX_H
+#define TN_ONNX_ONNX_H
+
+#include "graph/model.h"
+
+/* Reads a model from a file's bytes, which are hostile until checked. `name` (may be NULL) is used
+ * for messages and where the file names no model. */
+tn_status tn_onnx_import(const void *bytes, size_t n_bytes, const char *name, tn_model **model,
+                         tn_error *error);
+/* Serialises to malloc'ed memory: opset 17, IR version 8, dynamic batch "N". */
+tn_status tn_onnx_export(const tn_model *model, void **bytes, size_t *n_bytes, tn_error *error);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "onnx/tensor.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "raw_data is little-endian");
+
+enum { DATA_LOCATION_EXTERNAL = 1 };
+
+static tn_status decode_shape(const TnOnnx__TensorProto *proto, tn_shape *shape, int64_t *elements,
+                              tn_error *error) {
+    /* With zeros counted as ones, so that partial products of a shape never overflow either. */
+    int64_t extent = 1;
+    *shape = (tn_shape){0};
+    *elements = 1;
+    if (proto->n_dims > TN_MAX_RANK)
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "%zu dimensions (at most %d)", proto->n_dims,
+                       TN_MAX_RANK);
+    shape->rank = (int)proto->n_dims;
+    for (int i = 0; i < shape->rank; i++) {
+        int64_t dim = shape->dims[i] = proto->dims[i];
+        if (dim < 0)
+            return tn_fail(error, TN_ERR_FORMAT, "dimension %d is %lld", i, (long long)dim);
+        if (!tn_size_mul(extent, tn_max_i64(dim, 1), &extent) || extent > INT64_MAX / 64)
+            return tn_fail(error, TN_ERR_FORMAT, "its dimensions multiply to an impossible size");
+        *elements *= dim;
+    }
+    return TN_OK;
+}
+
+static size_t typed_values(const TnOnnx__TensorProto *proto) {
+    return proto->n_float_data + proto->n_int32_data + proto->n_int64_data + proto->n_double_data +
+           proto->n_uint64_data + proto->n_string_data;
+}
+
+/* Values in the field that belongs to the data type. */
+static size_t expected_values(const TnOnnx__TensorProto *proto) {
+    switch (proto->data_type) {
+    case TN_ONNX_FLOAT: return proto->n_float_data;
+    case TN_ONNX_DOUBLE: return proto->n_double_data;
+    case TN_ONNX_INT64: return proto->n_int64_data;
+    }
+    return proto->n_int32_data;
+}
+
+static size_t raw_bytes(int32_t data_type) {
+    switch (data_type) {
+    case TN_ONNX_DOUBLE:
+    case TN_ONNX_INT64: return 8;
+    case TN_ONNX_UINT8: return 1;
+    }
+    return 4;
+}
+
+static tn_status check_data(const TnOnnx__TensorProto *proto, int64_t elements, tn_error *error) {
+    size_t typed = typed_values(proto);
+    if (proto->has_raw_data && typed > 0)
+        return tn_fail(error, TN_ERR_FORMAT, "has both raw and typed data");
+    if (proto->has_raw_data) {
+        int64_t bytes = elements * (int64_t)raw_bytes(proto->data_type);
+        if ((uint64_t)bytes != proto->raw_data.len)
+            return tn_fail(error, TN_ERR_FORMAT, "its shape needs %lld bytes of data, not %zu",
+                           (long long)bytes, proto->raw_data.len);
+        return TN_OK;
+    }
+    if (typed != expected_values(proto))
+        return tn_fail(error, TN_ERR_FORMAT, "has data of another type than %s",
+                       tn_wire_type_name(proto->data_type));
+    if (typed != (uint64_t)elements)
+        return tn_fail(error, TN_ERR_FORMAT, "its shape needs %lld values, not %zu",
+                       (long long)elements, typed);
+    return TN_OK;
+}
+
+static tn_status narrow(const double *from, int64_t n, float *to, tn_error *error) {
+    for (int64_t i = 0; i < n; i++) {
+        double value;
+        memcpy(&value, from + i, sizeof value);
+        if (isfinite(value) && fabs(value) > FLT_MAX)
+            return tn_fail(error, TN_ERR_UNSUPPORTED, "holds %g, too large for float32", value);
+        to[i] = (float)value;
+    }
+    return TN_OK;
+}
+
+/* data_type is one that tn_wire_dtype has let pass. */
+static tn_status convert(const TnOnnx__TensorProto *proto, int64_t n, void *to, tn_error *error) {
+    const void *raw = proto->has_raw_data ? proto->raw_data.data : NULL;
+    if (n == 0) return TN_OK;
+    switch (proto->data_type) {
+    case TN_ONNX_DOUBLE: {
+        /* raw_data is memory of its own, aligned by malloc. */
+        const double *from = raw ? raw : proto->double_data;
+        return narrow(from, n, to, error);
+    }
+    case TN_ONNX_FLOAT: memcpy(to, raw ? raw : proto->float_data, (size_t)n * 4); break;
+    case TN_ONNX_INT64: memcpy(to, raw ? raw : proto->int64_data, (size_t)n * 8); break;
+    case TN_ONNX_INT32: memcpy(to, raw ? raw : proto->int32_data, (size_t)n * 4); break;
+    case TN_ONNX_UINT8:
+        if (raw) memcpy(to, raw, (size_t)n);
+        for (int64_t i = 0; i < n && !raw; i++) {
+            int32_t value = proto->int32_data[i];
+            if (value < 0 || value > UINT8_MAX)
+                return tn_fail(error, TN_ERR_FORMAT, "holds %ld, which is no uint8", (long)value);
+            ((uint8_t *)to)[i] = (uint8_t)value;
+        }
+        break;
+    }
+    return TN_OK;
+}
+
+tn_status tn_onnx_tensor_decode(const TnOnnx__TensorProto *proto, tn_onnx_tensor *tensor,
+                                tn_error *error) {
+    int64_t elements;
+    if (proto->n_external_data > 0 || proto->data_location == DATA_LOCATION_EXTERNAL)
+        return tn_fail(error, TN_ERR_UNSUPPORTED,
+                       "its data is in another file (store the weights inside the model's file)");
+    if (proto->segment)
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "is a segment of a larger tensor");
+    TN_TRY(tn_wire_dtype(proto->data_type, &tensor->dtype, error));
+    TN_TRY(decode_shape(proto, &tensor->shape, &elements, error));
+    TN_TRY(check_data(proto, elements, error));
+    tensor->data = malloc((size_t)elements * tn_dtype_file_bytes(tensor->dtype) + 1);
+    if (!tensor->data) return tn_fail_memory(error);
+    tn_status status = convert(proto, elements, tensor->data, error);
+    if (status != TN_OK) free(tensor->data);
+    return status;
+}
+
+void tn_onnx_tensor_encode(const char *name, tn_dtype dtype, int rank, const int64_t *dims,
+                           const void *data, size_t bytes, TnOnnx__TensorProto *proto) {
+    /* protobuf-c's structures serve reading and writing, so nothing in them is const. */
+    tn_onnx__tensor_proto__init(proto);
+    proto->name = (char *)(uintptr_t)name;
+    proto->n_dims = (size_t)rank;
+    proto->dims = rank > 0 ? (int64_t *)(uintptr_t)dims : NULL;
+    proto->has_data_type = true;
+    proto->data_type = tn_wire_data_type(dtype);
+    proto->has_raw_data = true;
+    proto->raw_data.data = (uint8_t *)(uintptr_t)data;
+    proto->raw_data.len = bytes;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "onnx/upgrade.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "ops/ops.h"
+
+/* Each dropout of a model draws random numbers of its own. */
+static tn_status number_dropout(const tn_upgrade_node *node, tn_error *error) {
+    (void)error;
+    ((tn_dropout_attrs *)node->attrs)->layer = node->n_same_before;
+    return TN_OK;
+}
+
+static tn_status refuse_negative_axis(const tn_upgrade_node *node, tn_error *error) {
+    const tn_axis_attrs *a = node->attrs;
+    if (a->axis >= 0) return TN_OK;
+    return tn_fail(error, TN_ERR_FORMAT, "axis %lld is negative, which opset 11 introduced",
+                   (long long)a->axis);
+}
+
+/* Until opset 13 all axes from `axis` on were taken together: the same as now for the last alone.
+ */
+static tn_status demand_last_axis(const tn_upgrade_node *node, tn_error *error) {
+    tn_axis_attrs *a = node->attrs;
+    if (node->n_inputs < 1 || !node->inputs[0]) return TN_OK; /* reported by the operator */
+    int rank = node->inputs[0]->shape.rank;
+    if (a->axis != -1 && a->axis != rank - 1)
+        return tn_fail(error, TN_ERR_UNSUPPORTED,
+                       "axis %lld of %d dimensions (before opset 13 only the last is supported)",
+                       (long long)a->axis, rank);
+    return TN_OK;
+}
+
+static const tn_upgrade upgrades[] = {
+    {.onnx_type = "Dropout",
+     .first_opset = 7,
+     .last_opset = 11,
+     .ours = {"layer"},
+     .default_name = "ratio",
+     .default_number = 0.5,
+     .import = number_dropout},
+    /* Training_mode is dropped: whether dropout drops is decided by who runs the model. */
+    {.onnx_type = "Dropout",
+     .first_opset = 12,
+     .last_opset = INT_MAX,
+     .n_inputs = 1,
+     .input_attrs = {"ratio", ""},
+     .ours = {"ratio", "layer"},
+     .ignored = {"seed"},
+     .default_name = "ratio",
+     .default_number = 0.5,
+     .import = number_dropout},
+    {.onnx_type = "Flatten", .first_opset = 7, .last_opset = 10, .import = refuse_negative_axis},
+    {.onnx_type = "LogSoftmax",
+     .first_opset = 7,
+     .last_opset = 12,
+     .default_name = "axis",
+     .default_number = 1,
+     .import = demand_last_axis},
+};
+
+const tn_upgrade *tn_upgrade_find(const char *onnx_type, int opset) {
+    for (size_t i = 0; i < sizeof upgrades / sizeof *upgrades; i++)
+        if (strcmp(upgrades[i].onnx_type, onnx_type) == 0 && upgrades[i].first_opset <= opset &&
+            opset <= upgrades[i].last_opset)
+            return &upgrades[i];
+    return NULL;
+}
+
+size_t tn_upgrade_value_inputs(const tn_upgrade *upgrade, size_t n_inputs) {
+    if (!upgrade || upgrade->n_inputs == 0 || n_inputs < (size_t)upgrade->n_inputs) return n_inputs;
+    return (size_t)upgrade->n_inputs;
+}
+
+static bool listed(const char *const names[TN_UPGRADE_NAMES], const char *name) {
+    for (int i = 0; i < TN_UPGRADE_NAMES && names[i]; i++)
+        if (strcmp(names[i], name) == 0) return true;
+    return false;
+}
+
+bool tn_upgrade_in_file(const tn_upgrade *upgrade, const char *attr) {
+    return !upgrade || !listed(upgrade->ours, attr);
+}
+
+bool tn_upgrade_ignores(const tn_upgrade *upgrade, const char *attr) {
+    return upgrade && listed(upgrade->ignored, attr);
+}
