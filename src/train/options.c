@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train/options.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "cpu/topology.h"
+
+/* Bounds that no honest use reaches, so that products of options cannot overflow. */
+enum { MAX_EPOCHS = 1000 * 1000, MAX_THREADS = 1024, MAX_KEEP = 1000 * 1000 };
+
+static void set_int(int64_t *option, int64_t recipe) {
+    if (*option == 0) *option = recipe;
+}
+
+static void set_number(double *option, double recipe) {
+    if (*option == 0) *option = recipe;
+}
+
+static void resolve(const tn_model *model, const tn_dataset *dataset, tn_train_options *o) {
+    const tn_recipe *recipe = &model->recipe;
+    set_int(&o->epochs, recipe->epochs);
+    set_int(&o->batch_size, recipe->batch_size);
+    if (o->schedule == TN_SCHEDULE_DEFAULT) o->schedule = recipe->schedule;
+    if (o->optimizer == TN_OPTIMIZER_DEFAULT) o->optimizer = recipe->optimizer;
+    set_number(&o->lr, recipe->lr);
+    set_number(&o->momentum, 0.9);
+    set_number(&o->weight_decay, recipe->weight_decay);
+    set_number(&o->label_smoothing, recipe->label_smoothing);
+    if (o->n_threads == 0) o->n_threads = tn_core_budget();
+    if (o->checkpoint_keep == 0) o->checkpoint_keep = 3;
+    if (!dataset) return;
+    tn_dataset_info info = TN_INIT(tn_dataset_info);
+    tn_dataset_describe(dataset, &info);
+    set_int(&o->limit, info.n);
+}
+
+void tn_train_resolve(const tn_model *model, const tn_dataset *dataset, tn_train_options *options) {
+    if (!model || !options) return;
+    /* A caller of another version has a structure of another size. */
+    size_t size = options->size;
+    tn_train_options all = TN_INIT(tn_train_options);
+    size_t shared = size < sizeof all ? size : sizeof all;
+    memcpy(&all, options, shared);
+    resolve(model, dataset, &all);
+    all.size = size;
+    memcpy(options, &all, shared);
+}
+
+static tn_status check_int(const char *name, int64_t value, int64_t least, int64_t most,
+                           tn_error *error) {
+    if (value >= least && value <= most) return TN_OK;
+    return tn_fail(error, TN_ERR_ARGUMENT, "cannot train: %s is %lld, not in %lld to %lld", name,
+                   (long long)value, (long long)least, (long long)most);
+}
+
+static tn_status check_number(const char *name, double value, bool fits, const char *range,
+                              tn_error *error) {
+    if (fits) return TN_OK;
+    return tn_fail(error, TN_ERR_ARGUMENT, "cannot train: the %s is %g, not %s", name, value,
+                   range);
+}
+
+static tn_status check_counts(const tn_train_options *o, tn_error *error) {
+    TN_TRY(check_int("the number of epochs", o->epochs, 1, MAX_EPOCHS, error));
+    TN_TRY(check_int("the batch size", o->batch_size, 1, INT32_MAX, error));
+    TN_TRY(check_int("the largest number of steps", o->max_steps, 0, INT64_MAX, error));
+    TN_TRY(check_int("the number of threads", o->n_threads, 1, MAX_THREADS, error));
+    TN_TRY(check_int("the number of steps between checkpoints", o->checkpoint_every, 0, INT64_MAX,
+                     error));
+    TN_TRY(check_int("the number of checkpoints to keep", o->checkpoint_keep, 1, MAX_KEEP, error));
+    TN_TRY(check_int("the optimiser", o->optimizer, TN_OPTIMIZER_SGD, TN_OPTIMIZER_ADAM, error));
+    TN_TRY(
+        check_int("the schedule", o->schedule, TN_SCHEDULE_CONSTANT, TN_SCHEDULE_ONE_CYCLE, error));
+    if (o->resume && !o->checkpoint_dir)
+        return tn_fail(error, TN_ERR_ARGUMENT,
+                       "cannot resume: no directory of checkpoints is given (name it with "
+                       "--checkpoint)");
+    return TN_OK;
+}
+
+static tn_status check_numbers(const tn_train_options *o, tn_error *error) {
+    TN_TRY(check_number("learning rate", o->lr, o->lr > 0 && o->lr <= 1000,
+                        "above 0 and at most 1000", error));
+    TN_TRY(check_number("momentum", o->momentum, o->momentum < 1 && isfinite(o->momentum),
+                        "below 1", error));
+    TN_TRY(check_number("weight decay", o->weight_decay,
+                        o->weight_decay >= 0 && o->weight_decay <= 1000, "in 0 to 1000", error));
+    TN_TRY(check_number("label smoothing", o->label_smoothing,
+                        o->label_smoothing >= 0 && o->label_smoothing < 1, "in [0, 1)", error));
+    return check_number("held-out fraction", o->held_out, o->held_out >= 0 && o->held_out < 1,
+                        "in [0, 1)", error);
+}
+
+static tn_status check_model(const tn_model *model, tn_error *error) {
+    const tn_graph *graph = model->graph;
+    if (model->channels == 0 || graph->n_inputs < 1)
+        return tn_fail(error, TN_ERR_UNSUPPORTED,
+                       "cannot train %s: its first input is not an image", model->name);
+    if (graph->n_inputs > 1)
+        return tn_fail(error, TN_ERR_UNSUPPORTED,
+                       "cannot train %s: it has %d inputs, and training binds only an image",
+                       model->name, graph->n_inputs);
+    const tn_shape *scores = &graph->outputs[0]->shape;
+    char text[TN_SHAPE_TEXT];
+    if (scores->rank != 2 || !scores->batched)
+        return tn_fail(error, TN_ERR_UNSUPPORTED,
+                       "cannot train %s: its first output has shape %s, not one score per class",
+                       model->name, tn_shape_text(scores, text));
+    return TN_OK;
+}
+
+static tn_status check_labels(const tn_model *model, const tn_dataset *dataset,
+                              const tn_dataset_info *info, int64_t n, tn_error *error) {
+    int64_t n_classes = model->graph->outputs[0]->shape.dims[1];
+    const int32_t *labels = tn_dataset_labels(dataset);
+    for (int64_t i = 0; i < n; i++)
+        if (labels[i] < 0 || labels[i] >= n_classes)
+            return tn_fail(error, TN_ERR_MISMATCH,
+                           "cannot train %s on %s: the model tells %lld classes apart, but image "
+                           "%lld has label %d",
+                           model->name, info->name, (long long)n_classes, (long long)i,
+                           (int)labels[i]);
+    return TN_OK;
+}
+
+static tn_status check_data(const tn_model *model, const tn_dataset *dataset,
+                            const tn_train_options *o, tn_error *error) {
+    tn_dataset_info info = TN_INIT(tn_dataset_info);
+    tn_dataset_describe(dataset, &info);
+    if (info.height != model->height || info.width != model->width ||
+        info.channels != model->channels)
+        return tn_fail(error, TN_ERR_MISMATCH,
+                       "cannot train %s on %s: the model takes images of %lldx%lld with %lld "
+                       "channels, the data set has %lldx%lld with %lld",
+                       model->name, info.name, (long long)model->height, (long long)model->width,
+                       (long long)model->channels, (long long)info.height, (long long)info.width,
+                       (long long)info.channels);
+    if (info.n > INT32_MAX)
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "cannot train on %s: more than %d images",
+                       info.name, INT32_MAX);
+    TN_TRY(check_int("the number of images to use", o->limit, 1, info.n, error));
+    return check_labels(model, dataset, &info, o->limit, error);
+}
+
+tn_status tn_train_options_check(const tn_model *model, const tn_dataset *dataset,
+                                 const tn_train_options *options, tn_error *error) {
+    TN_TRY(check_counts(options, error));
+    TN_TRY(check_numbers(options, error));
+    TN_TRY(check_model(model, error));
+    return check_data(model, dataset, options, error);
+}

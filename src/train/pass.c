@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train/pass.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/training_graph.h"
+
+/* The flat vectors are padded with zeros between parameters, so spans of neighbours may be joined
+ * over the gap: what is zero everywhere stays zero. */
+static tn_status find_trained(tn_pass *pass, tn_value *const *gradients, tn_error *error) {
+    const tn_graph *graph = tn_plan_graph(pass->plan);
+    pass->trained = calloc((size_t)graph->n_parameters + 1, sizeof *pass->trained);
+    if (!pass->trained) return tn_fail_memory(error);
+    bool joined = false;
+    for (int i = 0; i < graph->n_parameters; i++) {
+        if (gradients[i]) {
+            int64_t begin = tn_plan_parameter_offset(pass->plan, i);
+            int64_t end = begin + tn_shape_elements(&graph->parameters[i]->shape);
+            if (joined)
+                pass->trained[pass->n_trained - 1].end = end;
+            else
+                pass->trained[pass->n_trained++] = (tn_span){begin, end};
+        }
+        joined = gradients[i] != NULL;
+    }
+    return TN_OK;
+}
+
+static tn_status create_plan(tn_pass *pass, tn_value *const *gradients,
+                             const tn_pass_options *options, tn_error *error) {
+    const tn_plan_options plan_options = {.max_batch = options->max_batch,
+                                          .n_shards = options->n_shards,
+                                          .n_threads = tn_pool_threads(options->pool),
+                                          .kernels = options->kernels};
+    TN_TRY(tn_plan_build(pass->graph, options->gradients ? gradients : NULL, &plan_options,
+                         &pass->plan, error));
+    TN_TRY(tn_execution_create(pass->plan, options->pool, &pass->execution, error));
+    return find_trained(pass, gradients, error);
+}
+
+static tn_status allocate_batch(tn_pass *pass, int64_t max_batch, tn_error *error) {
+    size_t n = (size_t)max_batch;
+    pass->images = tn_aligned_alloc(n * (size_t)pass->image_bytes);
+    pass->labels = tn_aligned_alloc(n * sizeof *pass->labels);
+    pass->loss = tn_aligned_alloc(n * sizeof *pass->loss);
+    pass->scores = tn_aligned_alloc(n * (size_t)pass->n_classes * sizeof *pass->scores);
+    pass->loss_gradient = tn_aligned_alloc(n * sizeof *pass->loss_gradient);
+    bool complete =
+        pass->images && pass->labels && pass->loss && pass->scores && pass->loss_gradient;
+    return complete ? TN_OK : tn_fail_memory(error);
+}
+
+static tn_status create(const tn_model *model, const tn_pass_options *options, tn_value **gradients,
+                        tn_pass *pass, tn_error *error) {
+    TN_TRY(tn_training_graph_build(model, options->label_smoothing,
+                                   options->gradients ? gradients : NULL, &pass->graph, error));
+    pass->n_classes = tn_shape_sample_elements(&pass->graph->outputs[TN_TRAINING_SCORES]->shape);
+    pass->image_bytes = model->height * model->width * model->channels;
+    TN_TRY(create_plan(pass, gradients, options, error));
+    return allocate_batch(pass, options->max_batch, error);
+}
+
+tn_status tn_pass_create(const tn_model *model, const tn_pass_options *options, tn_pass *pass,
+                         tn_error *error) {
+    *pass = (tn_pass){0};
+    tn_value **gradients = calloc((size_t)model->graph->n_parameters + 1, sizeof(tn_value *));
+    tn_status status =
+        gradients ? create(model, options, gradients, pass, error) : tn_fail_memory(error);
+    free(gradients);
+    if (status != TN_OK) tn_pass_free(pass);
+    return status;
+}
+
+void tn_pass_free(tn_pass *pass) {
+    tn_execution_free(pass->execution);
+    tn_plan_free(pass->plan);
+    tn_graph_free(pass->graph);
+    free(pass->trained);
+    free(pass->images);
+    free(pass->labels);
+    free(pass->loss);
+    free(pass->scores);
+    free(pass->loss_gradient);
+    *pass = (tn_pass){0};
+}
+
+real *tn_pass_vector(const tn_pass *pass) {
+    size_t bytes = (size_t)tn_plan_parameters_size(pass->plan) * sizeof(real);
+    real *vector = tn_aligned_alloc(bytes);
+    if (vector) memset(vector, 0, bytes);
+    return vector;
+}
+
+static void gather(tn_pass *pass, const tn_dataset *dataset, const uint32_t *which, int64_t n) {
+    const uint8_t *images = tn_dataset_images(dataset);
+    const int32_t *labels = tn_dataset_labels(dataset);
+    for (int64_t i = 0; i < n; i++) {
+        memcpy(pass->images + i * pass->image_bytes, images + which[i] * pass->image_bytes,
+               (size_t)pass->image_bytes);
+        pass->labels[i] = labels[which[i]];
+        pass->loss_gradient[i] = (real)(1.0 / (double)n);
+    }
+}
+
+/* Whether the label has the highest score, the first of several; a NaN is never right. */
+static bool is_correct(const real *scores, int64_t n_classes, int32_t label) {
+    if (isnan(scores[label])) return false;
+    for (int64_t k = 0; k < n_classes; k++)
+        if (scores[k] > scores[label] || (k < label && scores[k] == scores[label])) return false;
+    return true;
+}
+
+static tn_tally count(const tn_pass *pass, int64_t n) {
+    tn_tally tally = {.n = n};
+    for (int64_t i = 0; i < n; i++) {
+        tally.loss += (double)pass->loss[i];
+        tally.n_correct +=
+            is_correct(pass->scores + i * pass->n_classes, pass->n_classes, pass->labels[i]);
+    }
+    return tally;
+}
+
+tn_tally tn_pass_run(tn_pass *pass, const tn_dataset *dataset, const uint32_t *which, int64_t n,
+                     const tn_step *step, const real *weights, real *gradients) {
+    tn_step of_batch = *step;
+    of_batch.batch = n;
+    gather(pass, dataset, which, n);
+    const void *inputs[] = {[TN_TRAINING_IMAGES] = pass->images,
+                            [TN_TRAINING_LABELS] = pass->labels,
+                            [TN_TRAINING_LOSS_GRADIENT] = pass->loss_gradient};
+    void *outputs[] = {[TN_TRAINING_LOSS] = pass->loss, [TN_TRAINING_SCORES] = pass->scores};
+    const tn_bindings bindings = {.inputs = inputs,
+                                  .outputs = outputs,
+                                  .parameters = weights,
+                                  .gradients = gradients,
+                                  .parameters_changed = true};
+    tn_execution_run(pass->execution, &bindings, &of_batch);
+    return count(pass, n);
+}

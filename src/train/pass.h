@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pass.h: a planned training graph with its memory: takes batches of images through it. */
+#ifndef TN_TRAIN_PASS_H
+#define TN_TRAIN_PASS_H
+
+#include "graph/model.h"
+#include "graph/plan.h"
+#include "train/optimizer.h"
+
+typedef struct tn_pass_options {
+    double label_smoothing;
+    int64_t max_batch;
+    int n_shards;
+    bool gradients;
+    const tn_kernels *kernels;
+    tn_pool *pool;
+} tn_pass_options;
+
+typedef struct tn_pass {
+    tn_graph *graph;
+    tn_plan *plan;
+    tn_execution *execution;
+    tn_span *trained; /* of the flat vectors: parameters with a gradient, neighbours merged */
+    int n_trained;
+    int64_t n_classes, image_bytes;
+    uint8_t *images; /* the batch at hand */
+    int32_t *labels;
+    real *loss, *scores, *loss_gradient;
+} tn_pass;
+
+/* What a batch, or several, came to. */
+typedef struct tn_tally {
+    double loss; /* sum over the images, in their order */
+    int64_t n_correct, n;
+} tn_tally;
+
+/* The model must take images and outlive the pass. *pass is zeroed on failure. */
+tn_status tn_pass_create(const tn_model *model, const tn_pass_options *options, tn_pass *pass,
+                         tn_error *error);
+void tn_pass_free(tn_pass *pass);
+
+/* A flat vector of zeros for pass->plan, released with free(); NULL when out of memory. */
+real *tn_pass_vector(const tn_pass *pass);
+
+/* Runs the images which[0..n-1] of dataset, n <= max_batch. step->batch is set to n; gradients
+ * (NULL for a pass without) become those of the mean loss. */
+tn_tally tn_pass_run(tn_pass *pass, const tn_dataset *dataset, const uint32_t *which, int64_t n,
+                     const tn_step *step, const real *weights, real *gradients);
+
+#endif

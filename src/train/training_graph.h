@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* training_graph.h: from a model to the graph that its training runs. */
+#ifndef TN_TRAIN_TRAINING_GRAPH_H
+#define TN_TRAIN_TRAINING_GRAPH_H
+
+#include "graph/model.h"
+
+/* Places among the graph's inputs and outputs. */
+enum { TN_TRAINING_IMAGES, TN_TRAINING_LABELS, TN_TRAINING_LOSS_GRADIENT };
+enum { TN_TRAINING_LOSS, TN_TRAINING_SCORES };
+
+/* Builds a graph that holds a copy of the model's, fed with pixels: inputs are images uint8
+ * [n][h][w][c] and labels int32 [n], outputs loss [n] and scores [n][classes]; parameters are the
+ * model's, in their order. With gradients (not NULL) there is a third input, loss_gradient [n],
+ * and gradients[i], room for all parameters, becomes the value of the gradient of parameter i,
+ * NULL if the loss does not depend on it. The model must be one for images. */
+tn_status tn_training_graph_build(const tn_model *model, double label_smoothing,
+                                  tn_value **gradients, tn_graph **graph, tn_error *error);
+
+#endif

@@ -1,0 +1,704 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Training as a whole, on the first images of MNIST: the same bits on any number of threads and
+ * over any interruption, and clear refusals. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "graph/model.h"
+#include "graph/op.h"
+#include "ops/ops.h"
+#include "tenon/tenon.h"
+
+enum { PATH = 512, N_IMAGES = 330, BATCH = 32, EPOCHS = 2, STEPS_PER_EPOCH = 11 };
+
+/* What all cases share. */
+typedef struct fixture {
+    tn_dataset *mnist, *small;
+    tn_model *lenet;
+    char root[64]; /* a directory to write in */
+    int n_dirs;
+} fixture;
+
+static int set_up(void **state) {
+    fixture *f = calloc(1, sizeof *f);
+    *state = f;
+    strcpy(f->root, "/tmp/tenon-train-XXXXXX");
+    if (!mkdtemp(f->root)) return -1;
+    tn_error error;
+    if (tn_dataset_open("mnist", TN_TRAIN, &f->mnist, &error) != TN_OK) {
+        print_error("%s\n", error.message);
+        return -1;
+    }
+    if (tn_dataset_create("small", N_IMAGES, 28, 28, 1, 10, tn_dataset_images(f->mnist),
+                          tn_dataset_labels(f->mnist), &f->small, &error) != TN_OK)
+        return -1;
+    tn_model_options options = TN_INIT(tn_model_options);
+    options.seed = 5;
+    return tn_model_build("lenet", &options, &f->lenet, &error) == TN_OK ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+    fixture *f = *state;
+    char command[PATH];
+    snprintf(command, sizeof command, "rm -rf '%s'", f->root);
+    int result = system(command);
+    tn_dataset_free(f->mnist);
+    tn_dataset_free(f->small);
+    tn_model_free(f->lenet);
+    free(f);
+    return result;
+}
+
+/* A directory that nobody has used yet. */
+static const char *fresh_directory(fixture *f, char path[PATH]) {
+    snprintf(path, PATH, "%s/%d", f->root, f->n_dirs++);
+    return path;
+}
+
+static tn_train_options options_of(tn_optimizer optimizer) {
+    tn_train_options o = TN_INIT(tn_train_options);
+    o.epochs = EPOCHS;
+    o.batch_size = BATCH;
+    o.optimizer = optimizer;
+    o.schedule = TN_SCHEDULE_ONE_CYCLE;
+    o.lr = optimizer == TN_OPTIMIZER_ADAM ? 0.002 : 0.02;
+    o.label_smoothing = 0.1;
+    o.weight_decay = 1e-4;
+    o.seed = 42;
+    o.n_threads = 1;
+    return o;
+}
+
+/* Trains on `small` and returns the weights' hash; demands the status. */
+static void train(fixture *f, const tn_train_options *o, tn_status expected,
+                  tn_train_result *result, char hex[65]) {
+    tn_model *trained = NULL;
+    tn_error error = {{0}};
+    tn_status status = tn_train(f->lenet, f->small, o, &trained, result, &error);
+    if (status != expected) fail_msg("status %s: %s", tn_status_name(status), error.message);
+    tn_model_weights_sha256(trained, hex);
+    tn_model_free(trained);
+}
+
+/* Demands that tn_train refuses with a status and a message that holds `text`. */
+static void refuse(const tn_model *model, const tn_dataset *dataset, const tn_train_options *o,
+                   tn_status expected, const char *text) {
+    tn_model *trained = NULL;
+    tn_error error = {{0}};
+    tn_status status = tn_train(model, dataset, o, &trained, NULL, &error);
+    assert_null(trained);
+    if (status != expected || !strstr(error.message, text))
+        fail_msg("status %s: \"%s\", not \"%s\"", tn_status_name(status), error.message, text);
+}
+
+/* ---- The same bits ------------------------------------------------------------------------ */
+
+static void threads_change_no_bits(void **state) {
+    fixture *f = *state;
+    char first[65], other[65];
+    for (tn_optimizer kind = TN_OPTIMIZER_SGD; kind <= TN_OPTIMIZER_ADAM; kind++) {
+        tn_train_options o = options_of(kind);
+        tn_train_result r1 = TN_INIT(tn_train_result), r = TN_INIT(tn_train_result);
+        train(f, &o, TN_OK, &r1, first);
+        for (o.n_threads = 2; o.n_threads <= 4; o.n_threads++) {
+            train(f, &o, TN_OK, &r, other);
+            assert_string_equal(other, first);
+            assert_int_equal(r.n_threads, o.n_threads);
+            assert_true(r.loss == r1.loss && r.accuracy == r1.accuracy);
+        }
+    }
+}
+
+static void seed_changes_bits(void **state) {
+    fixture *f = *state;
+    char first[65], other[65];
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    tn_train_result r = TN_INIT(tn_train_result);
+    o.epochs = 1;
+    train(f, &o, TN_OK, &r, first);
+    o.seed = 0;
+    train(f, &o, TN_OK, &r, other);
+    assert_string_not_equal(other, first);
+    tn_model_weights_sha256(f->lenet, other);
+    assert_string_not_equal(other, first);
+}
+
+/* Stops at each of the given steps and goes on, on changing numbers of threads. */
+static void check_interrupted(fixture *f, tn_train_options o, const int64_t *stops, int n) {
+    char straight[65], resumed[65], dir[PATH];
+    tn_train_result r1 = TN_INIT(tn_train_result), r = TN_INIT(tn_train_result);
+    train(f, &o, TN_OK, &r1, straight);
+    o.checkpoint_dir = fresh_directory(f, dir);
+    o.resume = true;
+    for (int i = 0; i < n; i++) {
+        o.max_steps = stops[i];
+        o.n_threads = 1 + i % 3;
+        train(f, &o, TN_STOPPED, &r, resumed);
+        assert_int_equal(r.steps, stops[i]);
+        assert_true(r.stopped);
+        assert_int_equal(r.resumed, i > 0);
+        assert_string_not_equal(resumed, straight);
+        assert_int_equal(access(r.checkpoint, R_OK), 0);
+    }
+    o.max_steps = 0;
+    train(f, &o, TN_OK, &r, resumed);
+    assert_string_equal(resumed, straight);
+    assert_true(r.resumed && !r.stopped);
+    assert_int_equal(r.steps, r1.steps);
+    assert_int_equal(r.epochs, EPOCHS);
+    assert_true(r.loss == r1.loss && r.accuracy == r1.accuracy);
+    if (o.held_out > 0)
+        assert_true(r.held_out_loss == r1.held_out_loss &&
+                    r.held_out_accuracy == r1.held_out_accuracy);
+    /* A run that is over just hands out its model. */
+    train(f, &o, TN_OK, &r, resumed);
+    assert_string_equal(resumed, straight);
+    assert_int_equal(r.images, 0);
+    assert_true(r.loss == r1.loss && r.accuracy == r1.accuracy);
+}
+
+static void interrupted_sgd_ends_in_the_same_bits(void **state) {
+    const int64_t stops[] = {1, 2, 7, STEPS_PER_EPOCH, STEPS_PER_EPOCH + 1, 20};
+    check_interrupted(*state, options_of(TN_OPTIMIZER_SGD), stops, 6);
+}
+
+static void interrupted_adam_ends_in_the_same_bits(void **state) {
+    const int64_t stops[] = {3, STEPS_PER_EPOCH - 1, 2 * STEPS_PER_EPOCH - 1};
+    tn_train_options o = options_of(TN_OPTIMIZER_ADAM);
+    o.checkpoint_every = 4;
+    check_interrupted(*state, o, stops, 3);
+}
+
+static void interrupted_plain_sgd_with_held_out_ends_in_the_same_bits(void **state) {
+    const int64_t stops[] = {4, 12};
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    o.momentum = -1;
+    o.held_out = 0.1;
+    o.schedule = TN_SCHEDULE_STEP;
+    check_interrupted(*state, o, stops, 2);
+}
+
+/* A checkpoint in the middle of an epoch, not at a stop: what a killed run leaves. */
+static void older_checkpoint_leads_to_the_same_bits(void **state) {
+    fixture *f = *state;
+    char straight[65], resumed[65], dir[PATH], path[2 * PATH];
+    tn_train_options o = options_of(TN_OPTIMIZER_ADAM);
+    tn_train_result r = TN_INIT(tn_train_result);
+    train(f, &o, TN_OK, &r, straight);
+    o.checkpoint_dir = fresh_directory(f, dir);
+    o.checkpoint_every = 5;
+    o.checkpoint_keep = 10;
+    train(f, &o, TN_OK, &r, resumed);
+    for (int step = 10; step <= 2 * STEPS_PER_EPOCH; step++) {
+        snprintf(path, sizeof path, "%s/step-%09d.safetensors", dir, step);
+        assert_int_equal(unlink(path), step % 5 == 0 || step == 2 * STEPS_PER_EPOCH ? 0 : -1);
+    }
+    o.resume = true;
+    train(f, &o, TN_OK, &r, resumed);
+    assert_string_equal(resumed, straight);
+    assert_int_equal(r.images, EPOCHS * N_IMAGES - 5 * BATCH);
+}
+
+/* ---- Learning ----------------------------------------------------------------------------- */
+
+static void loss_falls(void **state) {
+    fixture *f = *state;
+    tn_train_options o = TN_INIT(tn_train_options);
+    o.limit = 3200;
+    o.epochs = 2;
+    o.held_out = 0.1;
+    tn_train_result r = TN_INIT(tn_train_result);
+    tn_model *trained;
+    tn_error error;
+    assert_int_equal(tn_train(f->lenet, f->mnist, &o, &trained, &r, &error), TN_OK);
+    assert_int_equal(r.steps, 2 * ((2880 + r.batch_size - 1) / r.batch_size));
+    assert_int_equal(r.images, 2 * 2880);
+    assert_true(r.loss > 0 && r.loss < 1.2);
+    assert_true(r.held_out_accuracy > 0.8 && r.held_out_accuracy <= 1);
+    assert_true(r.held_out_loss < 0.8);
+    /* Only the weights have changed. */
+    tn_model_info before = TN_INIT(tn_model_info), after = TN_INIT(tn_model_info);
+    tn_model_describe(f->lenet, &before);
+    tn_model_describe(trained, &after);
+    assert_string_equal(after.name, before.name);
+    assert_int_equal(after.parameters, before.parameters);
+    assert_int_equal(after.n_nodes, before.n_nodes);
+    assert_string_not_equal(after.weights_sha256, before.weights_sha256);
+    tn_model_free(trained);
+}
+
+/* Softmax regression on images of 28x28 whose weights are zero. */
+static tn_model *make_linear_model(void) {
+    tn_graph *graph;
+    tn_value *image, *flat, *weight, *bias, *scores;
+    float *zeros = calloc(7840, sizeof *zeros);
+    const tn_shape images = {.rank = 4, .dims = {1, 1, 28, 28}, .batched = true};
+    const tn_shape matrix = {.rank = 2, .dims = {10, 784}}, vector = {.rank = 1, .dims = {10}};
+    tn_axis_attrs flatten;
+    tn_gemm_attrs gemm;
+    tn_attrs_init(&tn_op_flatten, &flatten);
+    tn_attrs_init(&tn_op_gemm, &gemm);
+    gemm.trans_b = 1;
+    tn_status status = tn_graph_create(&graph, NULL);
+    status |=
+        tn_graph_add_value(graph, TN_VALUE_INPUT, "x", TN_FLOAT32, &images, NULL, &image, NULL);
+    status |= tn_graph_add_value(graph, TN_VALUE_PARAMETER, "w", TN_FLOAT32, &matrix, zeros,
+                                 &weight, NULL);
+    status |=
+        tn_graph_add_value(graph, TN_VALUE_PARAMETER, "b", TN_FLOAT32, &vector, zeros, &bias, NULL);
+    status |= tn_graph_apply(graph, &tn_op_flatten, &flatten, &image, 1, &flat, NULL);
+    status |= tn_graph_apply(graph, &tn_op_gemm, &gemm, (tn_value *[]){flat, weight, bias}, 3,
+                             &scores, NULL);
+    status |= tn_graph_mark_output(graph, scores, NULL);
+    tn_model *model;
+    status |= tn_model_create(graph, "linear", 10, NULL, 17, &model, NULL);
+    assert_int_equal(status, TN_OK);
+    free(zeros);
+    return model;
+}
+
+/* One step of plain SGD from zero weights, where every class has probability 1/10: the new bias is
+ * lr times the mean of target - 1/10, the new weights that times the pixels. A batch larger than
+ * the data is a batch of its own size. */
+static void one_step_is_the_mean_gradient(void **state) {
+    fixture *f = *state;
+    enum { N = 5 };
+    const int64_t batches[] = {N, 64};
+    const double smoothing = 0.2;
+    const uint8_t *pixels = tn_dataset_images(f->mnist);
+    const int32_t *labels = tn_dataset_labels(f->mnist);
+    tn_model *model = make_linear_model();
+    for (int b = 0; b < 2; b++) {
+        tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+        o.epochs = 1;
+        o.limit = N;
+        o.batch_size = batches[b];
+        o.schedule = TN_SCHEDULE_CONSTANT;
+        o.lr = 0.5;
+        o.momentum = -1;
+        o.weight_decay = 0;
+        o.label_smoothing = smoothing;
+        tn_model *trained;
+        tn_train_result r = TN_INIT(tn_train_result);
+        assert_int_equal(tn_train(model, f->mnist, &o, &trained, &r, NULL), TN_OK);
+        assert_int_equal(r.steps, 1);
+        assert_true(fabs(r.loss - log(10)) < 1e-6);
+        const float *w = trained->graph->parameters[0]->data;
+        const float *bias = trained->graph->parameters[1]->data;
+        for (int k = 0; k < 10; k++)
+            for (int p = -1; p < 784; p++) { /* -1 is the bias, whose pixel is 1 */
+                double expected = 0;
+                for (int i = 0; i < N; i++) {
+                    double target = (1 - smoothing) * (labels[i] == k) + smoothing / 10;
+                    expected +=
+                        o.lr / N * (target - 0.1) * (p < 0 ? 1 : pixels[i * 784 + p] / 255.0);
+                }
+                assert_true(fabs((double)(p < 0 ? bias[k] : w[k * 784 + p]) - expected) < 1e-7);
+            }
+        tn_model_free(trained);
+    }
+    tn_model_free(model);
+}
+
+/* With a learning rate of almost nothing, training on the data is no different from looking at it:
+ * the held-out loss is that of the model as it was. Checks the evaluation against a session. */
+static void held_out_agrees_with_a_session(void **state) {
+    fixture *f = *state;
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    o.epochs = 1;
+    o.lr = 1e-12;
+    o.momentum = -1;
+    o.held_out = 0.99; /* 327 of 330 */
+    tn_train_result r = TN_INIT(tn_train_result);
+    char hex[65];
+    train(f, &o, TN_OK, &r, hex);
+    tn_session_options session_options = TN_INIT(tn_session_options);
+    tn_evaluation e = TN_INIT(tn_evaluation);
+    tn_session *session;
+    tn_error error;
+    assert_int_equal(tn_session_create(f->lenet, &session_options, &session, &error), TN_OK);
+    assert_int_equal(tn_session_evaluate(session, f->small, NULL, &e, &error), TN_OK);
+    tn_session_free(session);
+    /* Three images are missing. */
+    assert_true(fabs(r.held_out_loss - e.loss) < 0.02);
+    assert_true(fabs(r.held_out_accuracy - e.accuracy) < 0.02);
+}
+
+/* ---- Progress ----------------------------------------------------------------------------- */
+
+typedef struct witness {
+    int64_t steps, epoch_ends;
+    tn_progress last;
+    volatile int stop;
+    int64_t stop_at;
+    int lines;
+    char line[1024];
+} witness;
+
+static void watch(void *user, const tn_progress *p) {
+    witness *w = user;
+    if (p->epoch_end) {
+        w->epoch_ends++;
+        assert_int_equal(p->step, w->last.step);
+        assert_int_equal(p->step_in_epoch, STEPS_PER_EPOCH);
+        assert_false(isnan(p->held_out_loss));
+    } else {
+        w->steps++;
+        assert_true(isnan(p->held_out_loss));
+    }
+    assert_int_equal(p->step, w->steps);
+    assert_int_equal(p->epoch, (p->step - 1) / STEPS_PER_EPOCH + 1);
+    assert_int_equal(p->epochs, EPOCHS);
+    assert_int_equal(p->steps, EPOCHS * STEPS_PER_EPOCH);
+    assert_int_equal(p->steps_per_epoch, STEPS_PER_EPOCH);
+    assert_true(p->loss > 0 && p->accuracy >= 0 && p->accuracy <= 1 && p->lr > 0);
+    assert_true(p->seconds >= 0 && p->seconds_left >= 0 && p->images_per_s > 0);
+    w->last = *p;
+    if (p->step == w->stop_at) w->stop = 1;
+}
+
+static void listen(void *user, const char *message) {
+    witness *w = user;
+    w->lines++;
+    snprintf(w->line, sizeof w->line, "%s", message);
+}
+
+static void progress_tells_every_step(void **state) {
+    fixture *f = *state;
+    witness w = {0};
+    char hex[65];
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    o.batch_size = 27; /* 297 images are left: 11 batches */
+    o.held_out = 0.1;
+    o.on_progress = watch;
+    o.user = &w;
+    tn_train_result r = TN_INIT(tn_train_result);
+    train(f, &o, TN_OK, &r, hex);
+    assert_int_equal(w.steps, EPOCHS * STEPS_PER_EPOCH);
+    assert_int_equal(w.epoch_ends, EPOCHS);
+    assert_true(w.last.epoch_end && w.last.seconds_left == 0);
+    assert_true(r.loss == w.last.loss && r.held_out_loss == w.last.held_out_loss);
+}
+
+static void stop_leaves_a_checkpoint(void **state) {
+    fixture *f = *state;
+    witness w = {.stop_at = 5};
+    char hex[65], dir[PATH], expected[2 * PATH];
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    o.batch_size = 27;
+    o.held_out = 0.1;
+    o.on_progress = watch;
+    o.user = &w;
+    o.stop = &w.stop;
+    o.checkpoint_dir = fresh_directory(f, dir);
+    tn_train_result r = TN_INIT(tn_train_result);
+    train(f, &o, TN_STOPPED, &r, hex);
+    assert_int_equal(r.steps, 5);
+    assert_true(r.stopped && r.loss == w.last.loss);
+    snprintf(expected, sizeof expected, "%s/step-000000005.safetensors", dir);
+    assert_string_equal(r.checkpoint, expected);
+    assert_int_equal(access(expected, R_OK), 0);
+    /* Asked to stop before anything was done. */
+    o.checkpoint_dir = fresh_directory(f, dir);
+    train(f, &o, TN_STOPPED, &r, hex);
+    assert_int_equal(r.steps, 0);
+    assert_int_equal(access(r.checkpoint, R_OK), 0);
+}
+
+/* ---- Refusals ----------------------------------------------------------------------------- */
+
+static void senseless_options_are_refused(void **state) {
+    fixture *f = *state;
+#define REFUSE(field, value, text)                                                                 \
+    do {                                                                                           \
+        tn_train_options o = TN_INIT(tn_train_options);                                            \
+        o.field = value;                                                                           \
+        refuse(f->lenet, f->small, &o, TN_ERR_ARGUMENT, text);                                     \
+    } while (0)
+    REFUSE(epochs, -1, "epochs is -1");
+    REFUSE(epochs, INT64_MAX, "epochs is 9223372036854775807");
+    REFUSE(batch_size, -64, "batch size is -64");
+    REFUSE(batch_size, INT64_MAX, "batch size");
+    REFUSE(optimizer, (tn_optimizer)7, "optimiser is 7");
+    REFUSE(schedule, (tn_schedule)9, "schedule is 9");
+    REFUSE(lr, -0.1, "learning rate is -0.1");
+    REFUSE(lr, NAN, "learning rate is");
+    REFUSE(lr, INFINITY, "learning rate is inf");
+    REFUSE(momentum, 1, "momentum is 1");
+    REFUSE(momentum, NAN, "momentum is");
+    REFUSE(weight_decay, -1, "weight decay is -1");
+    REFUSE(label_smoothing, 1, "label smoothing is 1");
+    REFUSE(held_out, 1, "held-out fraction is 1");
+    REFUSE(held_out, -0.5, "held-out fraction is -0.5");
+    REFUSE(held_out, 1e-9, "0 would be held out");
+    REFUSE(held_out, 0.9999, "0 trained on");
+    REFUSE(limit, -5, "images to use is -5");
+    REFUSE(limit, N_IMAGES + 1, "images to use is 331");
+    REFUSE(max_steps, -1, "steps is -1");
+    REFUSE(n_threads, -1, "threads is -1");
+    REFUSE(checkpoint_every, -1, "between checkpoints is -1");
+    REFUSE(checkpoint_keep, -1, "to keep is -1");
+    REFUSE(resume, true, "no directory of checkpoints");
+    REFUSE(size, 0, "size is 0");
+#undef REFUSE
+    tn_train_options o = TN_INIT(tn_train_options);
+    tn_train_result unset = {0};
+    tn_model *trained;
+    assert_int_equal(tn_train(f->lenet, f->small, &o, &trained, &unset, NULL), TN_ERR_ARGUMENT);
+    assert_int_equal(tn_train(NULL, f->small, &o, &trained, NULL, NULL), TN_ERR_ARGUMENT);
+    assert_int_equal(tn_train(f->lenet, NULL, &o, &trained, NULL, NULL), TN_ERR_ARGUMENT);
+}
+
+static void data_that_does_not_fit_is_refused(void **state) {
+    fixture *f = *state;
+    tn_train_options o = TN_INIT(tn_train_options);
+    tn_dataset *other;
+    const int32_t labels[2] = {3, 11};
+    const uint8_t *images = tn_dataset_images(f->mnist);
+    assert_int_equal(tn_dataset_create("wide", 2, 28, 29, 1, 12, images, labels, &other, NULL),
+                     TN_OK);
+    refuse(f->lenet, other, &o, TN_ERR_MISMATCH, "the model takes images of 28x28");
+    refuse(f->lenet, other, &o, TN_ERR_MISMATCH, "the data set has 28x29");
+    tn_dataset_free(other);
+    assert_int_equal(tn_dataset_create("dozen", 2, 28, 28, 1, 12, images, labels, &other, NULL),
+                     TN_OK);
+    refuse(f->lenet, other, &o, TN_ERR_MISMATCH, "10 classes apart, but image 1 has label 11");
+    tn_dataset_free(other);
+}
+
+static void directory_is_checked_before_the_first_step(void **state) {
+    fixture *f = *state;
+    char hex[65], dir[PATH];
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    tn_train_result r = TN_INIT(tn_train_result);
+    witness w = {0};
+    o.on_progress = watch;
+    o.user = &w;
+    o.checkpoint_dir = "/proc/self";
+    refuse(f->lenet, f->small, &o, TN_ERR_IO, "cannot write checkpoints to /proc/self");
+    assert_int_equal(w.steps, 0);
+    o.on_progress = NULL;
+    o.checkpoint_dir = fresh_directory(f, dir);
+    o.max_steps = 1;
+    train(f, &o, TN_STOPPED, &r, hex);
+    refuse(f->lenet, f->small, &o, TN_ERR_ARGUMENT, "already holds checkpoints (add --resume");
+}
+
+static void checkpoint_of_another_run_is_refused(void **state) {
+    fixture *f = *state;
+    char hex[65], dir[PATH];
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    tn_train_result r = TN_INIT(tn_train_result);
+    o.checkpoint_dir = fresh_directory(f, dir);
+    o.max_steps = 2;
+    train(f, &o, TN_STOPPED, &r, hex);
+    o.resume = true;
+#define REFUSE(field, value, text)                                                                 \
+    do {                                                                                           \
+        tn_train_options changed = o;                                                              \
+        changed.field = value;                                                                     \
+        refuse(f->lenet, f->small, &changed, TN_ERR_MISMATCH, text);                               \
+    } while (0)
+    REFUSE(epochs, 3, "epochs 2, but this run has 3");
+    REFUSE(batch_size, 33, "batch_size 32, but this run has 33");
+    REFUSE(optimizer, TN_OPTIMIZER_ADAM, "optimizer sgd, but this run has adam");
+    REFUSE(schedule, TN_SCHEDULE_STEP, "schedule one-cycle, but this run has step");
+    REFUSE(lr, 0.03, "lr 0.02, but this run has 0.03");
+    REFUSE(momentum, 0.5, "momentum 0.9, but this run has 0.5");
+    REFUSE(weight_decay, 0.5, "weight_decay 0.0001, but this run has 0.5");
+    REFUSE(label_smoothing, 0.2, "label_smoothing 0.1, but this run has 0.2");
+    REFUSE(held_out, 0.5, "held_out 0, but this run has 0.5");
+    REFUSE(limit, 300, "limit 330, but this run has 300");
+    REFUSE(seed, 1, "seed 42, but this run has 1");
+#undef REFUSE
+    tn_dataset *other;
+    assert_int_equal(tn_dataset_create("small", N_IMAGES, 28, 28, 1, 10,
+                                       tn_dataset_images(f->mnist) + 784,
+                                       tn_dataset_labels(f->mnist) + 1, &other, NULL),
+                     TN_OK);
+    refuse(f->lenet, other, &o, TN_ERR_MISMATCH, "data_sha256");
+    tn_dataset_free(other);
+    tn_model *cnn;
+    tn_model_options model_options = TN_INIT(tn_model_options);
+    assert_int_equal(tn_model_build("mnist-cnn", &model_options, &cnn, NULL), TN_OK);
+    refuse(cnn, f->small, &o, TN_ERR_MISMATCH, "model lenet, but this run has mnist-cnn");
+    tn_model_free(cnn);
+}
+
+/* Flips a bit in the middle of a file. */
+static void damage(const char *path) {
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    long middle = ftell(file) / 2;
+    assert_int_equal(fseek(file, middle, SEEK_SET), 0);
+    int byte = fgetc(file);
+    assert_int_equal(fseek(file, middle, SEEK_SET), 0);
+    assert_int_equal(fputc(byte ^ 0x10, file), byte ^ 0x10);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void damaged_checkpoint_is_passed_over(void **state) {
+    fixture *f = *state;
+    char straight[65], resumed[65], dir[PATH], path[2 * PATH];
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    tn_train_result r = TN_INIT(tn_train_result);
+    witness w = {0};
+    train(f, &o, TN_OK, &r, straight);
+    o.checkpoint_dir = fresh_directory(f, dir);
+    o.checkpoint_every = 3;
+    o.max_steps = 8;
+    train(f, &o, TN_STOPPED, &r, resumed);
+    snprintf(path, sizeof path, "%s/step-000000008.safetensors", dir);
+    damage(path);
+    snprintf(path, sizeof path, "%s/step-000000006.safetensors", dir);
+    assert_int_equal(truncate(path, 1000), 0);
+    o.max_steps = 0;
+    o.resume = true;
+    o.log = listen;
+    o.user = &w;
+    train(f, &o, TN_OK, &r, resumed);
+    assert_string_equal(resumed, straight);
+    assert_int_equal(r.images, EPOCHS * N_IMAGES - 3 * BATCH);
+    assert_int_equal(w.lines, 2);
+    assert_non_null(strstr(w.line, "step-000000006.safetensors is damaged: its "));
+    assert_non_null(strstr(w.line, "; using the one before it"));
+}
+
+static void only_damaged_checkpoints_are_refused(void **state) {
+    fixture *f = *state;
+    char hex[65], dir[PATH];
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    tn_train_result r = TN_INIT(tn_train_result);
+    o.checkpoint_dir = fresh_directory(f, dir);
+    o.max_steps = 2;
+    train(f, &o, TN_STOPPED, &r, hex);
+    damage(r.checkpoint);
+    o.resume = true;
+    refuse(f->lenet, f->small, &o, TN_ERR_FORMAT, "no checkpoint in ");
+}
+
+static void resuming_from_nothing_begins(void **state) {
+    fixture *f = *state;
+    char hex[65], dir[PATH];
+    witness w = {0};
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    tn_train_result r = TN_INIT(tn_train_result);
+    o.checkpoint_dir = fresh_directory(f, dir);
+    o.max_steps = 1;
+    o.resume = true;
+    o.log = listen;
+    o.user = &w;
+    train(f, &o, TN_STOPPED, &r, hex);
+    assert_false(r.resumed);
+    assert_int_equal(w.lines, 1);
+    assert_non_null(strstr(w.line, "there is no checkpoint in "));
+}
+
+static void loss_that_is_not_finite_stops(void **state) {
+    fixture *f = *state;
+    char dir[PATH];
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    o.schedule = TN_SCHEDULE_CONSTANT;
+    o.lr = 1000;
+    o.weight_decay = 1000; /* weights grow a millionfold in every step */
+    refuse(f->lenet, f->small, &o, TN_ERR_NUMERIC, "lower the learning rate (--lr 100)");
+    o.checkpoint_dir = fresh_directory(f, dir);
+    o.checkpoint_every = 1;
+    refuse(f->lenet, f->small, &o, TN_ERR_NUMERIC, "the last good checkpoint is ");
+    /* What was kept is whole, and leads to the same end. */
+    o.resume = true;
+    refuse(f->lenet, f->small, &o, TN_ERR_NUMERIC, "the last good checkpoint is ");
+}
+
+/* The last step may break weights although every loss was fine: here a bias that all classes share,
+ * which no softmax notices, decays to infinity. Such weights must not become a checkpoint. */
+static void broken_weights_are_not_kept(void **state) {
+    fixture *f = *state;
+    char dir[PATH], path[2 * PATH];
+    tn_model *model;
+    tn_model_options model_options = TN_INIT(tn_model_options);
+    assert_int_equal(tn_model_build("lenet", &model_options, &model, NULL), TN_OK);
+    tn_value *bias = model->graph->parameters[model->graph->n_parameters - 1];
+    assert_int_equal(bias->shape.rank, 1);
+    assert_int_equal(bias->shape.dims[0], 10);
+    float huge[10];
+    for (int i = 0; i < 10; i++) huge[i] = 1e33f;
+    bias->data = huge;
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    o.schedule = TN_SCHEDULE_CONSTANT;
+    o.lr = o.weight_decay = 1000;
+    o.max_steps = 1;
+    refuse(model, f->small, &o, TN_ERR_NUMERIC, "weights are not finite at step 1 (epoch 1)");
+    o.checkpoint_dir = fresh_directory(f, dir);
+    o.checkpoint_every = 1;
+    refuse(model, f->small, &o, TN_ERR_NUMERIC, "no checkpoint had been written yet");
+    snprintf(path, sizeof path, "%s/step-000000001.safetensors", dir);
+    assert_int_equal(access(path, F_OK), -1);
+    tn_model_free(model);
+}
+
+/* ---- Options ------------------------------------------------------------------------------ */
+
+static void resolve_fills_zeros_only(void **state) {
+    fixture *f = *state;
+    tn_train_options o = TN_INIT(tn_train_options);
+    o.epochs = 77;
+    o.momentum = -1;
+    tn_train_resolve(f->lenet, f->small, &o);
+    assert_int_equal(o.size, sizeof o);
+    assert_int_equal(o.epochs, 77);
+    assert_true(o.momentum == -1);
+    assert_int_equal(o.batch_size, f->lenet->recipe.batch_size);
+    assert_int_equal(o.optimizer, f->lenet->recipe.optimizer);
+    assert_int_equal(o.schedule, f->lenet->recipe.schedule);
+    assert_true(o.lr == f->lenet->recipe.lr);
+    assert_int_equal(o.limit, N_IMAGES);
+    assert_true(o.n_threads >= 1);
+    assert_int_equal(o.checkpoint_keep, 3);
+    /* A caller with a shorter structure: nothing behind its end is touched. */
+    struct {
+        size_t size;
+        int64_t epochs, guard;
+    } older = {offsetof(tn_train_options, batch_size), 0, 99};
+    tn_train_resolve(f->lenet, f->small, (tn_train_options *)(void *)&older);
+    assert_int_equal(older.epochs, f->lenet->recipe.epochs);
+    assert_int_equal(older.guard, 99);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_change_no_bits),
+        cmocka_unit_test(seed_changes_bits),
+        cmocka_unit_test(interrupted_sgd_ends_in_the_same_bits),
+        cmocka_unit_test(interrupted_adam_ends_in_the_same_bits),
+        cmocka_unit_test(interrupted_plain_sgd_with_held_out_ends_in_the_same_bits),
+        cmocka_unit_test(older_checkpoint_leads_to_the_same_bits),
+        cmocka_unit_test(loss_falls),
+        cmocka_unit_test(one_step_is_the_mean_gradient),
+        cmocka_unit_test(held_out_agrees_with_a_session),
+        cmocka_unit_test(progress_tells_every_step),
+        cmocka_unit_test(stop_leaves_a_checkpoint),
+        cmocka_unit_test(senseless_options_are_refused),
+        cmocka_unit_test(data_that_does_not_fit_is_refused),
+        cmocka_unit_test(directory_is_checked_before_the_first_step),
+        cmocka_unit_test(checkpoint_of_another_run_is_refused),
+        cmocka_unit_test(damaged_checkpoint_is_passed_over),
+        cmocka_unit_test(only_damaged_checkpoints_are_refused),
+        cmocka_unit_test(resuming_from_nothing_begins),
+        cmocka_unit_test(loss_that_is_not_finite_stops),
+        cmocka_unit_test(broken_weights_are_not_kept),
+        cmocka_unit_test(resolve_fills_zeros_only),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
