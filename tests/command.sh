@@ -1,0 +1,318 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# command.sh: tests the command from outside, as people and scripts use it. Prints TAP.
+#     tests/command.sh BINARY
+set -u
+
+tenon=$(realpath "$1")
+root=$(cd "$(dirname "$0")/.." && pwd)
+TENON_DATA=${TENON_DATA:-$root/data}
+TENON_DATA=$(realpath "$TENON_DATA")
+export TENON_DATA
+unset NO_COLOR TENON_CPU
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+n=0
+failed=0
+
+# report STATUS NAME: one line of TAP, with what the last command printed if it is a failure.
+report() {
+    n=$((n + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $n - $2"
+    else
+        failed=$((failed + 1))
+        echo "not ok $n - $2"
+        sed 's/^/# /' out err 2>/dev/null | head -40
+    fi
+}
+
+skip() {
+    n=$((n + 1))
+    echo "ok $n - $1 # SKIP $2"
+}
+
+# ok NAME COMMAND...: the command must succeed.
+ok() {
+    name=$1
+    shift
+    "$@" >/dev/null 2>>err
+    report $? "$name"
+}
+
+# tn CODE ARGUMENT...: runs the command into out and err; true if it exits with CODE.
+tn() {
+    code=$1
+    shift
+    "$tenon" "$@" >out 2>err </dev/null
+    got=$?
+    [ $got -eq "$code" ] || { echo "exit code $got, not $code: tenon $*" >>err; false; }
+}
+
+# usage_error TEXT ARGUMENT...: exit code 2, TEXT among what is printed, nothing on standard output.
+usage_error() {
+    text=$1
+    shift
+    tn 2 "$@" && grep -qF -- "$text" err && ! [ -s out ]
+    report $? "usage: tenon $*"
+}
+
+# failure TEXT ARGUMENT...: exit code 1 and one line on standard error, "tenon: ...TEXT...".
+failure() {
+    text=$1
+    shift
+    tn 1 "$@" && grep -qF -- "$text" err && [ "$(grep -c '' err)" -eq 1 ] && grep -q '^tenon: ' err
+    report $? "fails: tenon $*"
+}
+
+value() { sed -n "s/^ *\"$2\": *\"\{0,1\}\([^\",]*\).*/\1/p" "$1" | head -1; }
+
+# ---- help ---------------------------------------------------------------------------------------
+
+tn 0 --help && grep -q 'tenon train' out && grep -q 'Planned' out && ! [ -s err ]
+report $? "--help"
+tn 0 --version && grep -qE '^tenon [0-9]+\.[0-9]+\.[0-9]+$' out
+report $? "--version"
+tn 2 && grep -q 'Usage' err
+report $? "no verb at all prints the help as an error"
+for verb in train infer run info cpu; do
+    tn 0 "$verb" --help && grep -q "Usage: tenon $verb" out && grep -q -- '--json' out &&
+        ! [ -s err ] && cp out direct && tn 0 help "$verb" && cmp -s out direct
+    report $? "help of $verb, both ways"
+done
+awk 'length > 100 { exit 1 }' direct
+report $? "help fits into 100 columns"
+
+# ---- usage errors -------------------------------------------------------------------------------
+
+usage_error 'did you mean train?' trian
+usage_error 'unknown verb' frobnicate
+usage_error 'unknown option' --frobnicate
+usage_error 'convert is not there yet' convert m.onnx
+usage_error 'bench is not there yet' help bench
+usage_error 'did you mean --epochs?' train --epoch 3
+usage_error 'unknown option -x' train -x
+usage_error 'needs an argument' train --epochs
+usage_error 'takes no argument' train --resume=yes
+for number in 0 -1 1.5 3x '' ' 3' 0x10 99999999999999999999; do
+    usage_error 'takes a whole number' train --epochs "$number"
+done
+for number in 0 -0.1 nan inf 0.1x 1e999 0x1p3; do
+    usage_error 'takes a number' train --lr "$number"
+done
+usage_error 'less than 1' train --held-out 1
+usage_error 'one of sgd, adam' train --optimizer rmsprop
+usage_error 'takes a whole number from 0' train --seed -1
+usage_error 'does not go with' train --no-checkpoint --resume
+usage_error 'not of adam' train --optimizer adam --momentum 0.5
+usage_error 'add --optimizer sgd' train lenet --momentum 0.5
+usage_error 'do not know what to do with' train lenet mnist-cnn
+usage_error 'which model?' infer
+usage_error 'which model?' info
+usage_error 'is missing' run m.onnx
+usage_error 'takes NAME=FILE' run m.onnx --input x.npy
+usage_error '.npy or .pb' run m.onnx --input x=x.txt
+usage_error 'given twice' run m.onnx --input x=a.npy --input x=b.npy
+usage_error 'not both' infer m.onnx 7.png --data mnist
+
+# ---- failures before any work -------------------------------------------------------------------
+
+failure 'did you mean lenet?' train lennet
+failure 'mnist-cnn' train resnet-9000
+failure 'missing.onnx' train missing.onnx
+failure 'missing.onnx' infer missing.onnx
+failure 'missing.onnx' info missing.onnx
+failure 'missing.onnx' run missing.onnx --input x=x.npy
+failure 'tenon train lenet' infer lenet
+failure 'no-such-data' train lenet --data no-such-data
+failure 'cannot write no/such/dir/m.onnx: no such directory' train lenet -o no/such/dir/m.onnx
+failure 'cannot write .: it is a directory' train lenet -o .
+failure 'cannot write no/r.json' train lenet --json no/r.json
+head -c 1000 /dev/urandom >noise.onnx
+failure 'noise.onnx' info noise.onnx
+TENON_CPU=abacus tn 1 cpu && grep -q abacus err
+report $? "a kernel level that does not exist"
+
+# ---- cpu, info ----------------------------------------------------------------------------------
+
+is_json() {
+    if command -v jq >/dev/null; then
+        jq -e . "$1" >/dev/null
+    else
+        python3 -m json.tool "$1" >/dev/null
+    fi
+}
+
+tn 0 cpu && grep -qE '^threads +[1-9]' out
+report $? "cpu"
+tn 0 cpu --json - && is_json out && [ "$(value out threads)" -ge 1 ] && grep -q '^threads' err
+report $? "cpu --json -: JSON on standard output, text on standard error"
+tn 0 info lenet && grep -q 'Conv' out && grep -qE '^total' out
+report $? "info of a built-in network"
+tn 0 info mnist-cnn --json - && is_json out && [ "$(value out parameters)" -eq 1199882 ]
+report $? "info --json -: mnist-cnn has 1,199,882 parameters"
+"$tenon" cpu >/dev/full 2>err
+[ $? -eq 1 ] && grep -q '^tenon: cannot write standard output' err
+report $? "a full device on standard output"
+"$tenon" cpu >&- 2>err
+[ $? -eq 1 ] && grep -q '^tenon: cannot write standard output' err
+report $? "a closed standard output"
+"$tenon" cpu --json /dev/full >out 2>err
+[ $? -eq 1 ] && grep -q '^tenon: cannot write /dev/full' err
+report $? "a full device for the results"
+
+# ---- train --------------------------------------------------------------------------------------
+
+tn 0 train lenet --limit 640 --epochs 1 --json r.json && [ -s lenet.onnx ] && is_json r.json &&
+    grep -q 'epoch 1/1' out && ! grep -q "$(printf '\033')" out && ! [ -s err ]
+report $? "train: a plain line per epoch in a pipe, an ONNX file, results"
+[ "$(value r.json steps)" -ge 1 ] && [ "$(value r.json epochs)" -eq 1 ] &&
+    [ "$(value r.json output)" = lenet.onnx ] && [ "$(value r.json stopped)" = false ] &&
+    [ "$(value r.json output_bytes)" -eq "$(stat -c %s lenet.onnx)" ] &&
+    [ -n "$(value r.json test_accuracy)" ] && [ "$(value r.json peak_rss_bytes)" -gt 1000000 ]
+report $? "train: results agree with the files"
+ok "train: default checkpoints are gone after success" test ! -e lenet.checkpoints
+tn 0 train lenet --limit 640 --epochs 1 --quiet --checkpoint kept -o q.onnx && ! [ -s out ] &&
+    ! [ -s err ] && [ -n "$(ls kept)" ]
+report $? "train --quiet says nothing; --checkpoint stays"
+failure 'add --resume' train lenet --limit 640 --epochs 1 --checkpoint kept -o q.onnx
+ok "the same seed gives the same file" cmp lenet.onnx q.onnx
+tn 0 train lenet --limit 640 --epochs 1 --seed 5 --no-checkpoint --json - && is_json out &&
+    [ "$(value out seed)" -eq 5 ] &&
+    [ "$(value out weights_sha256)" != "$(value r.json weights_sha256)" ]
+report $? "train --json -, and another seed gives other weights"
+tn 0 train ./q.onnx --limit 640 --epochs 1 --optimizer adam --schedule constant --lr 0.001 \
+    --held-out 0.25 --json a.json && [ -s q-trained.onnx ] && grep -q 'held out' out &&
+    [ "$(value a.json optimizer)" = adam ] && [ "$(value a.json schedule)" = constant ] &&
+    [ "$(value a.json lr)" = 0.001 ] && [ "$(value a.json held_out_accuracy)" != null ]
+report $? "train: an ONNX file further, into a file of its own"
+"$tenon" train lenet --limit 640 --epochs 1 -o full.onnx >/dev/full 2>err
+[ $? -eq 1 ] && [ -s full.onnx ]
+report $? "train: a full standard output is an error, but the model is saved"
+
+# ---- stop and resume ----------------------------------------------------------------------------
+
+long='train lenet --limit 3200 --epochs 12 --json'
+# shellcheck disable=SC2086
+tn 0 $long whole.json -o whole.onnx
+report $? "an undisturbed run"
+# stop SIGNAL CODE FILE: stops a run after its first epoch.
+stop() {
+    # shellcheck disable=SC2086
+    "$tenon" $long "$3.json" -o "$3 it's.onnx" >out 2>err </dev/null &
+    pid=$!
+    for _ in $(seq 1200); do
+        grep -q 'epoch *1/12' out && break
+        sleep 0.05
+    done
+    kill "-$1" $pid
+    wait $pid
+    got=$?
+    [ $got -eq "$2" ] || { echo "exit code $got, not $2" >>err; false; }
+}
+for signal in INT:130 TERM:143; do
+    name=${signal%:*}
+    stop "$name" "${signal#*:}" "$name" && grep -q '^stopped at step [1-9]' out &&
+        [ ! -e "$name it's.onnx" ] && [ "$(value "$name.json" stopped)" = true ] &&
+        [ "$(value "$name.json" test_accuracy)" = null ]
+    report $? "SIG$name writes a checkpoint and says how to go on"
+    tail -n 1 out >go-on.sh
+    sh go-on.sh >out 2>err && grep -q 'resumed after step [1-9]' out
+    report $? "the printed command resumes after SIG$name"
+    cmp -s whole.onnx "$name it's.onnx" && [ "$(value "$name.json" resumed)" = true ] &&
+        [ "$(value "$name.json" weights_sha256)" = "$(value whole.json weights_sha256)" ]
+    report $? "the weights are those of an undisturbed run (SIG$name)"
+done
+
+# ---- infer --------------------------------------------------------------------------------------
+
+digits=$root/examples/digits
+tn 0 infer whole.onnx --json - && is_json out && [ "$(value out images)" -eq 10000 ] &&
+    grep -q accuracy err &&
+    [ "$(value out test_accuracy)" = "$(value whole.json test_accuracy)" ] &&
+    [ "$(value out weights_sha256)" = "$(value whole.json weights_sha256)" ]
+report $? "infer --json -: the same accuracy on the test images as train said"
+tn 0 infer whole.onnx "$digits"/[0-9]-a.png && [ "$(grep -c '%), else' out)" -eq 10 ]
+report $? "infer: a line per image in a pipe"
+tn 0 infer whole.onnx "$digits"/[0-9]-a.png --batch-size 3 --json - && is_json out &&
+    [ "$(grep -c '"class":' out)" -eq 10 ]
+report $? "infer --batch-size 3 gives ten results"
+right=$(awk -F'[/".]+' '/"file"/ { f = substr($(NF - 2), 1, 1) }
+    /"class":/ { split($0, c, /[ ,:]+/); if (c[3] == f) k++ }
+    END { print k + 0 }' out)
+[ "$right" -ge 7 ]
+report $? "infer: at least 7 of the 10 digits are right ($right)"
+tn 0 infer whole.onnx --draw "$digits/7-a.png" "$digits/1-a.png" &&
+    ! grep -q "$(printf '\033')" out &&
+    grep -q '@' out && grep -qE '7-a\.png +1-a\.png' out && awk 'length > 100 { exit 1 }' out
+report $? "infer --draw: in plain ASCII in a pipe, side by side"
+COLUMNS=40 tn 0 infer whole.onnx --draw "$digits/7-a.png" "$digits/1-a.png" &&
+    ! grep -qE '7-a\.png +1-a\.png' out
+report $? "infer --draw: one below the other if narrow"
+tn 1 infer whole.onnx "$digits/7-a.png" missing.png noise.onnx --json some.json &&
+    grep -q 'missing.png' err && grep -q 'noise.onnx' err && is_json some.json &&
+    [ "$(grep -c '"file"' some.json)" -eq 1 ]
+report $? "infer: unreadable images are named, the others classified"
+failure 'quantised model; make one with: tenon convert whole.onnx -o whole-int8.onnx' \
+    infer whole.onnx --mode int8
+failure 'not there yet' infer whole.onnx --mode fp32
+usage_error '--mode reference' infer whole.onnx --mode pytorch
+usage_error 'did you mean reference?' infer whole.onnx --mode referense
+usage_error '--mode reference' run whole.onnx --input x=x.npy --mode pytorch
+tn 0 infer whole.onnx --threads 1 --mode reference && grep -q '1 thread' out
+report $? "infer --threads 1"
+
+# ---- run ----------------------------------------------------------------------------------------
+
+# name_of KEY: the name of the first of the model's inputs or outputs.
+name_of() {
+    "$tenon" info whole.onnx --json - 2>/dev/null |
+        sed -n "/\"$1\"/,/\]/s/.*\"name\": \"\(.*\)\".*/\1/p" | head -1
+}
+input=$(name_of inputs)
+output=$(name_of outputs)
+failure 'x.npy' run whole.onnx --input "$input=x.npy"
+if command -v python3 >/dev/null; then
+    # A digit as a float32 array of 1x1x28x28, made with nothing but the standard library.
+    python3 - "$digits/7-a.png" x.npy <<'PY'
+import struct, sys, zlib
+png = open(sys.argv[1], "rb").read()
+at, data = 8, b""
+while at < len(png):
+    size, kind = struct.unpack(">I4s", png[at:at + 8])
+    if kind == b"IDAT":
+        data += png[at + 8:at + 8 + size]
+    at += 12 + size
+rows = zlib.decompress(data)
+pixels = [rows[29 * y + 1 + x] / 255 for y in range(28) for x in range(28)]
+head = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 28, 28), }"
+head += " " * (117 - len(head)) + "\n"
+open(sys.argv[2], "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() +
+                              struct.pack("<784f", *pixels))
+PY
+    tn 0 run whole.onnx --input "$input=x.npy" --output "$output=y.npy" --json run.json &&
+        is_json run.json && grep -q 'float32 1x10' out && [ -s y.npy ]
+    report $? "run: an array in, an array out"
+    "$tenon" infer whole.onnx "$digits/7-a.png" --json one.json >out 2>err
+    python3 - y.npy one.json <<'PY' 2>>err
+import json, math, struct, sys
+y = struct.unpack("<10f", open(sys.argv[1], "rb").read()[-40:])
+image = json.load(open(sys.argv[2]))["images"][0]
+p = math.exp(max(y)) / sum(map(math.exp, y))
+assert y.index(max(y)) == image["class"] and abs(p - image["probability"]) < 1e-6, (y, image)
+PY
+    report $? "run and infer agree"
+    tn 0 run whole.onnx --input "$input=x.npy" --output "$output=y.pb" && [ -s y.pb ]
+    report $? "run: writes a TensorProto"
+    failure 'no output "nonsense"' run whole.onnx --input "$input=x.npy" --output nonsense=y.npy
+    failure 'nonsense' run whole.onnx --input nonsense=x.npy
+    failure 'cannot write no/y.npy' run whole.onnx --input "$input=x.npy" \
+        --output "$output=no/y.npy"
+    failure '' run whole.onnx --input "$input=y.npy"
+else
+    skip "run" "no python3 to make an array"
+fi
+
+echo "1..$n"
+[ $failed -eq 0 ]

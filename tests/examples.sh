@@ -1,0 +1,70 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# examples.sh: installs the library, builds the examples against it as a user would, and runs them
+# on little work. Prints TAP.
+#     tests/examples.sh BUILD_DIR
+set -u
+
+build=$(realpath "$1")
+root=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+n=0
+failed=0
+
+report() {
+    n=$((n + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $n - $2"
+    else
+        failed=$((failed + 1))
+        echo "not ok $n - $2"
+        tail -n 40 log | sed 's/^/# /'
+    fi
+}
+
+# Installed below a directory of its own: pkg-config puts that before the paths it prints.
+DESTDIR=$work/root meson install -C "$build" --no-rebuild >log 2>&1
+report $? "meson install"
+pc=$(find "$work/root" -name tenon.pc)
+PKG_CONFIG_LIBDIR=$(dirname "$pc"):$(pkg-config --variable pc_path pkg-config)
+PKG_CONFIG_SYSROOT_DIR=$work/root
+LD_LIBRARY_PATH=$(dirname "$(dirname "$pc")")
+TENON_DATA=$(find "$work/root" -type d -path '*/share/tenon')
+export PKG_CONFIG_LIBDIR PKG_CONFIG_SYSROOT_DIR LD_LIBRARY_PATH TENON_DATA
+
+[ -n "$(find "$work/root" -path '*/include/tenon/tenon.h')" ] &&
+    [ -n "$(find "$work/root" -path '*/bin/tenon' -perm -u+x)" ] && [ -d "$TENON_DATA/mnist" ]
+report $? "header, command and MNIST are installed"
+
+for example in mnist infer; do
+    # shellcheck disable=SC2046
+    ${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -Werror "$root/examples/$example.c" -o "$example" \
+        $(pkg-config --cflags --libs tenon) >log 2>&1
+    report $? "examples/$example.c builds with pkg-config, without a warning"
+done
+cp -r "$root/examples" source && meson setup meson-build source >log 2>&1 &&
+    meson compile -C meson-build >>log 2>&1 && [ -x meson-build/mnist ] && [ -x meson-build/infer ]
+report $? "the examples build as a Meson project"
+
+./mnist 1280 >log 2>&1 && grep -qE '^epoch 1 of 1: loss [0-9.]+, accuracy [0-9.]+ %$' log &&
+    grep -qE 'test accuracy [0-9.]+ %' log && [ -s mnist-cnn.onnx ]
+report $? "mnist trains and writes a model"
+accuracy=$(sed -n 's/.*test accuracy \([0-9]*\).*/\1/p' log)
+[ "${accuracy:-0}" -ge 60 ]
+report $? "1,280 images are enough for 60 % ($accuracy %)"
+./infer mnist-cnn.onnx "$root"/examples/digits/[0-9]-a.png >log 2>&1 &&
+    [ "$(grep -cE '/[0-9]-a\.png: [0-9]$' log)" -eq 10 ]
+report $? "infer names a class for each image"
+right=$(sed -nE 's/.*\/([0-9])-a\.png: ([0-9])$/\1 \2/p' log |
+    awk '$1 == $2 { k++ } END { print k + 0 }')
+[ "$right" -ge 5 ]
+report $? "at least half of the digits are right ($right of 10)"
+! ./infer mnist-cnn.onnx missing.png >log 2>&1 && grep -q '^infer: .*missing.png' log
+report $? "infer reports a missing image"
+! (cd / && TENON_DATA=/nonexistent "$work/mnist" 1 >"$work/log" 2>&1) && grep -q '^mnist: ' log
+report $? "mnist reports missing data"
+
+echo "1..$n"
+[ $failed -eq 0 ]

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_infer.c: tenon infer. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "infer_images.h"
+#include "json.h"
+#include "message.h"
+#include "model.h"
+#include "options.h"
+#include "text.h"
+
+static const char notes[] =
+    "Without DATA and images, the model classifies the test images of mnist. Images that are not "
+    "of\n"
+    "the model's size are resized; colour and grey are converted.\n"
+    "\n"
+    "Examples:\n"
+    "  tenon infer mnist-cnn.onnx\n"
+    "  tenon infer mnist-cnn.onnx 7.png 3.png\n"
+    "  tenon infer mnist-cnn.onnx --invert scan.png       dark strokes on light paper\n"
+    "  tenon infer fashion.onnx --data fashion-mnist --json results.json\n";
+
+typedef struct arguments {
+    const char *path, *mode, *data, *json;
+    int64_t batch_size, n_threads;
+    bool invert, draw, no_draw;
+} arguments;
+
+static int parse(arguments *a, word_list *words, int argc, char **argv) {
+    const option options[] = {
+        {"mode", 'm', OPTION_TEXT, "MODE", &a->mode,
+         "reference: the model as it was trained; default reference (fp32 and int8 are planned)"},
+        {"data", 'd', OPTION_TEXT, "DATA", &a->data,
+         "classify the test images of mnist, fashion-mnist, or a directory of IDX files"},
+        {"batch-size", 'b', OPTION_COUNT, "N", &a->batch_size,
+         "images per run of the model; default 64", 1, 1 << 20},
+        {"threads", 't', OPTION_COUNT, "N", &a->n_threads,
+         "default one per physical core at hand (see tenon cpu)", 1, 1024},
+        {"invert", 0, OPTION_FLAG, NULL, &a->invert,
+         "swap dark and light in the images: MNIST has light strokes on dark ground"},
+        {"draw", 0, OPTION_FLAG, NULL, &a->draw,
+         "draw the images; default on a terminal, up to 12 images"},
+        {"no-draw", 0, OPTION_FLAG, NULL, &a->no_draw, "print a line per image"},
+        {"json", 0, OPTION_TEXT, "FILE", &a->json,
+         "write the results as JSON; - is standard output"},
+        {NULL}};
+    const command_line line = {
+        .verb = "infer",
+        .usage = "MODEL.onnx [--data DATA | IMAGE.png...] [OPTION]...",
+        .summary = "Classifies a data set's test images and reports the accuracy, or PNG images "
+                   "and prints what is on each.",
+        .options = options,
+        .notes = notes,
+        .words = words,
+        .max_words = argc,
+    };
+    int code = options_parse(&line, argc, argv);
+    if (code != OPTIONS_GO_ON) return code;
+    if (words->n == 0) return fail_usage("infer", "which model? (MODEL.onnx is missing)");
+    if (words->n > 1 && a->data) return fail_usage("infer", "either --data or images, not both");
+    if (a->draw && a->no_draw) return fail_usage("infer", "either --draw or --no-draw, not both");
+    if ((a->invert || a->draw) && words->n == 1)
+        return fail_usage("infer", "--%s is for images", a->invert ? "invert" : "draw");
+    a->path = words->items[0];
+    return OPTIONS_GO_ON;
+}
+
+/* The result of either kind, common part. */
+static json_t *new_results(const arguments *a, const tn_model *model, const tn_session *session,
+                           const tn_cpu_info *cpu) {
+    json_t *o = json_object();
+    json_put_model(o, a->path, model);
+    json_put_text(o, "mode", "reference");
+    json_put_text(o, "level", cpu->level);
+    json_put_integer(o, "threads", tn_session_threads(session));
+    json_put_integer(o, "batch_size", a->batch_size);
+    return o;
+}
+
+static int infer_data(FILE *out, const arguments *a, tn_session *session, json_t *results) {
+    tn_error error = {""};
+    tn_dataset *data = NULL;
+    tn_evaluation e = TN_INIT(tn_evaluation);
+    tn_status status = tn_dataset_open(a->data, TN_TEST, &data, &error);
+    if (status == TN_OK) status = tn_session_evaluate(session, data, NULL, &e, &error);
+    tn_dataset_free(data);
+    if (status != TN_OK) return fail_error(&error);
+    char text[TEXT_NUMBER], right[TEXT_NUMBER], n[TEXT_NUMBER];
+    say(out, "data      %s, %s test images\n", a->data, text_count(n, e.n));
+    say(out, "accuracy  %s (%s of %s)\n", text_percent(text, e.accuracy),
+        text_count(right, e.n_correct), n);
+    say(out, "loss      %.4f\n", e.loss);
+    say(out, "time      %s", text_duration(text, e.seconds));
+    say(out, " (%s images/s)\n", text_count(text, (int64_t)e.images_per_s));
+    json_put_text(results, "data", a->data);
+    json_put_integer(results, "images", e.n);
+    json_put_integer(results, "correct", e.n_correct);
+    json_put_real(results, "test_accuracy", e.accuracy);
+    json_put_real(results, "loss", e.loss);
+    json_put_real(results, "seconds", e.seconds);
+    json_put_real(results, "images_per_s", e.images_per_s);
+    return EXIT_DONE;
+}
+
+/* Without DATA and images: MNIST, if the model takes such images. */
+static int choose_data(arguments *a, const tn_model *model, int n_images) {
+    tn_model_info info = TN_INIT(tn_model_info);
+    tn_model_describe(model, &info);
+    if (info.height == 0)
+        return fail("%s does not classify images (try tenon run, which takes tensors)", a->path);
+    if (a->data || n_images > 0) return EXIT_DONE;
+    if (info.height != 28 || info.width != 28 || info.channels != 1)
+        return fail_usage("infer", "what should %s classify? Give --data DATA or images", a->path);
+    a->data = "mnist";
+    return EXIT_DONE;
+}
+
+static int infer(arguments *a, const tn_model *model, const char *const *files, int n_files) {
+    tn_error error = {""};
+    tn_cpu_info cpu = TN_INIT(tn_cpu_info);
+    tn_session *session = NULL;
+    tn_session_options options = TN_INIT(tn_session_options);
+    int code = model_choose_mode("infer", a->mode, a->path, model, &options.mode);
+    if (code == EXIT_DONE) code = choose_data(a, model, n_files);
+    if (code != EXIT_DONE) return code;
+    options.n_threads = (int)a->n_threads;
+    options.max_batch = a->batch_size;
+    if (tn_cpu_inspect(&cpu, &error) != TN_OK ||
+        tn_session_create(model, &options, &session, &error) != TN_OK)
+        return fail_error(&error);
+
+    FILE *out = people_stream(a->json, false);
+    json_t *results = new_results(a, model, session, &cpu);
+    model_announce(out, a->path, model, &cpu, tn_session_threads(session));
+    if (n_files == 0) {
+        code = infer_data(out, a, session, results);
+    } else {
+        const image_options images = {.batch_size = a->batch_size,
+                                      .invert = a->invert,
+                                      .draw = a->draw      ? IMAGES_DRAW
+                                              : a->no_draw ? IMAGES_LIST
+                                                           : IMAGES_DRAW_ON_TERMINAL};
+        code = infer_images(out, model, session, files, n_files, &images, results);
+    }
+    tn_session_free(session);
+    /* the results of the readable images are results, too */
+    if (a->json && (code == EXIT_DONE || n_files > 0)) {
+        int written = json_write(results, a->json);
+        return code == EXIT_DONE ? written : code;
+    }
+    json_decref(results);
+    return code;
+}
+
+int cmd_infer(int argc, char **argv) {
+    arguments a = {.batch_size = 64};
+    word_list words = {.items = calloc((size_t)argc, sizeof(char *))};
+    if (!words.items) return fail("out of memory");
+    int code = parse(&a, &words, argc, argv);
+    tn_model *model = NULL;
+    if (code == OPTIONS_GO_ON)
+        code = model_open(a.path, NULL, &model) ? infer(&a, model, words.items + 1, words.n - 1)
+                                                : EXIT_FAILED;
+    tn_model_free(model);
+    free(words.items);
+    return code;
+}

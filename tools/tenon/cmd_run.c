@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_run.c: tenon run. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "json.h"
+#include "message.h"
+#include "model.h"
+#include "options.h"
+#include "output.h"
+#include "text.h"
+
+/* An output that was asked for, or all of them without --output. */
+typedef struct wanted {
+    const char *file; /* NULL: not written */
+    int index;        /* of the model's output */
+    tn_tensor tensor; /* data is allocated here */
+} wanted;
+
+typedef struct run_job {
+    const char *path, *mode, *json;
+    int64_t n_threads;
+    word_list inputs, outputs;
+    tn_model *model;
+    tn_tensor *tensors; /* [inputs.n], as loaded */
+    char **names;       /* [inputs.n] */
+    wanted *wanted;
+    int n_wanted;
+} run_job;
+
+static bool has_tensor_ending(const char *file) {
+    const char *dot = strrchr(file, '.');
+    return dot && (strcmp(dot, ".npy") == 0 || strcmp(dot, ".pb") == 0);
+}
+
+/* NAME=FILE with FILE a .npy or .pb; returns 0 or the exit code. */
+static int check_pairs(const word_list *list, const char *option_name) {
+    for (int i = 0; i < list->n; i++) {
+        const char *equals = strchr(list->items[i], '=');
+        if (!equals || equals == list->items[i] || !equals[1])
+            return fail_usage("run", "--%s takes NAME=FILE, not \"%s\"", option_name,
+                              list->items[i]);
+        if (!has_tensor_ending(equals + 1))
+            return fail_usage("run", "--%s takes a .npy or .pb file, not \"%s\"", option_name,
+                              equals + 1);
+        for (int j = 0; j < i; j++)
+            if (strncmp(list->items[i], list->items[j], (size_t)(equals - list->items[i]) + 1) == 0)
+                return fail_usage("run", "--%s %.*s is given twice", option_name,
+                                  (int)(equals - list->items[i]), list->items[i]);
+    }
+    return EXIT_DONE;
+}
+
+static int parse(run_job *job, int argc, char **argv) {
+    const char *items[1];
+    word_list words = {.items = items};
+    const option options[] = {
+        {"input", 'i', OPTION_LIST, "NAME=FILE", &job->inputs,
+         "the tensor for an input; one for each (tenon info shows their names)"},
+        {"output", 'o', OPTION_LIST, "NAME=FILE", &job->outputs,
+         "where an output goes; default all are computed and none is written"},
+        {"mode", 'm', OPTION_TEXT, "MODE", &job->mode,
+         "reference: the model as it was trained; default reference (fp32 and int8 are planned)"},
+        {"threads", 't', OPTION_COUNT, "N", &job->n_threads,
+         "default one per physical core at hand (see tenon cpu)", 1, 1024},
+        {"json", 0, OPTION_TEXT, "FILE", &job->json,
+         "write names, types, shapes and ranges as JSON; - is standard output"},
+        {NULL}};
+    const command_line line = {
+        .verb = "run",
+        .usage = "MODEL.onnx --input NAME=FILE... [--output NAME=FILE]... [OPTION]...",
+        .summary = "Runs a model once on tensors from files. FILE is a NumPy array (.npy) or an "
+                   "ONNX TensorProto (.pb). The first dimension of each tensor is the batch.",
+        .options = options,
+        .notes = "Example:\n"
+                 "  tenon run mnist-cnn.onnx --input input=x.npy --output output=y.npy\n",
+        .words = &words,
+        .max_words = 1,
+    };
+    int code = options_parse(&line, argc, argv);
+    if (code != OPTIONS_GO_ON) return code;
+    if (words.n == 0) return fail_usage("run", "which model? (MODEL.onnx is missing)");
+    if (job->inputs.n == 0) return fail_usage("run", "on what? (--input NAME=FILE is missing)");
+    job->path = words.items[0];
+    code = check_pairs(&job->inputs, "input");
+    if (code == EXIT_DONE) code = check_pairs(&job->outputs, "output");
+    return code == EXIT_DONE ? OPTIONS_GO_ON : code;
+}
+
+static bool load_inputs(run_job *job) {
+    tn_error error = {""};
+    job->tensors = calloc((size_t)job->inputs.n, sizeof *job->tensors);
+    job->names = calloc((size_t)job->inputs.n, sizeof *job->names);
+    if (!job->tensors || !job->names) {
+        fail("out of memory");
+        return false;
+    }
+    for (int i = 0; i < job->inputs.n; i++) {
+        const char *item = job->inputs.items[i], *equals = strchr(item, '=');
+        job->names[i] = strndup(item, (size_t)(equals - item));
+        if (!job->names[i]) {
+            fail("out of memory");
+            return false;
+        }
+        if (tn_tensor_load(equals + 1, &job->tensors[i], &error) != TN_OK) {
+            fail_error(&error);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool add_wanted(run_job *job, const char *item) {
+    tn_model_info info = TN_INIT(tn_model_info);
+    tn_model_describe(job->model, &info);
+    const char *equals = strchr(item, '=');
+    size_t n = (size_t)(equals - item);
+    char known[256] = "";
+    for (int i = 0; i < info.n_outputs; i++) {
+        tn_tensor output;
+        tn_model_describe_output(job->model, i, &output);
+        if (strlen(output.name) == n && strncmp(output.name, item, n) == 0) {
+            job->wanted[job->n_wanted++] = (wanted){.file = equals + 1, .index = i};
+            return output_is_writable(equals + 1);
+        }
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s\"%s\"", i ? ", " : "", output.name);
+    }
+    fail("%s has no output \"%.*s\" (it has %s)", job->path, (int)n, item, known);
+    return false;
+}
+
+static bool choose_outputs(run_job *job) {
+    tn_model_info info = TN_INIT(tn_model_info);
+    tn_model_describe(job->model, &info);
+    int n = job->outputs.n > 0 ? job->outputs.n : info.n_outputs;
+    job->wanted = calloc((size_t)n, sizeof *job->wanted);
+    if (!job->wanted) {
+        fail("out of memory");
+        return false;
+    }
+    for (int i = 0; i < job->outputs.n; i++)
+        if (!add_wanted(job, job->outputs.items[i])) return false;
+    for (int i = 0; i < info.n_outputs && job->outputs.n == 0; i++)
+        job->wanted[job->n_wanted++] = (wanted){.index = i};
+    return true;
+}
+
+static tn_status compute(run_job *job, tn_session *session, int64_t batch, tn_error *error) {
+    tn_tensor *inputs = calloc((size_t)job->inputs.n, sizeof *inputs);
+    tn_tensor *outputs = calloc((size_t)job->n_wanted, sizeof *outputs);
+    tn_status status = inputs && outputs ? TN_OK : TN_ERR_MEMORY;
+    if (status != TN_OK) snprintf(error->message, sizeof error->message, "out of memory");
+    for (int i = 0; i < job->inputs.n && status == TN_OK; i++) {
+        inputs[i] = job->tensors[i];
+        inputs[i].name = job->names[i];
+    }
+    for (int i = 0; i < job->n_wanted && status == TN_OK; i++) {
+        tn_tensor *t = &job->wanted[i].tensor;
+        status = tn_session_output(session, job->wanted[i].index, batch, t, error);
+        if (status != TN_OK) break;
+        t->data = calloc(1, t->bytes ? t->bytes : 1);
+        if (!t->data) {
+            status = TN_ERR_MEMORY;
+            snprintf(error->message, sizeof error->message, "out of memory");
+        }
+        outputs[i] = *t;
+    }
+    if (status == TN_OK)
+        status = tn_session_run(session, inputs, job->inputs.n, outputs, job->n_wanted, error);
+    free(inputs);
+    free(outputs);
+    return status;
+}
+
+/* Smallest, mean and largest element; NaN unless the tensor is float32 and not empty. */
+static void summarise(const tn_tensor *t, double *least, double *mean, double *most) {
+    *least = *mean = *most = NAN;
+    size_t n = t->bytes / sizeof(float);
+    if (t->dtype != TN_FLOAT32 || n == 0) return;
+    const float *x = t->data;
+    double sum = 0;
+    *least = *most = x[0];
+    for (size_t i = 0; i < n; i++) {
+        if (x[i] < *least) *least = x[i];
+        if (x[i] > *most) *most = x[i];
+        sum += x[i];
+    }
+    *mean = sum / (double)n;
+}
+
+static json_t *describe(FILE *out, const wanted *w) {
+    double least, mean, most;
+    char shape[160], name[256];
+    const tn_tensor *t = &w->tensor;
+    summarise(t, &least, &mean, &most);
+    say(out, "%s: %s %s", text_clean(name, sizeof name, t->name), model_dtype_name(t->dtype),
+        model_shape_text(t, false, shape));
+    if (!isnan(mean)) say(out, ", %.6g to %.6g, mean %.6g", least, most, mean);
+    if (w->file) say(out, ", written to %s", w->file);
+    say(out, "\n");
+    json_t *o = json_object();
+    json_put_text(o, "name", t->name);
+    json_put_text(o, "type", model_dtype_name(t->dtype));
+    json_put_shape(o, "shape", t);
+    json_put_real(o, "min", least);
+    json_put_real(o, "max", most);
+    json_put_real(o, "mean", mean);
+    json_put_text(o, "file", w->file);
+    return o;
+}
+
+static int deliver(run_job *job, const tn_cpu_info *cpu, int n_threads) {
+    tn_error error = {""};
+    FILE *out = people_stream(job->json, false);
+    json_t *results = json_object(), *outputs = json_array();
+    json_put_model(results, job->path, job->model);
+    json_put_text(results, "mode", "reference");
+    json_put_text(results, "level", cpu->level);
+    json_put_integer(results, "threads", n_threads);
+    json_object_set_new(results, "outputs", outputs);
+    model_announce(out, job->path, job->model, cpu, n_threads);
+    for (int i = 0; i < job->n_wanted; i++) {
+        const wanted *w = &job->wanted[i];
+        if (w->file && tn_tensor_save(w->file, &w->tensor, &error) != TN_OK) {
+            json_decref(results);
+            return fail_error(&error);
+        }
+        json_array_append_new(outputs, describe(out, w));
+    }
+    if (job->json) return json_write(results, job->json);
+    json_decref(results);
+    return EXIT_DONE;
+}
+
+static int run(run_job *job) {
+    tn_error error = {""};
+    tn_cpu_info cpu = TN_INIT(tn_cpu_info);
+    tn_session *session = NULL;
+    tn_session_options options = TN_INIT(tn_session_options);
+    if (!model_open(job->path, NULL, &job->model)) return EXIT_FAILED;
+    int code = model_choose_mode("run", job->mode, job->path, job->model, &options.mode);
+    if (code != EXIT_DONE) return code;
+    if (!choose_outputs(job) || !load_inputs(job)) return EXIT_FAILED;
+    int64_t batch = job->tensors[0].rank > 0 ? job->tensors[0].dims[0] : 1;
+    if (batch < 1)
+        return fail("cannot run %s: the first dimension of input \"%s\" is 0", job->path,
+                    job->names[0]);
+    options.n_threads = (int)job->n_threads;
+    options.max_batch = batch;
+    code = EXIT_DONE;
+    if (tn_cpu_inspect(&cpu, &error) != TN_OK ||
+        tn_session_create(job->model, &options, &session, &error) != TN_OK ||
+        compute(job, session, batch, &error) != TN_OK)
+        code = fail_error(&error);
+    if (code == EXIT_DONE) code = deliver(job, &cpu, tn_session_threads(session));
+    tn_session_free(session);
+    return code;
+}
+
+static void release(run_job *job) {
+    for (int i = 0; i < job->inputs.n && job->tensors; i++) tn_tensor_free(&job->tensors[i]);
+    for (int i = 0; i < job->inputs.n && job->names; i++) free(job->names[i]);
+    for (int i = 0; i < job->n_wanted; i++) free(job->wanted[i].tensor.data);
+    free(job->tensors);
+    free(job->names);
+    free(job->wanted);
+    free(job->inputs.items);
+    free(job->outputs.items);
+    tn_model_free(job->model);
+}
+
+int cmd_run(int argc, char **argv) {
+    run_job job = {.inputs.items = calloc((size_t)argc, sizeof(char *)),
+                   .outputs.items = calloc((size_t)argc, sizeof(char *))};
+    int code = EXIT_FAILED;
+    if (!job.inputs.items || !job.outputs.items) {
+        fail("out of memory");
+    } else {
+        code = parse(&job, argc, argv);
+        if (code == OPTIONS_GO_ON) code = run(&job);
+    }
+    release(&job);
+    return code;
+}

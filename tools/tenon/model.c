@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "message.h"
+#include "text.h"
+
+bool model_is_builtin(const char *name) {
+    for (const char *const *builtin = tn_model_builtin_names(); *builtin; builtin++)
+        if (strcmp(*builtin, name) == 0) return true;
+    return false;
+}
+
+static bool looks_like_file(const char *name) {
+    size_t n = strlen(name);
+    return strchr(name, '/') || (n > 5 && strcmp(name + n - 5, ".onnx") == 0) ||
+           access(name, F_OK) == 0;
+}
+
+static void fail_unknown_name(const char *name) {
+    char known[256] = "";
+    for (const char *const *builtin = tn_model_builtin_names(); *builtin; builtin++) {
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", *builtin);
+    }
+    const char *nearest = text_nearest(name, tn_model_builtin_names(), sizeof(char *));
+    if (nearest)
+        fail("no model \"%s\": it is neither a file nor built in (did you mean %s?)", name,
+             nearest);
+    else
+        fail("no model \"%s\": it is neither a file nor built in (built in are %s)", name, known);
+}
+
+bool model_open(const char *name, const tn_model_options *options, tn_model **model) {
+    tn_error error = {""};
+    tn_status status;
+    if (options && model_is_builtin(name)) {
+        status = tn_model_build(name, options, model, &error);
+    } else if (!options && model_is_builtin(name) && access(name, F_OK) != 0) {
+        fail("%s is a built-in network without trained weights: this takes an ONNX file (make one "
+             "with: tenon train %s)",
+             name, name);
+        return false;
+    } else if (looks_like_file(name)) {
+        status = tn_model_load(name, model, &error);
+    } else if (options) {
+        fail_unknown_name(name);
+        return false;
+    } else {
+        fail("cannot read %s: no such file", name);
+        return false;
+    }
+    if (status != TN_OK) fail_error(&error);
+    return status == TN_OK;
+}
+
+int model_choose_mode(const char *verb, const char *text, const char *path, const tn_model *model,
+                      tn_mode *mode) {
+    static const char *const known[] = {"reference", "fp32", "int8", NULL};
+    tn_model_info info = TN_INIT(tn_model_info);
+    tn_model_describe(model, &info);
+    *mode = TN_MODE_REFERENCE;
+    if (!text || strcmp(text, "reference") == 0) return EXIT_DONE;
+    if (strcmp(text, "pytorch") == 0)
+        return fail_usage(verb, "--mode pytorch is called --mode reference here: the model as it "
+                                "was trained, run by Tenon");
+    if (strcmp(text, "int8") == 0 && !info.quantised) {
+        size_t n = strlen(path);
+        int stem = (int)(n > 5 && strcmp(path + n - 5, ".onnx") == 0 ? n - 5 : n);
+        return fail("--mode int8 needs a quantised model; make one with: tenon convert %s -o "
+                    "%.*s-int8.onnx --precision int8 --calibrate mnist (convert is planned, not in "
+                    "this version)",
+                    path, stem, path);
+    }
+    if (strcmp(text, "int8") == 0 || strcmp(text, "fp32") == 0)
+        return fail("--mode %s is not there yet: it is planned for a later version (use --mode "
+                    "reference)",
+                    text);
+    const char *nearest = text_nearest(text, known, sizeof known[0]);
+    if (nearest) return fail_usage(verb, "unknown mode \"%s\" (did you mean %s?)", text, nearest);
+    return fail_usage(verb, "unknown mode \"%s\": --mode takes reference", text);
+}
+
+void model_announce(FILE *out, const char *path, const tn_model *model, const tn_cpu_info *cpu,
+                    int n_threads) {
+    if (!out) return;
+    tn_model_info info = TN_INIT(tn_model_info);
+    tn_model_describe(model, &info);
+    char count[TEXT_NUMBER], name[512];
+    say(out, "model     %s (%s parameters), mode reference\n", text_clean(name, sizeof name, path),
+        text_count(count, info.parameters));
+    say(out, "cpu       %s kernels, %d thread%s", cpu->level, n_threads, n_threads == 1 ? "" : "s");
+    if (n_threads != cpu->n_threads)
+        say(out, " as asked for (the core budget is %d)\n", cpu->n_threads);
+    else
+        say(out, ": %s\n", cpu->reason);
+    if (cpu->allowed_threads > cpu->allowed_cores) {
+        say(out, "          ");
+        text_wrap(out, cpu->advice, 10, 90);
+    }
+}
+
+char *model_shape_text(const tn_tensor *tensor, bool any_batch, char text[static 160]) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < tensor->rank && used < 130; i++) {
+        if (i == 0 && any_batch)
+            used += (size_t)snprintf(text, 160, "N");
+        else
+            used += (size_t)snprintf(text + used, 160 - used, "%s%" PRId64, i ? "x" : "",
+                                     tensor->dims[i]);
+    }
+    if (tensor->rank == 0) snprintf(text, 160, "scalar");
+    return text;
+}
+
+const char *model_dtype_name(tn_dtype dtype) {
+    switch (dtype) {
+    case TN_FLOAT32: return "float32";
+    case TN_UINT8: return "uint8";
+    case TN_INT32: return "int32";
+    case TN_INT64: return "int64";
+    }
+    return "?";
+}
