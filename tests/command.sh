@@ -309,7 +309,8 @@ PY
     failure 'nonsense' run whole.onnx --input nonsense=x.npy
     failure 'cannot write no/y.npy' run whole.onnx --input "$input=x.npy" \
         --output "$output=no/y.npy"
-    failure '' run whole.onnx --input "$input=y.npy"
+    failure 'it holds float32 1x10, the model takes float32 Nx1x28x28' \
+        run whole.onnx --input "$input=y.npy"
 else
     skip "run" "no python3 to make an array"
 fi

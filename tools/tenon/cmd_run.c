@@ -89,6 +89,34 @@ static int parse(run_job *job, int argc, char **argv) {
     return code == EXIT_DONE ? OPTIONS_GO_ON : code;
 }
 
+/* Finds the input and compares its shape. Memory is allocated for the whole batch next, so that
+ * this must be known: a file of shape (2^40, 0) is small. */
+static bool check_input(const run_job *job, int i) {
+    tn_model_info info = TN_INIT(tn_model_info);
+    tn_model_describe(job->model, &info);
+    const tn_tensor *given = &job->tensors[i];
+    char known[256] = "", wanted_text[160], given_text[160];
+    for (int k = 0; k < info.n_inputs; k++) {
+        tn_tensor input;
+        tn_model_describe_input(job->model, k, &input);
+        if (strcmp(input.name, job->names[i]) != 0) {
+            size_t used = strlen(known);
+            snprintf(known + used, sizeof known - used, "%s\"%s\"", k ? ", " : "", input.name);
+            continue;
+        }
+        bool fits = given->rank == input.rank && given->dtype == input.dtype;
+        for (int d = 1; d < input.rank && fits; d++) fits = given->dims[d] == input.dims[d];
+        if (!fits)
+            fail("%s does not fit input \"%s\": it holds %s %s, the model takes %s %s",
+                 strchr(job->inputs.items[i], '=') + 1, input.name, model_dtype_name(given->dtype),
+                 model_shape_text(given, false, given_text), model_dtype_name(input.dtype),
+                 model_shape_text(&input, true, wanted_text));
+        return fits;
+    }
+    fail("%s has no input \"%s\" (it has %s)", job->path, job->names[i], known);
+    return false;
+}
+
 static bool load_inputs(run_job *job) {
     tn_error error = {""};
     job->tensors = calloc((size_t)job->inputs.n, sizeof *job->tensors);
@@ -108,6 +136,7 @@ static bool load_inputs(run_job *job) {
             fail_error(&error);
             return false;
         }
+        if (!check_input(job, i)) return false;
     }
     return true;
 }
