@@ -33,7 +33,8 @@ static tn_value *value(tn_graph *g, tn_value_kind kind, tn_dtype dtype, bool bat
     return v;
 }
 
-#define DIMS(...) (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__}
+#define DIMS(...)                                                                                  \
+    (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]) { __VA_ARGS__ }
 #define INPUT(...) value(g, TN_VALUE_INPUT, TN_FLOAT32, true, DIMS(1, __VA_ARGS__))
 #define PARAMETER(...) value(g, TN_VALUE_PARAMETER, TN_FLOAT32, false, DIMS(__VA_ARGS__))
 #define CONSTANT(...) value(g, TN_VALUE_CONSTANT, TN_FLOAT32, false, DIMS(__VA_ARGS__))
@@ -88,15 +89,13 @@ static void conv_pads(tn_graph *g) {
 static void conv_stride(tn_graph *g) {
     conv(g, (conv_setting){3, 8, 9, 4, 3, 3, .stride = 2, .pads = {4, {1, 1, 1, 1}}});
 }
-static void conv_stride_gap(tn_graph *g) {
-    conv(g, (conv_setting){2, 9, 8, 3, 2, 2, .stride = 3});
-}
+static void conv_stride_gap(tn_graph *g) { conv(g, (conv_setting){2, 9, 8, 3, 2, 2, .stride = 3}); }
 static void conv_dilation(tn_graph *g) {
     conv(g, (conv_setting){2, 9, 8, 3, 3, 3, .dilation = 2, .pads = {4, {2, 1, 1, 2}}});
 }
 static void conv_stride_dilation(tn_graph *g) {
-    conv(g, (conv_setting){2, 11, 10, 3, 3, 3, .stride = 2, .dilation = 3,
-                           .pads = {4, {3, 3, 3, 3}}});
+    conv(g,
+         (conv_setting){2, 11, 10, 3, 3, 3, .stride = 2, .dilation = 3, .pads = {4, {3, 3, 3, 3}}});
 }
 static void conv_groups(tn_graph *g) {
     conv(g, (conv_setting){6, 5, 5, 4, 3, 3, .group = 2, .pads = {4, {1, 1, 1, 1}}});
@@ -142,7 +141,9 @@ static void pool_dilated(tn_graph *g) { output(g, pool_of(g, INPUT(2, 9, 8), 2, 
 
 /* ---- Elementwise ----------------------------------------------------------------------------- */
 
-static void relu(tn_graph *g) { output(g, apply(g, &tn_op_relu, NULL, INPUT(3, 5, 5), NULL, NULL)); }
+static void relu(tn_graph *g) {
+    output(g, apply(g, &tn_op_relu, NULL, INPUT(3, 5, 5), NULL, NULL));
+}
 
 /* Between convolutions, where it may run in place. */
 static void relu_in_place(tn_graph *g) {
@@ -243,9 +244,7 @@ static void flatten_gemm_large(tn_graph *g) {
 static void flatten_gemm_not_transposed(tn_graph *g) {
     output(g, gemm_of(g, flatten_of(g, image_4x5x6(g)), 120, 9, false, PARAMETER(9)));
 }
-static void flatten_add(tn_graph *g) {
-    binary(g, flatten_of(g, image_4x5x6(g)), PARAMETER(120));
-}
+static void flatten_add(tn_graph *g) { binary(g, flatten_of(g, image_4x5x6(g)), PARAMETER(120)); }
 /* A small weight between two large ones: tiled and whole segments alternate. */
 static void gemm_segments(tn_graph *g) {
     tn_value *x = gemm_of(g, INPUT(280), 280, 240, true, PARAMETER(240));
@@ -355,8 +354,8 @@ const op_case op_cases[] = {
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
-/* Deterministic test data: distinct, away from zero and from each other, so that kinks are not within
- * a finite difference of any value; or small sparse integers. */
+/* Deterministic test data: distinct, away from zero and from each other, so that kinks are not
+ * within a finite difference of any value; or small sparse integers. */
 static double number(tn_random *random, bool integers) {
     if (integers) return (double)tn_random_below(random, 7) - 3;
     double x = 2 * tn_random_uniform(random) - 1;
@@ -370,7 +369,8 @@ static void *random_input(const tn_value *v, int64_t batch, bool integers) {
     assert_non_null(data);
     for (int64_t i = 0; i < n; i++) {
         if (v->dtype == TN_UINT8) ((uint8_t *)data)[i] = (uint8_t)tn_random_below(&random, 256);
-        if (v->dtype == TN_INT32) ((int32_t *)(void *)data)[i] = (int32_t)tn_random_below(&random, 10);
+        if (v->dtype == TN_INT32)
+            ((int32_t *)(void *)data)[i] = (int32_t)tn_random_below(&random, 10);
         if (v->dtype == TN_FLOAT32) ((real *)(void *)data)[i] = (real)number(&random, integers);
     }
     return data;

@@ -25,7 +25,8 @@ typedef struct op_setting {
     bool integers; /* inputs are small integers: every sum is exact */
 } op_setting;
 
-/* A case prepared: the graph with the gradient of Σ r·y for fixed random r appended, and all data. */
+/* A case prepared: the graph with the gradient of Σ r·y for fixed random r appended, and all data.
+ */
 typedef struct op_run {
     tn_graph *graph;
     tn_plan *plan;
@@ -33,8 +34,8 @@ typedef struct op_run {
     tn_execution *execution;
     tn_kernels kernels;
     op_setting setting;
-    int n_own_inputs;       /* the first inputs are the case's, the others output gradients r */
-    int n_own_outputs;      /* the first outputs are the case's, the others input gradients */
+    int n_own_inputs;  /* the first inputs are the case's, the others output gradients r */
+    int n_own_outputs; /* the first outputs are the case's, the others input gradients */
     void *inputs[16];
     void *outputs[16];
     real *parameters, *gradients;

@@ -51,8 +51,8 @@ static real *copy_of(const real *x, int64_t n) {
 
 static void test_case(void **state) {
     const op_case *c = *state;
-    const op_setting setting = {.level = "ref", .n_threads = 1, .n_shards = 4, .batch = 5,
-                                .max_batch = 6};
+    const op_setting setting = {
+        .level = "ref", .n_threads = 1, .n_shards = 4, .batch = 5, .max_batch = 6};
     op_run run;
     if (c->op == &tn_op_load_pixels) return; /* of data: no gradient */
     op_run_create(c, &setting, &run);
@@ -61,8 +61,8 @@ static void test_case(void **state) {
     real *gradients = copy_of(run.gradients, size);
     real *input_gradients[16];
     for (int i = 0; i < run.n_gradient_inputs; i++)
-        input_gradients[i] = copy_of(run.outputs[run.n_own_outputs + i],
-                                     run.output_elements[run.n_own_outputs + i]);
+        input_gradients[i] =
+            copy_of(run.outputs[run.n_own_outputs + i], run.output_elements[run.n_own_outputs + i]);
     for (int i = 0; i < run.graph->n_parameters; i++) {
         int64_t at = tn_plan_parameter_offset(run.plan, i);
         check_tensor(&run, run.graph->parameters[i]->name, run.parameters + at, gradients + at,

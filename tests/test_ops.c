@@ -70,8 +70,12 @@ static void test_levels(void **state) {
         tn_kernels kernels;
         if (!tn_kernels_init(&kernels, *level, tn_isa_detect())) continue;
         for (int integers = 0; integers < 2; integers++) {
-            op_setting ref = {.level = "ref", .n_threads = 1, .n_shards = 8, .batch = 13,
-                              .max_batch = 13, .integers = integers};
+            op_setting ref = {.level = "ref",
+                              .n_threads = 1,
+                              .n_shards = 8,
+                              .batch = 13,
+                              .max_batch = 13,
+                              .integers = integers};
             op_setting other = ref;
             other.level = *level;
             compare_settings(c, &ref, &other, integers && exact_on_integers(c));
@@ -81,8 +85,11 @@ static void test_levels(void **state) {
 
 static void test_threads(void **state) {
     const op_case *c = *state;
-    const op_setting one = {.level = tn_kernels_best(tn_isa_detect()), .n_threads = 1,
-                            .n_shards = 8, .batch = 21, .max_batch = 21};
+    const op_setting one = {.level = tn_kernels_best(tn_isa_detect()),
+                            .n_threads = 1,
+                            .n_shards = 8,
+                            .batch = 21,
+                            .max_batch = 21};
     for (int n = 2; n <= 7; n++) {
         op_setting many = one;
         many.n_threads = n;
@@ -94,8 +101,11 @@ static void test_threads(void **state) {
 /* A sample's results do not depend on the samples beside it. */
 static void test_batch(void **state) {
     const op_case *c = *state;
-    const op_setting all = {.level = tn_kernels_best(tn_isa_detect()), .n_threads = 2,
-                            .n_shards = 4, .batch = 19, .max_batch = 19};
+    const op_setting all = {.level = tn_kernels_best(tn_isa_detect()),
+                            .n_threads = 2,
+                            .n_shards = 4,
+                            .batch = 19,
+                            .max_batch = 19};
     op_setting few = all;
     few.batch = 2; /* fewer than shards, too */
     compare_settings(c, &all, &few, true);
@@ -121,7 +131,8 @@ int main(void) {
     for (const op_case *c = op_cases; c->name; c++)
         for (size_t k = 0; k < 3; k++, n++) {
             snprintf(names[n], sizeof names[n], "%s: %s", c->name, kinds[k].what);
-            tests[n] = (struct CMUnitTest){names[n], kinds[k].run, NULL, NULL, (void *)(uintptr_t)c};
+            tests[n] =
+                (struct CMUnitTest){names[n], kinds[k].run, NULL, NULL, (void *)(uintptr_t)c};
         }
     return _cmocka_run_group_tests("ops", tests, n, NULL, NULL);
 }

@@ -70,20 +70,20 @@ typedef void tn_log_fn(void *user, const char *message);
 /* What the machine has, what this process may use of it, and what Tenon will use. */
 typedef struct tn_cpu_info {
     size_t size;
-    char model[96];          /* as the processor names itself */
-    char levels[64];         /* kernel levels that run here, best last: "ref sse2 avx2" */
-    char level[16];          /* the level in use; the environment variable TENON_CPU overrides it */
-    int packages;            /* processor sockets */
-    int numa_nodes;          /* memory nodes */
-    int cores;               /* physical cores of the machine */
-    int hardware_threads;    /* logical processors of the machine */
-    int allowed_cores;       /* physical cores in this process's affinity mask */
-    int allowed_threads;     /* logical processors in this process's affinity mask */
-    double quota_cpus;       /* CPUs the cgroup quota grants; 0 without a quota */
+    char model[96];       /* as the processor names itself */
+    char levels[64];      /* kernel levels that run here, best last: "ref sse2 avx2" */
+    char level[16];       /* the level in use; the environment variable TENON_CPU overrides it */
+    int packages;         /* processor sockets */
+    int numa_nodes;       /* memory nodes */
+    int cores;            /* physical cores of the machine */
+    int hardware_threads; /* logical processors of the machine */
+    int allowed_cores;    /* physical cores in this process's affinity mask */
+    int allowed_threads;  /* logical processors in this process's affinity mask */
+    double quota_cpus;    /* CPUs the cgroup quota grants; 0 without a quota */
     int64_t l1d_bytes, l2_bytes, l3_bytes; /* of one instance; 0 if unknown */
-    int n_threads;           /* the core budget: threads that Tenon uses by default */
-    char reason[256];        /* where the budget comes from, in a sentence */
-    char advice[512];        /* on hyper-threads, in one or two sentences */
+    int n_threads;                         /* the core budget: threads that Tenon uses by default */
+    char reason[256];                      /* where the budget comes from, in a sentence */
+    char advice[512];                      /* on hyper-threads, in one or two sentences */
 } tn_cpu_info;
 
 /* Inspects the machine. Fails with TN_ERR_ARGUMENT if TENON_CPU names no level that runs here. */
@@ -98,8 +98,8 @@ typedef enum tn_split { TN_TRAIN = 0, TN_TEST } tn_split;
 
 typedef struct tn_dataset_info {
     size_t size;
-    const char *name;               /* as given to tn_dataset_open, or the folder's last part */
-    int64_t n;                      /* images */
+    const char *name; /* as given to tn_dataset_open, or the folder's last part */
+    int64_t n;        /* images */
     int64_t channels, height, width;
     int n_classes;
     const char *const *class_names; /* [n_classes] */
@@ -120,7 +120,8 @@ TN_API tn_status tn_dataset_create(const char *name, int64_t n, int64_t height, 
 TN_API void tn_dataset_free(tn_dataset *dataset);
 /* The strings belong to the data set. */
 TN_API void tn_dataset_describe(const tn_dataset *dataset, tn_dataset_info *info);
-TN_API const uint8_t *tn_dataset_images(const tn_dataset *dataset); /* [n][height][width][channels] */
+TN_API const uint8_t *
+tn_dataset_images(const tn_dataset *dataset); /* [n][height][width][channels] */
 TN_API const int32_t *tn_dataset_labels(const tn_dataset *dataset); /* [n] */
 
 /* Reads a PNG file into pixels [height][width][channels] (channels 1 or 3), converting colour to
@@ -137,12 +138,12 @@ typedef enum tn_dtype { TN_FLOAT32 = 0, TN_UINT8, TN_INT32, TN_INT64 } tn_dtype;
 
 /* A view of the caller's memory in row-major order. */
 typedef struct tn_tensor {
-    const char *name;          /* of the model's input or output; NULL matches by position */
+    const char *name; /* of the model's input or output; NULL matches by position */
     tn_dtype dtype;
     int rank;
     int64_t dims[TN_MAX_RANK]; /* dims[0] counts the samples of a batch */
     void *data;
-    size_t bytes;              /* size of data */
+    size_t bytes; /* size of data */
 } tn_tensor;
 
 /* Reads a tensor from a .npy file or an ONNX TensorProto (.pb); tensor->data is released by
@@ -171,20 +172,20 @@ typedef struct tn_model_info {
     size_t size;
     const char *name;
     int n_inputs, n_outputs, n_nodes, n_parameter_tensors;
-    int64_t parameters;             /* trainable numbers */
-    int64_t macs;                   /* multiply-accumulates of one sample */
-    int64_t channels, height, width;/* of an input image; 0 if the model takes no images */
-    int n_classes;                  /* 0 if unknown */
-    const char *const *class_names; /* [n_classes] */
-    int opset;                      /* of ONNX */
-    bool quantised;                 /* holds INT8 operators */
-    char weights_sha256[65];        /* of all parameters in canonical form, in hexadecimal */
+    int64_t parameters;              /* trainable numbers */
+    int64_t macs;                    /* multiply-accumulates of one sample */
+    int64_t channels, height, width; /* of an input image; 0 if the model takes no images */
+    int n_classes;                   /* 0 if unknown */
+    const char *const *class_names;  /* [n_classes] */
+    int opset;                       /* of ONNX */
+    bool quantised;                  /* holds INT8 operators */
+    char weights_sha256[65];         /* of all parameters in canonical form, in hexadecimal */
 } tn_model_info;
 
 typedef struct tn_node_info {
     size_t size;
     const char *name, *op;
-    tn_tensor output;   /* name, type and shape of the first output for a batch of 1; no data */
+    tn_tensor output;     /* name, type and shape of the first output for a batch of 1; no data */
     char attributes[192]; /* "kernel 3x3, stride 1x1, ..." */
     int64_t parameters, macs;
 } tn_node_info;
@@ -247,8 +248,8 @@ TN_API tn_status tn_session_classify(tn_session *session, const uint8_t *images,
 typedef struct tn_evaluation {
     size_t size;
     int64_t n, n_correct;
-    double accuracy;     /* n_correct / n */
-    double loss;         /* mean cross-entropy in nats */
+    double accuracy; /* n_correct / n */
+    double loss;     /* mean cross-entropy in nats */
     double seconds, images_per_s;
 } tn_evaluation;
 
@@ -268,21 +269,21 @@ typedef enum tn_optimizer {
 typedef enum tn_schedule {
     TN_SCHEDULE_DEFAULT = 0, /* of the model's recipe */
     TN_SCHEDULE_CONSTANT,
-    TN_SCHEDULE_STEP,        /* the learning rate falls tenfold after each third of training */
-    TN_SCHEDULE_ONE_CYCLE    /* rises for 30 % of training, then falls to almost nothing */
+    TN_SCHEDULE_STEP,     /* the learning rate falls tenfold after each third of training */
+    TN_SCHEDULE_ONE_CYCLE /* rises for 30 % of training, then falls to almost nothing */
 } tn_schedule;
 
 /* What a progress callback is told. Called from the training thread after every step, and once more
  * with epoch_end set at the end of each epoch. */
 typedef struct tn_progress {
     size_t size;
-    int64_t epoch, epochs;          /* epoch counts from 1 */
-    int64_t step, steps;            /* done and in all */
+    int64_t epoch, epochs; /* epoch counts from 1 */
+    int64_t step, steps;   /* done and in all */
     int64_t step_in_epoch, steps_per_epoch;
-    double loss, accuracy;          /* means over this epoch so far, on the training data */
+    double loss, accuracy; /* means over this epoch so far, on the training data */
     double held_out_loss, held_out_accuracy; /* NaN without a held-out split or before epoch_end */
     double lr;
-    double images_per_s;            /* over this run */
+    double images_per_s; /* over this run */
     double seconds, seconds_left;
     bool epoch_end;
 } tn_progress;
@@ -294,30 +295,30 @@ typedef struct tn_train_options {
     int64_t batch_size;
     tn_optimizer optimizer;
     tn_schedule schedule;
-    double lr;               /* peak learning rate */
-    double momentum;         /* of SGD; 0.9; negative for none */
-    double weight_decay;     /* L2 for SGD, and for Adam as PyTorch's Adam; 0 */
-    double label_smoothing;  /* 0 */
-    double held_out;         /* fraction of the training data kept for validation, in [0, 1); 0 */
-    int64_t limit;           /* use only the first `limit` training images; 0 for all */
-    int64_t max_steps;       /* stop after so many steps in all, as if asked to; 0 for no limit */
-    uint64_t seed;           /* of order, dropout; 0 is a seed like any other */
-    int n_threads;           /* default: the core budget */
+    double lr;              /* peak learning rate */
+    double momentum;        /* of SGD; 0.9; negative for none */
+    double weight_decay;    /* L2 for SGD, and for Adam as PyTorch's Adam; 0 */
+    double label_smoothing; /* 0 */
+    double held_out;        /* fraction of the training data kept for validation, in [0, 1); 0 */
+    int64_t limit;          /* use only the first `limit` training images; 0 for all */
+    int64_t max_steps;      /* stop after so many steps in all, as if asked to; 0 for no limit */
+    uint64_t seed;          /* of order, dropout; 0 is a seed like any other */
+    int n_threads;          /* default: the core budget */
     const char *checkpoint_dir; /* NULL writes no checkpoints; made if missing */
     int64_t checkpoint_every;   /* steps between checkpoints; default: the end of each epoch */
     int checkpoint_keep;        /* the last so many are kept; 3 */
-    bool resume;             /* go on from the newest good checkpoint in checkpoint_dir */
-    const volatile int *stop; /* polled between steps; non-zero ends training with a checkpoint */
+    bool resume;                /* go on from the newest good checkpoint in checkpoint_dir */
+    const volatile int *stop;   /* polled between steps; non-zero ends training with a checkpoint */
     void (*on_progress)(void *user, const tn_progress *progress);
     tn_log_fn *log;
-    void *user;              /* passed to both callbacks */
+    void *user; /* passed to both callbacks */
 } tn_train_options;
 
 typedef struct tn_train_result {
     size_t size;
-    int64_t steps, epochs;   /* done in all, resumed ones included */
-    int64_t images;          /* trained on in this run */
-    double loss, accuracy;   /* of the last epoch, on the training data */
+    int64_t steps, epochs;                   /* done in all, resumed ones included */
+    int64_t images;                          /* trained on in this run */
+    double loss, accuracy;                   /* of the last epoch, on the training data */
     double held_out_loss, held_out_accuracy; /* NaN without a held-out split */
     double seconds, images_per_s;
     int n_threads;
@@ -326,7 +327,7 @@ typedef struct tn_train_result {
     tn_optimizer optimizer;
     tn_schedule schedule;
     double lr;
-    char checkpoint[1024];   /* path of the last checkpoint written; "" if none */
+    char checkpoint[1024]; /* path of the last checkpoint written; "" if none */
 } tn_train_result;
 
 /* Fills the zeros of options with the recipe of model; for telling a user what will be done. */

@@ -76,9 +76,8 @@ tn_status tn_model_load(const char *path, tn_model **model, tn_error *error) {
     TN_TRY(tn_file_read(path, file_limit, &bytes, &n, error));
     tn_status status = tn_onnx_import(bytes, (size_t)n, path, model, error);
     free(bytes);
-    if (status != TN_OK) return tn_fail_within(error, status, "%s", path);
-    adopt_recipe(*model);
-    return TN_OK;
+    if (status == TN_OK) adopt_recipe(*model);
+    return status;
 }
 
 tn_status tn_model_save(const tn_model *model, const char *path, tn_error *error) {

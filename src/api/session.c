@@ -58,8 +58,10 @@ static tn_status runner_prepare(runner *r, const tn_session *s, tn_error *error)
 
 static void runner_run(runner *r, int64_t batch, const void *const *inputs, void *const *outputs) {
     const tn_step step = {.batch = batch};
-    const tn_bindings bindings = {.inputs = inputs, .outputs = outputs,
-                                  .parameters = r->parameters, .parameters_changed = !r->ran};
+    const tn_bindings bindings = {.inputs = inputs,
+                                  .outputs = outputs,
+                                  .parameters = r->parameters,
+                                  .parameters_changed = !r->ran};
     tn_execution_run(r->execution, &bindings, &step);
     r->ran = true;
 }
@@ -190,11 +192,11 @@ static tn_status run_bound(tn_session *s, const tn_tensor *inputs, int n_inputs,
                            void **out, tn_error *error) {
     const tn_graph *graph = s->model->graph;
     TN_TRY(bind(graph->inputs, graph->n_inputs, inputs, n_inputs, batch, "input", in, error));
-    TN_TRY(bind(graph->outputs, graph->n_outputs, outputs, n_outputs, batch, "output", out, error));
     for (int i = 0; i < graph->n_inputs; i++)
         if (!in[i])
             return tn_fail(error, TN_ERR_MISMATCH, "input \"%s\" is not given",
                            graph->inputs[i]->name);
+    TN_TRY(bind(graph->outputs, graph->n_outputs, outputs, n_outputs, batch, "output", out, error));
     runner_run(&s->tensors, batch, (const void *const *)in, out);
     return TN_OK;
 }
@@ -266,15 +268,16 @@ static tn_status check_dataset(const tn_model *model, const tn_dataset_info *dat
     if (model->channels == data->channels && model->height == data->height &&
         model->width == data->width && data->n_classes <= model->n_classes)
         return TN_OK;
-    return tn_fail(error, TN_ERR_MISMATCH,
-                   "%s has %d classes of %lldx%lldx%lld images, the model takes %d of %lldx%lldx%lld",
-                   data->name, data->n_classes, (long long)data->channels,
-                   (long long)data->height, (long long)data->width, model->n_classes,
-                   (long long)model->channels, (long long)model->height, (long long)model->width);
+    return tn_fail(
+        error, TN_ERR_MISMATCH,
+        "%s has %d classes of %lldx%lldx%lld images, the model takes %d of %lldx%lldx%lld",
+        data->name, data->n_classes, (long long)data->channels, (long long)data->height,
+        (long long)data->width, model->n_classes, (long long)model->channels,
+        (long long)model->height, (long long)model->width);
 }
 
-tn_status tn_session_evaluate(tn_session *session, const tn_dataset *dataset,
-                              int32_t *predictions, tn_evaluation *evaluation, tn_error *error) {
+tn_status tn_session_evaluate(tn_session *session, const tn_dataset *dataset, int32_t *predictions,
+                              tn_evaluation *evaluation, tn_error *error) {
     const tn_model *model = session->model;
     tn_dataset_info data = TN_INIT(tn_dataset_info);
     tn_evaluation e = {.size = evaluation->size};
@@ -283,8 +286,8 @@ tn_status tn_session_evaluate(tn_session *session, const tn_dataset *dataset,
     float *scores = malloc((size_t)(data.n * model->n_classes) * sizeof *scores + 1);
     if (!scores) return tn_fail_memory(error);
     double start = now();
-    tn_status status = tn_session_classify(session, tn_dataset_images(dataset), data.n, scores,
-                                           error);
+    tn_status status =
+        tn_session_classify(session, tn_dataset_images(dataset), data.n, scores, error);
     e.seconds = now() - start;
     for (int64_t i = 0; i < data.n && status == TN_OK; i++) {
         int32_t label = tn_dataset_labels(dataset)[i];

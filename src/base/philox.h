@@ -17,8 +17,13 @@ typedef struct tn_random {
 } tn_random;
 
 /* What random numbers are for; streams of one seed and different purposes are independent. */
-typedef enum tn_purpose { TN_PURPOSE_WEIGHTS = 1, TN_PURPOSE_ORDER, TN_PURPOSE_DROPOUT,
-                          TN_PURPOSE_SPLIT, TN_PURPOSE_TEST } tn_purpose;
+typedef enum tn_purpose {
+    TN_PURPOSE_WEIGHTS = 1,
+    TN_PURPOSE_ORDER,
+    TN_PURPOSE_DROPOUT,
+    TN_PURPOSE_SPLIT,
+    TN_PURPOSE_TEST
+} tn_purpose;
 
 /* The stream number `stream` of a purpose. */
 tn_random tn_random_begin(uint64_t seed, tn_purpose purpose, uint64_t stream);

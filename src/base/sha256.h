@@ -3,8 +3,8 @@
 #ifndef TN_BASE_SHA256_H
 #define TN_BASE_SHA256_H
 
-#include <stddef.h>
 #include <sha2.h>
+#include <stddef.h>
 
 typedef SHA2_CTX tn_sha256;
 

@@ -55,16 +55,15 @@ static tn_status differentiate_node(tn_graph *graph, tn_node *node, tn_error *er
     for (int k = 0; k < node->n_outputs; k++)
         if (tn_gradient_of(graph, node->outputs[k])) arrived = true;
     if (!arrived || !any_wanted(d, node)) return TN_OK;
-    tn_status status = node->op->differentiate
-                           ? node->op->differentiate(graph, node, error)
-                           : tn_fail(error, TN_ERR_UNSUPPORTED, "has no gradient (cannot train it)");
+    tn_status status = node->op->differentiate ? node->op->differentiate(graph, node, error)
+                                               : tn_fail(error, TN_ERR_UNSUPPORTED,
+                                                         "has no gradient (cannot train it)");
     if (status == TN_OK) return TN_OK;
     return tn_fail_within(error, status, "node \"%s\" (%s)", node->name, node->op->name);
 }
 
-tn_status tn_graph_differentiate(tn_graph *graph, tn_value *y, tn_value *dy,
-                                 tn_value *const *also, int n_also, tn_value **gradients,
-                                 tn_error *error) {
+tn_status tn_graph_differentiate(tn_graph *graph, tn_value *y, tn_value *dy, tn_value *const *also,
+                                 int n_also, tn_value **gradients, tn_error *error) {
     differentiation d = {.gradients = gradients, .n = graph->n_values};
     d.wanted = calloc((size_t)d.n, sizeof *d.wanted);
     if (!d.wanted) return tn_fail_memory(error);

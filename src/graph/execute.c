@@ -2,6 +2,7 @@
 /* execute.c: walks a plan. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/size.h"
 #include "graph/plan_parts.h"
@@ -10,16 +11,31 @@
 struct tn_execution {
     const tn_plan *plan;
     tn_pool *pool;
-    char *batch;    /* values that cross segments */
-    char *threads;  /* of each thread: values of a tile, then a workspace */
+    char *batch;   /* values that cross segments */
+    char *threads; /* of each thread: values of a tile, then a workspace */
     int64_t thread_bytes;
     char *packed;
     char *partials; /* of each shard */
     bool packed_once;
 };
 
+/* Memory that the system could only pretend to have is refused, rather than the process killed when
+ * it is used. */
+static tn_status check_memory(const tn_plan *plan, int n_threads, tn_error *error) {
+    double bytes = (double)plan->batch_bytes + (double)plan->packed_bytes +
+                   (double)plan->partial_bytes * plan->n_shards +
+                   ((double)plan->tile_bytes + (double)plan->workspace_bytes) * n_threads;
+    double machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    if (bytes <= machine || machine <= 0) return TN_OK;
+    return tn_fail(error, TN_ERR_MEMORY,
+                   "running a batch of %lld takes %.1f GB of memory, this machine has %.1f (use a "
+                   "smaller batch)",
+                   (long long)plan->max_batch, bytes / 1e9, machine / 1e9);
+}
+
 tn_status tn_execution_create(const tn_plan *plan, tn_pool *pool, tn_execution **execution,
                               tn_error *error) {
+    TN_TRY(check_memory(plan, tn_pool_threads(pool), error));
     tn_execution *e = calloc(1, sizeof *e);
     if (!e) return tn_fail_memory(error);
     e->plan = plan;
@@ -55,7 +71,8 @@ typedef struct walk {
     int first_reduction; /* of those being summed */
 } walk;
 
-/* The memory of a place for sample `first` (of the batch), as seen by a thread working on a shard. */
+/* The memory of a place for sample `first` (of the batch), as seen by a thread working on a shard.
+ */
 static void *resolve(const walk *w, tn_place place, int64_t first, int thread, int shard) {
     const tn_execution *e = w->execution;
     char *base = NULL;

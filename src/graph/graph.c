@@ -190,8 +190,8 @@ static tn_status clone_values(const tn_graph *from, tn_graph *to, tn_error *erro
     for (int i = 0; i < from->n_values; i++) {
         const tn_value *v = from->values[i];
         tn_value *copy;
-        TN_TRY(tn_graph_add_value(to, v->kind, v->name, v->dtype, &v->shape, v->data, &copy,
-                                  error));
+        TN_TRY(
+            tn_graph_add_value(to, v->kind, v->name, v->dtype, &v->shape, v->data, &copy, error));
     }
     return TN_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* graph.h: models, gradients and training steps are all graphs: values joined by nodes, each node an
- * operator applied to values. A graph owns its values, nodes and constant data, in one arena. */
+/* graph.h: models, gradients and training steps are all graphs: values joined by nodes, each node
+ * an operator applied to values. A graph owns its values, nodes and constant data, in one arena. */
 #ifndef TN_GRAPH_GRAPH_H
 #define TN_GRAPH_GRAPH_H
 
@@ -21,27 +21,27 @@ typedef enum tn_value_kind {
     TN_VALUE_INPUT,     /* bound by the caller at each run */
     TN_VALUE_PARAMETER, /* trainable, float32 */
     TN_VALUE_CONSTANT,
-    TN_VALUE_COMPUTED   /* an output of its producer */
+    TN_VALUE_COMPUTED /* an output of its producer */
 } tn_value_kind;
 
 typedef struct tn_value {
-    char *name;         /* unique in the graph */
-    int id;             /* its place in graph->values */
+    char *name; /* unique in the graph */
+    int id;     /* its place in graph->values */
     tn_value_kind kind;
-    tn_dtype dtype;     /* TN_FLOAT32 stands for `real` while executing */
+    tn_dtype dtype; /* TN_FLOAT32 stands for `real` while executing */
     tn_shape shape;
-    const void *data;   /* of parameters and constants, canonical (ONNX order, packed) */
-    tn_node *producer;  /* of computed values, else NULL */
-    int64_t channels;   /* set by the plan: while executing each sample of a batched value is stored
-                           [elements / channels][channels], so 1 is plain; of a weight, that of the
-                           input it is arranged to match */
+    const void *data;  /* of parameters and constants, canonical (ONNX order, packed) */
+    tn_node *producer; /* of computed values, else NULL */
+    int64_t channels;  /* set by the plan: while executing each sample of a batched value is stored
+                          [elements / channels][channels], so 1 is plain; of a weight, that of the
+                          input it is arranged to match */
 } tn_value;
 
 enum { TN_MAX_INPUTS = 8, TN_MAX_OUTPUTS = 4 };
 
 struct tn_node {
-    char *name;  /* unique in the graph */
-    int id;      /* its place in graph->nodes */
+    char *name; /* unique in the graph */
+    int id;     /* its place in graph->nodes */
     const tn_op *op;
     void *attrs; /* op->attrs_bytes, laid out by op->attrs */
     int n_inputs, n_outputs;
@@ -78,8 +78,7 @@ tn_status tn_graph_add_constant(tn_graph *graph, const char *name, int rank, con
  * of the outputs. attrs (op->attrs_bytes, or NULL if the operator has none) is copied; its defaults
  * must be filled (tn_attrs_init). name may be NULL. */
 tn_status tn_graph_add_node(tn_graph *graph, const tn_op *op, const char *name, const void *attrs,
-                            tn_value *const *inputs, int n_inputs, tn_node **node,
-                            tn_error *error);
+                            tn_value *const *inputs, int n_inputs, tn_node **node, tn_error *error);
 /* The same in the middle of an expression: returns the first output in *output. */
 tn_status tn_graph_apply(tn_graph *graph, const tn_op *op, const void *attrs,
                          tn_value *const *inputs, int n_inputs, tn_value **output, tn_error *error);
@@ -108,12 +107,11 @@ size_t tn_dtype_file_bytes(tn_dtype dtype);
 const char *tn_dtype_name(tn_dtype dtype);
 
 /* Appends to the graph the nodes that compute the gradients of y: for every parameter (and every
- * value in `also`) that y depends on, gradients[value id] is the value of Σ dy·∂y/∂value, else NULL.
- * dy has the shape of y. gradients has room for the values that the graph held before the call and
- * is filled for all of them. Reverse mode; sums of several contributions are Add nodes. */
-tn_status tn_graph_differentiate(tn_graph *graph, tn_value *y, tn_value *dy,
-                                 tn_value *const *also, int n_also, tn_value **gradients,
-                                 tn_error *error);
+ * value in `also`) that y depends on, gradients[value id] is the value of Σ dy·∂y/∂value, else
+ * NULL. dy has the shape of y. gradients has room for the values that the graph held before the
+ * call and is filled for all of them. Reverse mode; sums of several contributions are Add nodes. */
+tn_status tn_graph_differentiate(tn_graph *graph, tn_value *y, tn_value *dy, tn_value *const *also,
+                                 int n_also, tn_value **gradients, tn_error *error);
 
 /* For the operators' differentiate, during tn_graph_differentiate: the gradient that has arrived at
  * an output (NULL if none), whether anybody wants the gradient of an input, and its delivery. */

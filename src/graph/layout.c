@@ -23,8 +23,8 @@ static const tn_value *first_batched(const tn_node *node) {
     return NULL;
 }
 
-/* Whether an elementwise node can run in the layout of its first batched input: all tensors hold the
- * same elements, or their axes are those of images. */
+/* Whether an elementwise node can run in the layout of its first batched input: all tensors hold
+ * the same elements, or their axes are those of images. */
 static bool any_layout_fits(const tn_node *node, const tn_value *first) {
     int64_t elements = tn_shape_sample_elements(&first->shape);
     bool same = true, images = true;
@@ -44,12 +44,13 @@ static int64_t wanted(const tn_node *node, int i) {
     switch (node->op->layout) {
     case TN_LAYOUT_ANY:
         if (!any_layout_fits(node, first)) return 1;
-        return v == first || v->shape.rank != 4 || first->channels == 1
-                   ? normal(v, first->channels)
-                   : channels_last(v);
+        return v == first || v->shape.rank != 4 || first->channels == 1 ? normal(v, first->channels)
+                                                                        : channels_last(v);
     case TN_LAYOUT_IMAGE: return channels_last(v);
-    case TN_LAYOUT_WEIGHTED: return i == 0 && is_stored(node->inputs[1]) ? v->channels
-           : i == 0 && node->op->reduces_samples ? v->channels : 1;
+    case TN_LAYOUT_WEIGHTED:
+        return i == 0 && is_stored(node->inputs[1])  ? v->channels
+               : i == 0 && node->op->reduces_samples ? v->channels
+                                                     : 1;
     case TN_LAYOUT_PLAIN:
     case TN_LAYOUT_PIXELS:
     case TN_LAYOUT_WEIGHTED_GRADIENT: break;

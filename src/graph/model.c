@@ -61,8 +61,8 @@ tn_status tn_model_create(tn_graph *graph, const char *name, int n_classes,
     m->recipe = tn_recipe_general();
     m->name = tn_arena_strdup(&graph->arena, name ? name : "model");
     find_out(m);
-    tn_status status = m->name ? name_classes(m, n_classes, class_names, error)
-                               : tn_fail_memory(error);
+    tn_status status =
+        m->name ? name_classes(m, n_classes, class_names, error) : tn_fail_memory(error);
     if (status != TN_OK) {
         tn_model_free(m);
         return status;

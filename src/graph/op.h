@@ -49,10 +49,11 @@ typedef enum tn_layout_rule {
                         batched values have rank 4 */
     TN_LAYOUT_IMAGE, /* batched values of rank 4 are channels last */
     TN_LAYOUT_PLAIN,
-    TN_LAYOUT_PIXELS,           /* output 0 channels last, the rest plain */
-    TN_LAYOUT_WEIGHTED,         /* input 0 as it is, since the weight (input 1) is arranged to match;
-                                   plain if the weight is computed; everything else plain */
-    TN_LAYOUT_WEIGHTED_GRADIENT /* output 0 as the weight (input 1) was arranged for; the rest plain */
+    TN_LAYOUT_PIXELS,   /* output 0 channels last, the rest plain */
+    TN_LAYOUT_WEIGHTED, /* input 0 as it is, since the weight (input 1) is arranged to match;
+                           plain if the weight is computed; everything else plain */
+    TN_LAYOUT_WEIGHTED_GRADIENT /* output 0 as the weight (input 1) was arranged for; the rest plain
+                                 */
 } tn_layout_rule;
 
 /* How a parameter is stored while executing: canonical data seen as an array of `rank` dims, its
@@ -69,10 +70,10 @@ enum { TN_MAX_SHARDS = 64 };
 
 /* What varies from step to step. */
 typedef struct tn_step {
-    bool training;      /* dropout drops */
-    uint64_t seed;      /* of dropout */
-    uint64_t number;    /* of the training step, from 0 */
-    int64_t batch;      /* samples in this run */
+    bool training;              /* dropout drops */
+    uint64_t seed;              /* of dropout */
+    uint64_t number;            /* of the training step, from 0 */
+    int64_t batch;              /* samples in this run */
     const int64_t *shard_begin; /* [n_shards + 1]: shard s holds samples [s], [s+1) */
     int n_shards;
 } tn_step;
@@ -127,9 +128,9 @@ struct tn_op {
     tn_status (*differentiate)(tn_graph *graph, tn_node *node, tn_error *error);
     /* Multiply-accumulates for one sample (of a whole run if not batched); NULL is none. */
     int64_t (*macs)(const tn_node *node);
-    /* How parameter or constant input i is to be stored; NULL or rank 0: as is. in_channels are those
-     * of the node's inputs; of a weight, those of the input 0 that it is arranged to match. The
-     * gradient of a parameter is stored as the parameter is. */
+    /* How parameter or constant input i is to be stored; NULL or rank 0: as is. in_channels are
+     * those of the node's inputs; of a weight, those of the input 0 that it is arranged to match.
+     * The gradient of a parameter is stored as the parameter is. */
     tn_arrangement (*arrange)(const tn_node *node, int input, const int64_t *in_channels);
     const tn_implementation *const *implementations; /* best first, NULL-terminated */
 };

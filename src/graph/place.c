@@ -8,19 +8,20 @@
 #include "graph/memory.h"
 #include "graph/plan_parts.h"
 
-/* What is known of a value. Moments are steps for values of a tile, segments for those of a batch. */
+/* What is known of a value. Moments are steps for values of a tile, segments for those of a batch.
+ */
 typedef struct use {
     int def_step, last_step, def_segment, last_segment; /* -1: never */
-    int item;         /* in the lifetimes of its place kind; -1 */
-    int parameter;    /* whose gradient it is; -1 */
-    bool output;      /* of the graph */
+    int item;                                           /* in the lifetimes of its place kind; -1 */
+    int parameter;                                      /* whose gradient it is; -1 */
+    bool output;                                        /* of the graph */
     tn_place place;
 } use;
 
 typedef struct placer {
     tn_plan *plan;
     tn_value *const *gradients;
-    use *uses;                    /* by value id */
+    use *uses; /* by value id */
     tn_lifetime *batch, *tile;
     int n_batch, n_tile;
 } placer;
@@ -108,8 +109,8 @@ static tn_status place_parameters(placer *p, tn_error *error) {
         place->elements = tn_shape_elements(&graph->parameters[i]->shape);
         place->offset = plan->parameters_size;
         plan->parameters_size += tn_round_up(place->elements, 16);
-        p->uses[graph->parameters[i]->id].place = (tn_place){
-            TN_PLACE_PARAMETER, place->offset * (int64_t)sizeof(real), 0};
+        p->uses[graph->parameters[i]->id].place =
+            (tn_place){TN_PLACE_PARAMETER, place->offset * (int64_t)sizeof(real), 0};
     }
     bool *seen = calloc((size_t)graph->n_parameters + 1, 1);
     if (!seen) return tn_fail_memory(error);
@@ -179,7 +180,8 @@ static void add_lifetime(placer *p, const tn_value *v, int64_t tile, bool share)
     }
     u->item = batch ? p->n_batch++ : p->n_tile++;
     items[u->item] = (tn_lifetime){.bytes = value_bytes(v, batch ? p->plan->max_batch : tile),
-                                   .first = batch ? u->def_segment : u->def_step, .last = last};
+                                   .first = batch ? u->def_segment : u->def_step,
+                                   .last = last};
 }
 
 static tn_place_kind kind_of(const placer *p, const tn_plan_step *step, const tn_value *v,
@@ -228,8 +230,8 @@ static tn_place reduction_target(placer *p, const tn_value *v) {
     use *u = &p->uses[v->id];
     if (u->parameter >= 0) return gradient_place(p, u);
     u->item = p->n_batch++;
-    p->batch[u->item] = (tn_lifetime){.bytes = value_bytes(v, 1), .first = u->def_segment,
-                                      .last = u->last_segment};
+    p->batch[u->item] =
+        (tn_lifetime){.bytes = value_bytes(v, 1), .first = u->def_segment, .last = u->last_segment};
     return (tn_place){TN_PLACE_BATCH, 0, 0};
 }
 
@@ -246,7 +248,8 @@ static void list_reductions(placer *p, bool late) {
                 const use *u = &p->uses[v->id];
                 if ((u->last_step == u->def_step) != late) continue;
                 plan->reductions[plan->n_reductions++] =
-                    (tn_reduction){.partial = u->place.offset, .stride = plan->partial_bytes,
+                    (tn_reduction){.partial = u->place.offset,
+                                   .stride = plan->partial_bytes,
                                    .elements = tn_shape_elements(&v->shape),
                                    .to = reduction_target(p, v)};
                 if (u->item >= 0) plan->reductions[plan->n_reductions - 1].to.offset = -1 - v->id;
@@ -341,8 +344,8 @@ tn_status tn_plan_place(tn_plan *plan, tn_value *const *gradients, tn_error *err
     plan->parameters = calloc((size_t)graph->n_parameters + 1, sizeof *plan->parameters);
     plan->reductions = calloc(n, sizeof *plan->reductions);
     plan->outputs = calloc((size_t)graph->n_outputs + 1, sizeof *plan->outputs);
-    bool room = p.uses && p.batch && p.tile && plan->parameters && plan->reductions &&
-                plan->outputs;
+    bool room =
+        p.uses && p.batch && p.tile && plan->parameters && plan->reductions && plan->outputs;
     tn_status status = room ? place_all(&p, error) : tn_fail_memory(error);
     free(p.uses);
     free(p.batch);

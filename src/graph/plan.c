@@ -50,8 +50,8 @@ static tn_status choose(const tn_kernels *kernels, const tn_node *node, tn_plan_
     bool batched = any_batched(node);
     step->units = chosen->units ? chosen->units(node) : 0;
     if (!batched && step->units == 0) step->units = 1;
-    step->reduces = step->units == 0 && node->op->reduces_samples &&
-                    !node->outputs[0]->shape.batched;
+    step->reduces =
+        step->units == 0 && node->op->reduces_samples && !node->outputs[0]->shape.batched;
     if (step->units == 0 && !node->outputs[0]->shape.batched && !step->reduces)
         return tn_fail(error, TN_ERR_UNSUPPORTED, "node \"%s\" (%s): mixes samples of a batch",
                        node->name, node->op->name);
@@ -64,8 +64,8 @@ typedef struct schedule {
     tn_plan *plan;
     tn_plan_step *waiting; /* live nodes in graph order */
     int n_waiting;
-    bool *done;            /* by place in waiting */
-    bool *available;       /* by value id */
+    bool *done;      /* by place in waiting */
+    bool *available; /* by value id */
 } schedule;
 
 static bool ready(const schedule *s, const tn_node *node) {
@@ -94,8 +94,7 @@ static bool take_segment(schedule *s, bool whole) {
     }
     segment.n_steps = plan->n_steps - segment.first_step;
     if (segment.n_steps == 0) return false;
-    for (int i = segment.first_step; i < plan->n_steps; i++)
-        set_available(s, plan->steps[i].node);
+    for (int i = segment.first_step; i < plan->n_steps; i++) set_available(s, plan->steps[i].node);
     plan->segments[plan->n_segments++] = segment;
     return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plan_parts.h: what a plan consists of; shared by plan.c, which makes it, and execute.c, which walks
- * it. */
+/* plan_parts.h: what a plan consists of; shared by plan.c, which makes it, and execute.c, which
+ * walks it. */
 #ifndef TN_GRAPH_PLAN_PARTS_H
 #define TN_GRAPH_PLAN_PARTS_H
 
@@ -28,9 +28,9 @@ typedef struct tn_place {
 typedef struct tn_plan_step {
     const tn_node *node;
     const tn_implementation *implementation;
-    int64_t units;      /* 0 for a tiled node */
-    bool reduces;       /* outputs are partial sums of a shard */
-    int64_t packed;     /* offset in the packed weights; -1 without */
+    int64_t units;  /* 0 for a tiled node */
+    bool reduces;   /* outputs are partial sums of a shard */
+    int64_t packed; /* offset in the packed weights; -1 without */
     tn_place in[TN_MAX_INPUTS], out[TN_MAX_OUTPUTS];
 } tn_plan_step;
 
@@ -39,8 +39,8 @@ typedef struct tn_plan_step {
 typedef struct tn_segment {
     int first_step, n_steps;
     bool whole;
-    bool by_shard;      /* some node reduces: a task is a shard, its tiles in order */
-    int64_t tile;       /* samples of a tile */
+    bool by_shard; /* some node reduces: a task is a shard, its tiles in order */
+    int64_t tile;  /* samples of a tile */
     int first_reduction, n_reductions; /* to be summed right after the segment */
 } tn_segment;
 
@@ -67,9 +67,9 @@ struct tn_plan {
     int n_steps, n_segments, n_reductions;
     int first_late_reduction; /* these are summed after the last segment, all at once */
     tn_parameter_place *parameters;
-    tn_place *outputs;        /* of the graph */
-    int64_t parameters_size;  /* elements */
-    char *constants;          /* arranged for running */
+    tn_place *outputs;       /* of the graph */
+    int64_t parameters_size; /* elements */
+    char *constants;         /* arranged for running */
     int64_t batch_bytes, tile_bytes, workspace_bytes, packed_bytes, partial_bytes;
 };
 
@@ -78,8 +78,8 @@ void tn_arrange(const tn_arrangement *arrangement, int64_t n, const float *canon
 void tn_unarrange(const tn_arrangement *arrangement, int64_t n, const real *stored,
                   float *canonical);
 
-/* Where everything goes (place.c): fills in the places of all steps, the reductions, the parameters, the
- * constants and the sizes of all memory. gradients as in tn_plan_build. */
+/* Where everything goes (place.c): fills in the places of all steps, the reductions, the
+ * parameters, the constants and the sizes of all memory. gradients as in tn_plan_build. */
 tn_status tn_plan_place(tn_plan *plan, tn_value *const *gradients, tn_error *error);
 
 #endif

@@ -79,7 +79,8 @@ static void print_attr(const tn_attr *a, const void *field, char *text, size_t b
     switch (a->type) {
     case TN_ATTR_INT: {
         int64_t value = *(const int64_t *)field;
-        if (value != (int64_t)a->number) snprintf(text, bytes, "%s=%lld ", a->name, (long long)value);
+        if (value != (int64_t)a->number)
+            snprintf(text, bytes, "%s=%lld ", a->name, (long long)value);
         break;
     }
     case TN_ATTR_FLOAT: {

@@ -39,10 +39,9 @@ static tn_status add_parameter(tn_chain *chain, const char *name, const char *su
     char full[64];
     float *data = malloc((size_t)n * sizeof *data);
     if (!data) return tn_fail_memory(chain->error);
-    tn_random random = tn_random_begin(chain->seed, TN_PURPOSE_WEIGHTS,
-                                       (uint64_t)chain->n_weights++);
-    for (int64_t i = 0; i < n; i++)
-        data[i] = (float)((2 * tn_random_uniform(&random) - 1) * bound);
+    tn_random random =
+        tn_random_begin(chain->seed, TN_PURPOSE_WEIGHTS, (uint64_t)chain->n_weights++);
+    for (int64_t i = 0; i < n; i++) data[i] = (float)((2 * tn_random_uniform(&random) - 1) * bound);
     snprintf(full, sizeof full, "%s.%s", name, suffix);
     tn_status status = tn_graph_add_value(chain->graph, TN_VALUE_PARAMETER, full, TN_FLOAT32, shape,
                                           data, parameter, chain->error);

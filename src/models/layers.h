@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* layers.h: the words in which built-in models are written. Each function appends to a chain: it takes
- * what the layer before gave in *x and leaves what the next one gets. */
+/* layers.h: the words in which built-in models are written. Each function appends to a chain: it
+ * takes what the layer before gave in *x and leaves what the next one gets. */
 #ifndef TN_MODELS_LAYERS_H
 #define TN_MODELS_LAYERS_H
 
@@ -8,8 +8,8 @@
 
 typedef struct tn_chain {
     tn_graph *graph;
-    tn_value *x;       /* the end of the chain so far */
-    uint64_t seed;     /* of the weights */
+    tn_value *x;   /* the end of the chain so far */
+    uint64_t seed; /* of the weights */
     int n_dropouts, n_weights;
     tn_error *error;
 } tn_chain;

@@ -177,9 +177,10 @@ static tn_status input_shape(const TnOnnx__TensorShapeProto *from, tn_shape *sha
             return tn_fail(error, TN_ERR_UNSUPPORTED,
                            "dimension %d (\"%s\") has no fixed size, which only the first may lack",
                            i, named && dim->dim_param ? dim->dim_param : "?");
-        shape->batched |= !fixed;
         shape->dims[i] = fixed ? dim->dim_value : 1;
     }
+    shape->batched =
+        shape->rank > 0; /* a fixed first dimension is taken for a batch all the same */
     return TN_OK;
 }
 
@@ -412,7 +413,8 @@ static tn_status build_graph(importer *im) {
     TN_TRY(add_inputs(im));
     TN_TRY(add_tensors(im));
     TN_TRY(add_nodes(im));
-    return add_outputs(im);
+    TN_TRY(add_outputs(im));
+    return tn_graph_set_batch(im->graph, 1, im->error);
 }
 
 /* Class names as our export writes them. The key is not ours alone: what another program means by
@@ -434,6 +436,12 @@ static tn_status read_classes(const importer *im, json_t **list) {
                    TN_METADATA_CLASS_NAMES);
 }
 
+/* What follows the last slash of a path. */
+static const char *file_part(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 static tn_status build_model(importer *im, const char *name, tn_model **model) {
     json_t *list;
     TN_TRY(read_classes(im, &list));
@@ -446,7 +454,7 @@ static tn_status build_model(importer *im, const char *name, tn_model **model) {
     for (size_t i = 0; i < n; i++) classes[i] = json_string_value(json_array_get(list, i));
     const char *own = im->file->name && *im->file->name && tn_wire_is_text(im->file->name)
                           ? im->file->name
-                      : name ? name
+                      : name ? file_part(name)
                              : "model";
     tn_graph *graph = im->graph;
     im->graph = NULL; /* tn_model_create takes it over, on failure too */

@@ -23,8 +23,8 @@ tn_status tn_broadcast_shape(const tn_node *node, tn_shape *y, tn_error *error) 
     }
     const tn_shape *in[] = {a, b};
     for (int i = 0; i < 2; i++) {
-        bool samples_first = in[i]->batched ? in[i]->rank == y->rank
-                                            : aligned_dim(in[i], y->rank, 0) == 1;
+        bool samples_first =
+            in[i]->batched ? in[i]->rank == y->rank : aligned_dim(in[i], y->rank, 0) == 1;
         if (y->batched && !samples_first)
             return tn_fail(error, TN_ERR_UNSUPPORTED,
                            "shapes %s and %s: the batch must be the first dimension of both or one",

@@ -9,7 +9,8 @@
 tn_status tn_broadcast_shape(const tn_node *node, tn_shape *y, tn_error *error);
 
 /* A walk over the elements of a tensor in the order in which they are stored, neighbouring axes
- * merged, with the step that each of two operands takes along each axis (0 where it is repeated). */
+ * merged, with the step that each of two operands takes along each axis (0 where it is repeated).
+ */
 typedef struct tn_walk {
     int rank;
     int64_t dims[TN_MAX_RANK], step[2][TN_MAX_RANK];

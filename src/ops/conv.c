@@ -26,13 +26,14 @@ static tn_status check_weight(const tn_node *node, tn_conv_attrs *a, tn_error *e
         return tn_fail(error, TN_ERR_FORMAT, "weight has %d dimensions but input \"%s\" has %d",
                        w->shape.rank, x->name, x->shape.rank);
     if (x->shape.rank != 4)
-        return tn_fail(error, TN_ERR_UNSUPPORTED, "%d dimensions (only images, of 4, are supported)",
-                       x->shape.rank);
+        return tn_fail(error, TN_ERR_UNSUPPORTED,
+                       "%d dimensions (only images, of 4, are supported)", x->shape.rank);
     if (a->kernel_shape.n == 0)
         a->kernel_shape = (tn_ints){.n = 2, .v = {w->shape.dims[2], w->shape.dims[3]}};
     TN_TRY(tn_window_resolve(&a->kernel_shape, &a->strides, &a->dilations, &a->pads, error));
     if (a->kernel_shape.v[0] != w->shape.dims[2] || a->kernel_shape.v[1] != w->shape.dims[3])
-        return tn_fail(error, TN_ERR_FORMAT, "kernel_shape is %lldx%lld but the weight is %lldx%lld",
+        return tn_fail(error, TN_ERR_FORMAT,
+                       "kernel_shape is %lldx%lld but the weight is %lldx%lld",
                        (long long)a->kernel_shape.v[0], (long long)a->kernel_shape.v[1],
                        (long long)w->shape.dims[2], (long long)w->shape.dims[3]);
     if (a->group < 1 || x->shape.dims[1] < 1 || w->shape.dims[0] < 1)
@@ -183,8 +184,7 @@ static void tiled_pack(const tn_run *run, void *packed) {
     for (int64_t group = 0; group < g.groups; group++)
         tn_panels_pack(run->kernels, TN_PANELS_STORED,
                        (const real *)run->in[1] + group * depth * g.og, g.og, depth, g.og,
-                       (real *)packed +
-                           group * tn_panels_elements(run->kernels, depth, g.og));
+                       (real *)packed + group * tn_panels_elements(run->kernels, depth, g.og));
 }
 
 /* Where pixels and taps lie in an image of `width` pixels a row. */
@@ -197,8 +197,9 @@ static void list_pixels(const conv_geometry *g, int64_t width, int64_t *a_row, i
 
 static void list_taps(const conv_geometry *g, int64_t width, int64_t *offset) {
     for (int64_t k = 0; k < g->r * g->s * g->cg; k++)
-        offset[k] = (k / (g->s * g->cg) * g->dilation_h * width +
-                     k / g->cg % g->s * g->dilation_w) * g->c + k % g->cg;
+        offset[k] =
+            (k / (g->s * g->cg) * g->dilation_h * width + k / g->cg % g->s * g->dilation_w) * g->c +
+            k % g->cg;
 }
 
 static void tiled_run(const tn_run *run) {
@@ -219,12 +220,18 @@ static void tiled_run(const tn_run *run) {
             x = image;
         }
         for (int64_t group = 0; group < g.groups; group++) {
-            const real *panels = (const real *)run->packed +
-                                 group * tn_panels_elements(run->kernels, depth, g.og);
-            const tn_product product = {
-                .rows = pixels, .depth = depth, .columns = g.og, .a = x + group * g.cg,
-                .a_row = a_row, .offset = offset, .b = panels, .source = TN_PANELS_PACKED,
-                .c = y + group * g.og, .c_row = c_row};
+            const real *panels =
+                (const real *)run->packed + group * tn_panels_elements(run->kernels, depth, g.og);
+            const tn_product product = {.rows = pixels,
+                                        .depth = depth,
+                                        .columns = g.og,
+                                        .a = x + group * g.cg,
+                                        .a_row = a_row,
+                                        .offset = offset,
+                                        .b = panels,
+                                        .source = TN_PANELS_PACKED,
+                                        .c = y + group * g.og,
+                                        .c_row = c_row};
             tn_product_add(run->kernels, &product, NULL);
         }
     }

@@ -31,8 +31,8 @@ tn_status tn_window_resolve(tn_ints *kernel, tn_ints *strides, tn_ints *dilation
     return resolve("pads", pads, 4, 0, 0, error);
 }
 
-/* ONNX: SAME_UPPER and SAME_LOWER make output = ceil(size / stride) and put an odd pad at the end or
- * at the beginning. */
+/* ONNX: SAME_UPPER and SAME_LOWER make output = ceil(size / stride) and put an odd pad at the end
+ * or at the beginning. */
 static tn_status pad_same(bool upper, int64_t size, int64_t extent, int64_t stride,
                           int64_t *pad_begin, int64_t *pad_end) {
     int64_t output = (size + stride - 1) / stride;
@@ -67,12 +67,23 @@ tn_status tn_window_output(const char *auto_pad, bool ceil_mode, int64_t size, i
 
 conv_geometry conv_geometry_make(const tn_conv_attrs *a, int64_t h, int64_t w,
                                  const int64_t *weight) {
-    conv_geometry g = {.c = weight[1] * a->group, .h = h, .w = w, .o = weight[0], .r = weight[2],
-                       .s = weight[3], .stride_h = a->strides.v[0], .stride_w = a->strides.v[1],
-                       .dilation_h = a->dilations.v[0], .dilation_w = a->dilations.v[1],
-                       .pad_top = a->pads.v[0], .pad_left = a->pads.v[1],
-                       .pad_bottom = a->pads.v[2], .pad_right = a->pads.v[3],
-                       .groups = a->group, .cg = weight[1], .og = weight[0] / a->group};
+    conv_geometry g = {.c = weight[1] * a->group,
+                       .h = h,
+                       .w = w,
+                       .o = weight[0],
+                       .r = weight[2],
+                       .s = weight[3],
+                       .stride_h = a->strides.v[0],
+                       .stride_w = a->strides.v[1],
+                       .dilation_h = a->dilations.v[0],
+                       .dilation_w = a->dilations.v[1],
+                       .pad_top = a->pads.v[0],
+                       .pad_left = a->pads.v[1],
+                       .pad_bottom = a->pads.v[2],
+                       .pad_right = a->pads.v[3],
+                       .groups = a->group,
+                       .cg = weight[1],
+                       .og = weight[0] / a->group};
     g.p = (h + g.pad_top + g.pad_bottom - (g.r - 1) * g.dilation_h - 1) / g.stride_h + 1;
     g.q = (w + g.pad_left + g.pad_right - (g.s - 1) * g.dilation_w - 1) / g.stride_w + 1;
     return g;

@@ -5,7 +5,8 @@
 
 #include "ops/ops.h"
 
-/* y[n,o,p,q] = bias[o] + Σ over c, r, s of x[n, c, stride·p + dilation·r - pad, ...] · w[o,c,r,s] */
+/* y[n,o,p,q] = bias[o] + Σ over c, r, s of x[n, c, stride·p + dilation·r - pad, ...] · w[o,c,r,s]
+ */
 typedef struct conv_geometry {
     int64_t c, h, w; /* input */
     int64_t o, p, q; /* output */

@@ -15,17 +15,17 @@ static bool naive_applies(const tn_node *node, const tn_kernels *kernels) {
 static int64_t floor_div(int64_t a, int64_t b) { return (a >= 0 ? a : a - b + 1) / b; }
 
 /* ---- Input: dx[n,c,h,w] = Σ over o, r, s of dy[n,o,p,q] · w[o,c,r,s] ------------------------ */
-/* where stride·p + dilation·r - pad = h. Along each axis, h + pad mod stride (the phase) decides which
- * r take part; pixels of one phase are a product over those taps. */
+/* where stride·p + dilation·r - pad = h. Along each axis, h + pad mod stride (the phase) decides
+ * which r take part; pixels of one phase are a product over those taps. */
 
 static tn_status input_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph, (void)error;
     const conv_grad_attrs *a = node->attrs;
     const tn_shape *dy = &node->inputs[0]->shape, *w = &node->inputs[1]->shape;
-    node->outputs[0]->shape = (tn_shape){
-        .rank = 4,
-        .batched = dy->batched,
-        .dims = {dy->dims[0], w->dims[1] * a->conv.group, a->h, a->w}};
+    node->outputs[0]->shape =
+        (tn_shape){.rank = 4,
+                   .batched = dy->batched,
+                   .dims = {dy->dims[0], w->dims[1] * a->conv.group, a->h, a->w}};
     return TN_OK;
 }
 
@@ -158,8 +158,8 @@ static void tiled_input_pack(const tn_run *run, void *packed) {
         const real *w = (const real *)run->in[1] + group * g.r * g.s * g.cg * g.og;
         for (int64_t phase = 0; phase < g.stride_h * g.stride_w; phase++)
             for (int64_t j = 0; j < g.cg; j += run->kernels->nr)
-                panel = pack_phase_panel(run, &g, w, phase / g.stride_w, phase % g.stride_w, j,
-                                         panel);
+                panel =
+                    pack_phase_panel(run, &g, w, phase / g.stride_w, phase % g.stride_w, j, panel);
     }
 }
 
@@ -171,9 +171,16 @@ static void tiled_input_group(const tn_run *run, const conv_geometry *g, const b
         int64_t phase_h = phase / g->stride_w, phase_w = phase % g->stride_w;
         int64_t depth = list_phase_taps(g, b, phase_h, phase_w, offset);
         int64_t rows = list_phase_pixels(g, b, phase_h, phase_w, a_row, c_row);
-        const tn_product product = {
-            .rows = rows, .depth = depth, .columns = g->cg, .a = dy, .a_row = a_row,
-            .offset = offset, .b = panels, .source = TN_PANELS_PACKED, .c = dx, .c_row = c_row};
+        const tn_product product = {.rows = rows,
+                                    .depth = depth,
+                                    .columns = g->cg,
+                                    .a = dy,
+                                    .a_row = a_row,
+                                    .offset = offset,
+                                    .b = panels,
+                                    .source = TN_PANELS_PACKED,
+                                    .c = dx,
+                                    .c_row = c_row};
         tn_product_add(run->kernels, &product, NULL);
         panels += tn_panels_elements(run->kernels, depth, g->cg);
     }
@@ -183,8 +190,8 @@ static void tiled_input(const tn_run *run) {
     const conv_geometry g = input_geometry(run->node);
     const border b = border_of(&g);
     int64_t lists = 2 * g.h * g.w + g.r * g.s * g.og;
-    real *image = (real *)((char *)run->workspace +
-                           tn_round_up(lists * (int64_t)sizeof(int64_t), 64));
+    real *image =
+        (real *)((char *)run->workspace + tn_round_up(lists * (int64_t)sizeof(int64_t), 64));
     int64_t group_panels = tn_panels_elements(run->kernels, g.r * g.s * g.og, g.cg);
     for (int64_t n = 0; n < run->n; n++) {
         const real *dy = (const real *)run->in[0] + n * g.p * g.q * g.o;
@@ -196,8 +203,7 @@ static void tiled_input(const tn_run *run) {
         }
         for (int64_t group = 0; group < g.groups; group++)
             tiled_input_group(run, &g, &b, dy + group * g.og,
-                              (const real *)run->packed + group * group_panels,
-                              dx + group * g.cg);
+                              (const real *)run->packed + group * group_panels, dx + group * g.cg);
     }
 }
 
@@ -209,8 +215,8 @@ static const tn_implementation tiled_input_implementation = {
     .packed_bytes = tiled_input_packed_bytes,
     .pack = tiled_input_pack,
     .run = tiled_input};
-static const tn_implementation *const input_implementations[] = {
-    &naive_input_implementation, &tiled_input_implementation, NULL};
+static const tn_implementation *const input_implementations[] = {&naive_input_implementation,
+                                                                 &tiled_input_implementation, NULL};
 
 const tn_op tn_op_conv_grad_input = {.name = "ConvGradInput",
                                      .attrs_bytes = sizeof(conv_grad_attrs),
@@ -223,7 +229,8 @@ const tn_op tn_op_conv_grad_input = {.name = "ConvGradInput",
                                      .arrange = input_arrange,
                                      .implementations = input_implementations};
 
-/* ---- Weight: dw[o,c,r,s] = Σ over n, p, q of x[n, c, stride·p + dilation·r - pad, ...] · dy[n,o,p,q] */
+/* ---- Weight: dw[o,c,r,s] = Σ over n, p, q of x[n, c, stride·p + dilation·r - pad, ...] ·
+ * dy[n,o,p,q] */
 
 static tn_status weight_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph, (void)error;
@@ -280,8 +287,9 @@ static int64_t tiled_weight_workspace(const tn_node *node, const tn_kernels *ker
 static void list_weight(const conv_geometry *g, int64_t *a_row, int64_t *c_row, int64_t *offset) {
     int64_t width = g->pad_left + g->w + g->pad_right;
     for (int64_t k = 0; k < g->r * g->s * g->cg; k++) {
-        a_row[k] = (k / (g->s * g->cg) * g->dilation_h * width +
-                    k / g->cg % g->s * g->dilation_w) * g->c + k % g->cg;
+        a_row[k] =
+            (k / (g->s * g->cg) * g->dilation_h * width + k / g->cg % g->s * g->dilation_w) * g->c +
+            k % g->cg;
         c_row[k] = k * g->og;
     }
     for (int64_t i = 0; i < g->p * g->q; i++)
@@ -304,11 +312,17 @@ static void tiled_weight(const tn_run *run) {
             x = image;
         }
         for (int64_t group = 0; group < g.groups; group++) {
-            const tn_product product = {
-                .rows = rows, .depth = g.p * g.q, .columns = g.og, .a = x + group * g.cg,
-                .a_row = a_row, .offset = offset, .b = dy + group * g.og, .ldb = g.o,
-                .source = TN_PANELS_STORED, .c = (real *)run->out[0] + group * rows * g.og,
-                .c_row = c_row};
+            const tn_product product = {.rows = rows,
+                                        .depth = g.p * g.q,
+                                        .columns = g.og,
+                                        .a = x + group * g.cg,
+                                        .a_row = a_row,
+                                        .offset = offset,
+                                        .b = dy + group * g.og,
+                                        .ldb = g.o,
+                                        .source = TN_PANELS_STORED,
+                                        .c = (real *)run->out[0] + group * rows * g.og,
+                                        .c_row = c_row};
             tn_product_add(run->kernels, &product, panel);
         }
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dropout.c: while training, each element is 0 with probability `ratio` and else divided by 1 - ratio;
- * otherwise y = x. ONNX Dropout. The mask is drawn from Philox keyed by seed, layer, step, sample and
- * element, so the backward pass draws it again instead of keeping it. */
+/* dropout.c: while training, each element is 0 with probability `ratio` and else divided by 1 -
+ * ratio; otherwise y = x. ONNX Dropout. The mask is drawn from Philox keyed by seed, layer, step,
+ * sample and element, so the backward pass draws it again instead of keeping it. */
 #include <math.h>
 #include <string.h>
 

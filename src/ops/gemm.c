@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gemm.c: y = alpha · A' · B' + beta · C, the fully connected layer. ONNX Gemm.
  *
- * A is [n][k] and, where it is a batch, its samples are the rows. A weight B is stored [k][o], its k
- * in the order in which the samples of A are stored. Large weights run over the whole batch, split
- * over outputs; small ones tile by tile. */
+ * A is [n][k] and, where it is a batch, its samples are the rows. A weight B is stored [k][o], its
+ * k in the order in which the samples of A are stored. Large weights run over the whole batch,
+ * split over outputs; small ones tile by tile. */
 #include <string.h>
 
 #include "base/size.h"
@@ -59,7 +59,8 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     if (k != k_b)
         return tn_fail(error, TN_ERR_FORMAT, "weight takes %lld numbers but input \"%s\" has %lld",
                        (long long)k_b, a->name, (long long)k);
-    tn_shape y = {.rank = 2, .batched = a->shape.batched,
+    tn_shape y = {.rank = 2,
+                  .batched = a->shape.batched,
                   .dims = {a->shape.dims[g->trans_a ? 1 : 0], b->shape.dims[g->trans_b ? 0 : 1]}};
     TN_TRY(check_c(node, &y, error));
     node->outputs[0]->shape = y;
@@ -162,16 +163,25 @@ static void run_tiled(const tn_run *run) {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = first; j < last; j++)
             y[i * o + j] = run->in[2] ? c_at(node, run->in[2], i, j) : 0;
-    const tn_product product = {.rows = rows, .depth = k, .columns = last - first, .a = run->in[0],
-                                .a_row = a_row, .offset = offset,
-                                .b = (const real *)run->in[1] + first, .ldb = o,
-                                .source = TN_PANELS_STORED, .c = y + first, .c_row = c_row};
+    const tn_product product = {.rows = rows,
+                                .depth = k,
+                                .columns = last - first,
+                                .a = run->in[0],
+                                .a_row = a_row,
+                                .offset = offset,
+                                .b = (const real *)run->in[1] + first,
+                                .ldb = o,
+                                .source = TN_PANELS_STORED,
+                                .c = y + first,
+                                .c_row = c_row};
     tn_product_add(run->kernels, &product, run->workspace);
 }
 
-static const tn_implementation tiled = {.name = "tiles", .applies = tiled_applies,
+static const tn_implementation tiled = {.name = "tiles",
+                                        .applies = tiled_applies,
                                         .units = forward_units,
-                                        .workspace_bytes = forward_workspace, .run = run_tiled};
+                                        .workspace_bytes = forward_workspace,
+                                        .run = run_tiled};
 static const tn_implementation any = {.name = "naive", .run = run_any};
 static const tn_implementation *const implementations[] = {&tiled, &any, NULL};
 
@@ -220,10 +230,17 @@ static void run_input(const tn_run *run) {
     list_steps(offset, o, 1);
     for (int64_t i = 0; i < run->n; i++)
         memset(dx + i * k + first, 0, (size_t)(last - first) * sizeof(real));
-    const tn_product product = {.rows = run->n, .depth = o, .columns = last - first,
-                                .a = run->in[0], .a_row = a_row, .offset = offset,
-                                .b = (const real *)run->in[1] + first * o, .ldb = o,
-                                .source = TN_PANELS_TRANSPOSED, .c = dx + first, .c_row = c_row};
+    const tn_product product = {.rows = run->n,
+                                .depth = o,
+                                .columns = last - first,
+                                .a = run->in[0],
+                                .a_row = a_row,
+                                .offset = offset,
+                                .b = (const real *)run->in[1] + first * o,
+                                .ldb = o,
+                                .source = TN_PANELS_TRANSPOSED,
+                                .c = dx + first,
+                                .c_row = c_row};
     tn_product_add(run->kernels, &product, run->workspace);
 }
 
@@ -243,9 +260,11 @@ static bool fast_applies(const tn_node *node, const tn_kernels *kernels) {
     return !kernels->naive;
 }
 
-static const tn_implementation input_tiled = {.name = "tiles", .applies = fast_applies,
+static const tn_implementation input_tiled = {.name = "tiles",
+                                              .applies = fast_applies,
                                               .units = input_units,
-                                              .workspace_bytes = input_workspace, .run = run_input};
+                                              .workspace_bytes = input_workspace,
+                                              .run = run_input};
 static const tn_implementation input_naive = {.name = "naive", .run = run_input_naive};
 static const tn_implementation *const input_implementations[] = {&input_tiled, &input_naive, NULL};
 
@@ -365,9 +384,17 @@ static void run_weight_tile(const tn_run *run) {
     int64_t *c_row = list_steps(a_row, k, 1);
     int64_t *offset = list_steps(c_row, k, o);
     list_steps(offset, run->n, k);
-    const tn_product product = {.rows = k, .depth = run->n, .columns = o, .a = run->in[0],
-                                .a_row = a_row, .offset = offset, .b = run->in[1], .ldb = o,
-                                .source = TN_PANELS_STORED, .c = run->out[0], .c_row = c_row};
+    const tn_product product = {.rows = k,
+                                .depth = run->n,
+                                .columns = o,
+                                .a = run->in[0],
+                                .a_row = a_row,
+                                .offset = offset,
+                                .b = run->in[1],
+                                .ldb = o,
+                                .source = TN_PANELS_STORED,
+                                .c = run->out[0],
+                                .c_row = c_row};
     tn_product_add(run->kernels, &product, run->workspace);
 }
 
@@ -380,12 +407,14 @@ static bool whole_applies(const tn_node *node, const tn_kernels *kernels) {
     return !kernels->naive && weight_units(node) > 0;
 }
 
-static const tn_implementation weight_whole = {.name = "tiles", .applies = whole_applies,
+static const tn_implementation weight_whole = {.name = "tiles",
+                                               .applies = whole_applies,
                                                .units = weight_units,
                                                .workspace_bytes = weight_workspace,
                                                .run = run_weight_whole};
 static const tn_implementation weight_naive = {.name = "naive", .run = run_weight_naive};
-static const tn_implementation weight_tiles = {.name = "tiles", .applies = fast_applies,
+static const tn_implementation weight_tiles = {.name = "tiles",
+                                               .applies = fast_applies,
                                                .workspace_bytes = weight_tile_workspace,
                                                .run = run_weight_tile};
 static const tn_implementation *const weight_implementations[] = {&weight_whole, &weight_tiles,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* load_pixels.c: uint8 images [n][h][w][c] -> real [n][c][h][w] in 0..1. An operator of the engine's
- * own; pixels are stored channels last already, so this is a conversion in place order. */
+/* load_pixels.c: uint8 images [n][h][w][c] -> real [n][c][h][w] in 0..1. An operator of the
+ * engine's own; pixels are stored channels last already, so this is a conversion in place order. */
 #include "ops/elementwise.h"
 #include "ops/ops.h"
 
@@ -9,9 +9,8 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     const tn_shape *x = &node->inputs[0]->shape;
     if (x->rank != 4 || node->inputs[0]->dtype != TN_UINT8)
         return tn_fail(error, TN_ERR_MISMATCH, "images must be uint8 [n][height][width][channels]");
-    node->outputs[0]->shape =
-        (tn_shape){.rank = 4, .batched = x->batched,
-                   .dims = {x->dims[0], x->dims[3], x->dims[1], x->dims[2]}};
+    node->outputs[0]->shape = (tn_shape){
+        .rank = 4, .batched = x->batched, .dims = {x->dims[0], x->dims[3], x->dims[1], x->dims[2]}};
     return TN_OK;
 }
 

@@ -118,8 +118,7 @@ static void run_gradient(const tn_run *run) {
         window_at(&a->pool, in, i / out[3], i % out[3], &win);
         for (int64_t n = 0; n < samples; n++) {
             int64_t at = n * y_each + i * c;
-            for (int t = 0; t < win.n; t++)
-                taps[t] = (real *)run->out[0] + n * x_each + win.at[t];
+            for (int t = 0; t < win.n; t++) taps[t] = (real *)run->out[0] + n * x_each + win.at[t];
             run->kernels->max_pool_grad((const uint8_t *)run->in[1] + at,
                                         (const real *)run->in[0] + at, c, taps);
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reorder.c: between plain and channels-last samples. An operator of the engine's own, inserted by the
- * plan where neighbours disagree; the layouts are those of the run. */
+/* reorder.c: between plain and channels-last samples. An operator of the engine's own, inserted by
+ * the plan where neighbours disagree; the layouts are those of the run. */
 #include <string.h>
 
 #include "ops/elementwise.h"

@@ -69,15 +69,15 @@ static void run_gradient(const tn_run *run) {
 static const tn_implementation gradient = {.name = "any", .run = run_gradient};
 static const tn_implementation *const gradient_implementations[] = {&gradient, NULL};
 
-static const tn_op softmax_cross_entropy_grad = {
-    .name = "SoftmaxCrossEntropyGrad",
-    .attrs_bytes = sizeof(tn_softmax_cross_entropy_attrs),
-    .min_inputs = 3,
-    .max_inputs = 3,
-    .n_outputs = 1,
-    .layout = TN_LAYOUT_PLAIN,
-    .infer_shape = tn_infer_same,
-    .implementations = gradient_implementations};
+static const tn_op softmax_cross_entropy_grad = {.name = "SoftmaxCrossEntropyGrad",
+                                                 .attrs_bytes =
+                                                     sizeof(tn_softmax_cross_entropy_attrs),
+                                                 .min_inputs = 3,
+                                                 .max_inputs = 3,
+                                                 .n_outputs = 1,
+                                                 .layout = TN_LAYOUT_PLAIN,
+                                                 .infer_shape = tn_infer_same,
+                                                 .implementations = gradient_implementations};
 
 static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
     tn_value *dloss = tn_gradient_of(graph, node->outputs[0]), *dx;

@@ -18,13 +18,18 @@ static void set_number(double *option, double recipe) {
     if (*option == 0) *option = recipe;
 }
 
+/* What usually works for an optimiser that the recipe is not made for. */
+static double usual_lr(tn_optimizer optimizer) {
+    return optimizer == TN_OPTIMIZER_SGD ? 0.05 : 1e-3;
+}
+
 static void resolve(const tn_model *model, const tn_dataset *dataset, tn_train_options *o) {
     const tn_recipe *recipe = &model->recipe;
     set_int(&o->epochs, recipe->epochs);
     set_int(&o->batch_size, recipe->batch_size);
     if (o->schedule == TN_SCHEDULE_DEFAULT) o->schedule = recipe->schedule;
     if (o->optimizer == TN_OPTIMIZER_DEFAULT) o->optimizer = recipe->optimizer;
-    set_number(&o->lr, recipe->lr);
+    set_number(&o->lr, o->optimizer == recipe->optimizer ? recipe->lr : usual_lr(o->optimizer));
     set_number(&o->momentum, 0.9);
     set_number(&o->weight_decay, recipe->weight_decay);
     set_number(&o->label_smoothing, recipe->label_smoothing);

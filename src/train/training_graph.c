@@ -3,51 +3,8 @@
 
 #include <stdlib.h>
 
+#include "models/pixel_graph.h"
 #include "ops/ops.h"
-
-typedef struct copying {
-    const tn_graph *from;
-    tn_graph *to;
-    tn_value **map; /* by id in `from` */
-} copying;
-
-static tn_status copy_value(copying *c, const tn_value *v, tn_error *error) {
-    return tn_graph_add_value(c->to, v->kind, v->name, v->dtype, &v->shape, v->data, &c->map[v->id],
-                              error);
-}
-
-static tn_status copy_data(copying *c, tn_error *error) {
-    for (int i = 0; i < c->from->n_parameters; i++)
-        TN_TRY(copy_value(c, c->from->parameters[i], error));
-    for (int i = 0; i < c->from->n_values; i++)
-        if (c->from->values[i]->kind == TN_VALUE_CONSTANT)
-            TN_TRY(copy_value(c, c->from->values[i], error));
-    return TN_OK;
-}
-
-static tn_status copy_nodes(copying *c, tn_error *error) {
-    for (int i = 0; i < c->from->n_nodes; i++) {
-        const tn_node *node = c->from->nodes[i];
-        tn_value *inputs[TN_MAX_INPUTS] = {0};
-        for (int k = 0; k < node->n_inputs; k++)
-            if (node->inputs[k]) inputs[k] = c->map[node->inputs[k]->id];
-        tn_node *copy;
-        TN_TRY(tn_graph_add_node(c->to, node->op, node->name, node->attrs, inputs, node->n_inputs,
-                                 &copy, error));
-        for (int k = 0; k < node->n_outputs; k++) c->map[node->outputs[k]->id] = copy->outputs[k];
-    }
-    return TN_OK;
-}
-
-static tn_status add_pixels(const tn_model *model, tn_graph *graph, tn_value **image,
-                            tn_error *error) {
-    const tn_shape shape = {
-        .rank = 4, .dims = {1, model->height, model->width, model->channels}, .batched = true};
-    tn_value *pixels;
-    TN_TRY(tn_graph_add_value(graph, TN_VALUE_INPUT, "pixels", TN_UINT8, &shape, NULL, &pixels,
-                              error));
-    return tn_graph_apply(graph, &tn_op_load_pixels, NULL, &pixels, 1, image, error);
-}
 
 static tn_status add_loss(tn_graph *graph, tn_value *scores, double label_smoothing,
                           tn_value **loss, tn_error *error) {
@@ -76,28 +33,25 @@ static tn_status add_gradients(tn_graph *graph, tn_value *loss, tn_value **gradi
     return status;
 }
 
-static tn_status build(copying *c, const tn_model *model, double label_smoothing,
-                       tn_value **gradients, tn_error *error) {
+static tn_status append(const tn_model *model, tn_graph *graph, tn_value *scores,
+                        double label_smoothing, tn_value **gradients, tn_error *error) {
     tn_value *loss;
-    TN_TRY(copy_data(c, error));
-    TN_TRY(add_pixels(model, c->to, &c->map[c->from->inputs[0]->id], error));
-    TN_TRY(copy_nodes(c, error));
-    TN_TRY(add_loss(c->to, c->map[c->from->outputs[0]->id], label_smoothing, &loss, error));
-    return gradients ? add_gradients(c->to, loss, gradients, error) : TN_OK;
+    TN_TRY(add_loss(graph, scores, label_smoothing, &loss, error));
+    if (!gradients) return TN_OK;
+    tn_status status = add_gradients(graph, loss, gradients, error);
+    return status == TN_OK ? TN_OK : tn_fail_within(error, status, "cannot train %s", model->name);
 }
 
 tn_status tn_training_graph_build(const tn_model *model, double label_smoothing,
                                   tn_value **gradients, tn_graph **graph, tn_error *error) {
-    copying c = {.from = model->graph};
-    TN_TRY(tn_graph_create(&c.to, error));
-    c.map = calloc((size_t)c.from->n_values + 1, sizeof *c.map);
-    tn_status status =
-        c.map ? build(&c, model, label_smoothing, gradients, error) : tn_fail_memory(error);
-    free(c.map);
+    tn_graph *g;
+    tn_value *scores;
+    TN_TRY(tn_pixel_graph_build(model, &g, &scores, error));
+    tn_status status = append(model, g, scores, label_smoothing, gradients, error);
     if (status != TN_OK) {
-        tn_graph_free(c.to);
-        return tn_fail_within(error, status, "cannot train %s", model->name);
+        tn_graph_free(g);
+        return status;
     }
-    *graph = c.to;
+    *graph = g;
     return TN_OK;
 }

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_graph.c: building, copying and differentiating graphs; what infer_shape refuses. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "models/models.h"
+#include "ops/ops.h"
+
+static tn_error error;
+
+static tn_graph *new_graph(void) {
+    tn_graph *graph;
+    assert_int_equal(tn_graph_create(&graph, &error), TN_OK);
+    return graph;
+}
+
+static tn_value *add(tn_graph *graph, tn_value_kind kind, const char *name, tn_shape shape) {
+    tn_value *v;
+    static const float zeros[4096];
+    assert_true(kind == TN_VALUE_INPUT || tn_shape_elements(&shape) <= 4096);
+    assert_int_equal(tn_graph_add_value(graph, kind, name, TN_FLOAT32, &shape,
+                                        kind == TN_VALUE_INPUT ? NULL : zeros, &v, &error),
+                     TN_OK);
+    return v;
+}
+
+#define IMAGE(c, h, w) ((tn_shape){.rank = 4, .dims = {1, c, h, w}, .batched = true})
+#define SHAPE(r, ...) ((tn_shape){.rank = r, .dims = {__VA_ARGS__}})
+
+static void names_are_unique(void **state) {
+    (void)state;
+    tn_graph *graph = new_graph();
+    tn_value *a = add(graph, TN_VALUE_INPUT, "x", IMAGE(1, 2, 2));
+    tn_value *b = add(graph, TN_VALUE_INPUT, "x", IMAGE(1, 2, 2));
+    assert_string_equal(a->name, "x");
+    assert_string_not_equal(a->name, b->name);
+    assert_ptr_equal(tn_graph_find_value(graph, "x"), a);
+    assert_null(tn_graph_find_value(graph, "y"));
+    tn_graph_free(graph);
+}
+
+static void impossible_shapes_are_refused(void **state) {
+    (void)state;
+    tn_graph *graph = new_graph();
+    tn_shape negative = SHAPE(2, 3, -1), huge = SHAPE(3, 1 << 30, 1 << 30, 1 << 30);
+    tn_shape deep = {.rank = 9};
+    tn_value *v;
+    assert_int_equal(
+        tn_graph_add_value(graph, TN_VALUE_INPUT, "a", TN_FLOAT32, &negative, NULL, &v, &error),
+        TN_ERR_FORMAT);
+    assert_int_equal(
+        tn_graph_add_value(graph, TN_VALUE_INPUT, "b", TN_FLOAT32, &huge, NULL, &v, &error),
+        TN_ERR_FORMAT);
+    assert_int_equal(
+        tn_graph_add_value(graph, TN_VALUE_INPUT, "c", TN_FLOAT32, &deep, NULL, &v, &error),
+        TN_ERR_UNSUPPORTED);
+    tn_graph_free(graph);
+}
+
+/* Applies op to x and w and expects a failure whose message holds `text`. */
+static void refuse(const tn_op *op, const void *attrs, tn_shape x, tn_shape w, const char *text) {
+    tn_graph *graph = new_graph();
+    tn_value *in[] = {add(graph, TN_VALUE_INPUT, "x", x), add(graph, TN_VALUE_PARAMETER, "w", w)};
+    tn_value *y;
+    error.message[0] = '\0';
+    assert_int_not_equal(
+        tn_graph_apply(graph, op, attrs, in, op->max_inputs > 1 ? 2 : 1, &y, &error), TN_OK);
+    if (!strstr(error.message, text)) fail_msg("\"%s\" lacks \"%s\"", error.message, text);
+    tn_graph_free(graph);
+}
+
+static tn_conv_attrs conv_attrs(void) {
+    tn_conv_attrs a;
+    tn_attrs_init(&tn_op_conv, &a);
+    return a;
+}
+
+static void bad_convolutions_are_refused(void **state) {
+    (void)state;
+    tn_conv_attrs a = conv_attrs();
+    const tn_shape x = IMAGE(4, 8, 8), w = SHAPE(4, 6, 4, 3, 3);
+    refuse(&tn_op_conv, &a, x, SHAPE(3, 6, 4, 3), "weight has 3 dimensions but input \"x\" has 4");
+    refuse(&tn_op_conv, &a, x, SHAPE(4, 6, 3, 3, 3), "takes 3 channels");
+    refuse(&tn_op_conv, &a, x, SHAPE(4, 6, 4, 9, 3), "does not fit");
+    a.strides = (tn_ints){2, {0, 1}};
+    refuse(&tn_op_conv, &a, x, w, "strides holds 0");
+    a = conv_attrs();
+    a.dilations = (tn_ints){2, {1, -1}};
+    refuse(&tn_op_conv, &a, x, w, "dilations holds -1");
+    a = conv_attrs();
+    a.group = 0;
+    refuse(&tn_op_conv, &a, x, w, "group 0");
+    a.group = 3;
+    refuse(&tn_op_conv, &a, x, w, "in each of 3 groups");
+    a = conv_attrs();
+    a.pads = (tn_ints){4, {0, -2, 0, 0}};
+    refuse(&tn_op_conv, &a, x, w, "pads holds -2");
+    a = conv_attrs();
+    a.pads = (tn_ints){2, {0, 0}};
+    refuse(&tn_op_conv, &a, x, w, "pads has 2 numbers, not 4");
+    a = conv_attrs();
+    a.kernel_shape = (tn_ints){2, {5, 5}};
+    refuse(&tn_op_conv, &a, x, w, "kernel_shape is 5x5 but the weight is 3x3");
+    a = conv_attrs();
+    strcpy(a.auto_pad, "SAME");
+    refuse(&tn_op_conv, &a, x, w, "auto_pad is \"SAME\"");
+}
+
+static void bad_pools_are_refused(void **state) {
+    (void)state;
+    tn_max_pool_attrs a;
+    const tn_shape x = IMAGE(4, 8, 8), w = SHAPE(1, 1);
+    tn_attrs_init(&tn_op_max_pool, &a);
+    refuse(&tn_op_max_pool, &a, x, w, "kernel_shape holds 0");
+    a.kernel_shape = (tn_ints){2, {2, 9}};
+    refuse(&tn_op_max_pool, &a, x, w, "does not fit");
+    a.kernel_shape = (tn_ints){2, {2, 2}};
+    a.pads = (tn_ints){4, {0, 2, 0, 0}};
+    refuse(&tn_op_max_pool, &a, x, w, "padding is not smaller than the window");
+    a.pads.n = 0;
+    a.kernel_shape = (tn_ints){2, {16, 16}};
+    refuse(&tn_op_max_pool, &a, IMAGE(1, 32, 32), w, "at most 255");
+}
+
+static void bad_products_are_refused(void **state) {
+    (void)state;
+    tn_gemm_attrs a;
+    tn_attrs_init(&tn_op_gemm, &a);
+    const tn_shape rows = {.rank = 2, .dims = {1, 5}, .batched = true};
+    refuse(&tn_op_gemm, &a, rows, SHAPE(2, 6, 3), "takes 6 numbers but input \"x\" has 5");
+    refuse(&tn_op_gemm, &a, rows, SHAPE(1, 5), "2 and 1 dimensions");
+    refuse(&tn_op_gemm, &a, IMAGE(1, 5, 5), SHAPE(2, 5, 3), "4 and 2 dimensions");
+    refuse(&tn_op_add, NULL, rows, SHAPE(1, 4), "do not broadcast");
+    refuse(&tn_op_mul, NULL, rows, SHAPE(3, 2, 1, 5), "batch must be the first");
+}
+
+static void other_bad_attributes_are_refused(void **state) {
+    (void)state;
+    const tn_dropout_attrs all = {.ratio = 1};
+    const tn_axis_attrs deep = {7}, samples = {2};
+    refuse(&tn_op_dropout, &all, IMAGE(1, 2, 2), SHAPE(1, 1), "ratio is 1");
+    refuse(&tn_op_flatten, &deep, IMAGE(1, 2, 2), SHAPE(1, 1), "axis 7");
+    refuse(&tn_op_flatten, &samples, IMAGE(1, 2, 2), SHAPE(1, 1), "mixes samples");
+    refuse(&tn_op_log_softmax, &samples, IMAGE(1, 2, 2), SHAPE(1, 1), "only the last");
+}
+
+static tn_model *mnist_cnn(void) {
+    tn_model *model;
+    assert_int_equal(tn_model_build("mnist-cnn", NULL, &model, &error), TN_OK);
+    return model;
+}
+
+/* Parameters and operations that anybody can work out by hand. */
+static void mnist_cnn_is_what_it_should_be(void **state) {
+    (void)state;
+    tn_model *model = mnist_cnn();
+    tn_model_info info = TN_INIT(tn_model_info);
+    tn_model_describe(model, &info);
+    assert_int_equal(info.parameters,
+                     32 * 9 + 32 + 64 * 32 * 9 + 64 + 9216 * 128 + 128 + 128 * 10 + 10);
+    assert_int_equal(info.macs, 26 * 26 * 32 * 9 + 24 * 24 * 64 * 288 + 9216 * 128 + 128 * 10);
+    assert_int_equal(info.n_classes, 10);
+    assert_string_equal(model->graph->outputs[0]->name, "scores");
+    tn_model_free(model);
+}
+
+static void weights_depend_on_the_seed_only(void **state) {
+    (void)state;
+    char hash[3][65];
+    for (int i = 0; i < 3; i++) {
+        tn_model_options options = TN_INIT(tn_model_options);
+        tn_model *model;
+        options.seed = i == 2 ? 1 : 0;
+        assert_int_equal(tn_model_build("lenet", &options, &model, &error), TN_OK);
+        tn_model_weights_sha256(model, hash[i]);
+        tn_model_free(model);
+    }
+    assert_string_equal(hash[0], hash[1]);
+    assert_string_not_equal(hash[0], hash[2]);
+}
+
+static void a_model_says_which_images_it_cannot_take(void **state) {
+    (void)state;
+    tn_model_options options = TN_INIT(tn_model_options);
+    tn_model *model;
+    options.height = options.width = 5;
+    assert_int_equal(tn_model_build("mnist-cnn", &options, &model, &error), TN_ERR_ARGUMENT);
+    assert_non_null(strstr(error.message, "mnist-cnn cannot take images of 5x5"));
+    assert_int_equal(tn_model_build("alexnet", NULL, &model, &error), TN_ERR_NOT_FOUND);
+    assert_non_null(strstr(error.message, "mnist-cnn, lenet"));
+}
+
+static void a_clone_is_the_same_graph(void **state) {
+    (void)state;
+    tn_model *model = mnist_cnn();
+    tn_graph *copy;
+    assert_int_equal(tn_graph_clone(model->graph, &copy, &error), TN_OK);
+    assert_int_equal(copy->n_values, model->graph->n_values);
+    assert_int_equal(copy->n_nodes, model->graph->n_nodes);
+    assert_int_equal(copy->n_parameters, model->graph->n_parameters);
+    for (int i = 0; i < copy->n_nodes; i++) {
+        assert_ptr_equal(copy->nodes[i]->op, model->graph->nodes[i]->op);
+        assert_ptr_equal(copy->nodes[i]->outputs[0]->producer, copy->nodes[i]);
+        assert_string_equal(copy->nodes[i]->name, model->graph->nodes[i]->name);
+    }
+    tn_model_free(model);
+    assert_int_equal(tn_graph_set_batch(copy, 17, &error), TN_OK); /* it owns all it needs */
+    assert_int_equal(copy->outputs[0]->shape.dims[0], 17);
+    assert_int_equal(copy->outputs[0]->shape.dims[1], 10);
+    tn_graph_free(copy);
+}
+
+/* The images are data: no node may compute their gradient. */
+static void gradients_stop_at_the_first_layer(void **state) {
+    (void)state;
+    tn_model *model = mnist_cnn();
+    tn_graph *graph = model->graph;
+    int n_values = graph->n_values, n_nodes = graph->n_nodes, input_gradients = 0;
+    tn_value **gradients = test_calloc((size_t)n_values + 1, sizeof *gradients), *dy;
+    assert_int_equal(tn_graph_add_value(graph, TN_VALUE_INPUT, "dy", TN_FLOAT32,
+                                        &graph->outputs[0]->shape, NULL, &dy, &error),
+                     TN_OK);
+    gradients = test_realloc(gradients, (size_t)graph->n_values * sizeof *gradients);
+    assert_int_equal(
+        tn_graph_differentiate(graph, graph->outputs[0], dy, NULL, 0, gradients, &error), TN_OK);
+    for (int i = n_nodes; i < graph->n_nodes; i++)
+        input_gradients += strcmp(graph->nodes[i]->op->name, "ConvGradInput") == 0;
+    assert_int_equal(input_gradients, 1); /* of conv2, not of conv1 */
+    for (int i = 0; i < graph->n_parameters; i++) {
+        tn_value *d = gradients[graph->parameters[i]->id];
+        assert_non_null(d);
+        assert_true(tn_shape_equal(&d->shape, &graph->parameters[i]->shape));
+    }
+    test_free(gradients);
+    tn_model_free(model);
+}
+
+static void attributes_are_printed(void **state) {
+    (void)state;
+    tn_model *model = mnist_cnn();
+    tn_node_info info = TN_INIT(tn_node_info);
+    for (int i = 0; i < model->graph->n_nodes; i++) {
+        tn_model_describe_node(model, i, &info);
+        if (strcmp(info.op, "MaxPool") == 0)
+            assert_non_null(strstr(info.attributes, "kernel_shape=2,2 strides=2,2"));
+    }
+    tn_model_free(model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names_are_unique),
+                                       cmocka_unit_test(impossible_shapes_are_refused),
+                                       cmocka_unit_test(bad_convolutions_are_refused),
+                                       cmocka_unit_test(bad_pools_are_refused),
+                                       cmocka_unit_test(bad_products_are_refused),
+                                       cmocka_unit_test(other_bad_attributes_are_refused),
+                                       cmocka_unit_test(mnist_cnn_is_what_it_should_be),
+                                       cmocka_unit_test(weights_depend_on_the_seed_only),
+                                       cmocka_unit_test(a_model_says_which_images_it_cannot_take),
+                                       cmocka_unit_test(a_clone_is_the_same_graph),
+                                       cmocka_unit_test(gradients_stop_at_the_first_layer),
+                                       cmocka_unit_test(attributes_are_printed)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

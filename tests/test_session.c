@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_session.c: inference through the public interface. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "tenon/tenon.h"
+
+static tn_error error;
+
+static tn_model *lenet(void) {
+    tn_model *model;
+    assert_int_equal(tn_model_build("lenet", NULL, &model, &error), TN_OK);
+    return model;
+}
+
+static tn_session *session_of(const tn_model *model, int n_threads, int64_t max_batch) {
+    tn_session_options options = TN_INIT(tn_session_options);
+    tn_session *session;
+    options.n_threads = n_threads;
+    options.max_batch = max_batch;
+    assert_int_equal(tn_session_create(model, &options, &session, &error), TN_OK);
+    return session;
+}
+
+static void fill(uint8_t *pixels, float *x, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        pixels[i] = (uint8_t)(i * 37 % 251);
+        x[i] = (float)pixels[i] * (1.0f / 255);
+    }
+}
+
+enum { N = 9, PIXELS = 28 * 28 };
+
+static tn_tensor images(float *x, int64_t n) {
+    return (tn_tensor){.name = "images",
+                       .dtype = TN_FLOAT32,
+                       .rank = 4,
+                       .dims = {n, 1, 28, 28},
+                       .data = x,
+                       .bytes = (size_t)n * PIXELS * sizeof(float)};
+}
+
+static tn_tensor scores(float *y, int64_t n) {
+    return (tn_tensor){.name = "scores",
+                       .dtype = TN_FLOAT32,
+                       .rank = 2,
+                       .dims = {n, 10},
+                       .data = y,
+                       .bytes = (size_t)n * 10 * sizeof(float)};
+}
+
+/* Tensors, pixels, batches and threads all lead to the same bits. */
+static void all_ways_in_agree(void **state) {
+    (void)state;
+    static uint8_t pixels[N * PIXELS];
+    static float x[N * PIXELS];
+    float y[4][N * 10];
+    tn_model *model = lenet();
+    fill(pixels, x, N * PIXELS);
+    for (int i = 0; i < 4; i++) {
+        tn_session *session = session_of(model, 1 + i % 2, i < 2 ? N : 4);
+        tn_tensor in = images(x, N), out = scores(y[i], N);
+        if (i == 3) in.name = out.name = NULL; /* by position */
+        if (i == 0 || i == 3) {
+            for (int64_t k = 0; k < (i == 3 ? 3 : 1); k++) {
+                int64_t n = i == 3 ? 3 : N;
+                in = images(x + k * n * PIXELS, n);
+                out = scores(y[i] + k * n * 10, n);
+                assert_int_equal(tn_session_run(session, &in, 1, &out, 1, &error), TN_OK);
+            }
+        } else {
+            assert_int_equal(tn_session_classify(session, pixels, N, y[i], &error), TN_OK);
+        }
+        assert_memory_equal(y[i], y[0], sizeof y[0]);
+        tn_session_free(session);
+    }
+    tn_model_free(model);
+}
+
+static void refuse(tn_session *session, tn_tensor in, tn_tensor out, const char *text) {
+    error.message[0] = '\0';
+    assert_int_equal(tn_session_run(session, &in, 1, &out, 1, &error), TN_ERR_MISMATCH);
+    if (!strstr(error.message, text)) fail_msg("\"%s\" lacks \"%s\"", error.message, text);
+}
+
+static void what_does_not_fit_is_refused(void **state) {
+    (void)state;
+    static float x[N * PIXELS], y[N * 10];
+    tn_model *model = lenet();
+    tn_session *session = session_of(model, 1, 4);
+    tn_tensor in = images(x, 2), out = scores(y, 2), bad;
+    refuse(session, images(x, 5), scores(y, 5), "takes 1 to 4");
+    refuse(session, images(x, 0), scores(y, 0), "takes 1 to 4");
+    bad = in;
+    bad.name = "pictures";
+    refuse(session, bad, out, "no input \"pictures\"");
+    bad = in;
+    bad.dims[2] = 27;
+    refuse(session, bad, out, "2x1x27x28, the model wants 2x1x28x28");
+    bad = in;
+    bad.rank = 3;
+    refuse(session, bad, out, "wants 2x1x28x28");
+    bad = in;
+    bad.dtype = TN_UINT8;
+    refuse(session, bad, out, "is uint8, the model's is float32");
+    bad = out;
+    bad.bytes--;
+    refuse(session, in, bad, "has 79 bytes of memory but needs 80");
+    bad = out;
+    bad.data = NULL;
+    refuse(session, in, bad, "has 0 bytes");
+    assert_int_equal(tn_session_run(session, NULL, 0, &out, 1, &error), TN_ERR_MISMATCH);
+    assert_non_null(strstr(error.message, "\"images\" is not given"));
+    tn_session_free(session);
+    tn_model_free(model);
+}
+
+static void the_output_tells_its_shape(void **state) {
+    (void)state;
+    tn_model *model = lenet();
+    tn_session *session = session_of(model, 1, 8);
+    tn_tensor out;
+    assert_int_equal(tn_session_output(session, 0, 7, &out, &error), TN_OK);
+    assert_int_equal(out.rank, 2);
+    assert_int_equal(out.dims[0], 7);
+    assert_int_equal(out.bytes, 7 * 10 * 4);
+    assert_int_equal(tn_session_output(session, 1, 7, &out, &error), TN_ERR_ARGUMENT);
+    tn_session_free(session);
+    tn_model_free(model);
+}
+
+/* Accuracy and loss against a plain computation from the scores. */
+static void evaluation_counts_right(void **state) {
+    (void)state;
+    static uint8_t pixels[N * PIXELS];
+    static float x[N * PIXELS];
+    int32_t labels[N], predictions[N];
+    float y[N * 10];
+    double loss = 0;
+    tn_dataset *data;
+    tn_model *model = lenet();
+    tn_session *session = session_of(model, 2, 4);
+    tn_evaluation e = TN_INIT(tn_evaluation);
+    fill(pixels, x, N * PIXELS);
+    assert_int_equal(tn_session_classify(session, pixels, N, y, &error), TN_OK);
+    for (int i = 0; i < N; i++) {
+        int best = 0;
+        double sum = 0;
+        for (int k = 0; k < 10; k++) {
+            if (y[i * 10 + k] > y[i * 10 + best]) best = k;
+            sum += exp((double)y[i * 10 + k]);
+        }
+        labels[i] = i < 5 ? best : (best + 1) % 10;
+        loss += log(sum) - (double)y[i * 10 + labels[i]];
+    }
+    assert_int_equal(tn_dataset_create("made up", N, 28, 28, 1, 10, pixels, labels, &data, &error),
+                     TN_OK);
+    assert_int_equal(tn_session_evaluate(session, data, predictions, &e, &error), TN_OK);
+    assert_int_equal(e.n_correct, 5);
+    assert_true(fabs(e.loss - loss / N) < 1e-5);
+    for (int i = 0; i < 5; i++) assert_int_equal(predictions[i], labels[i]);
+    tn_dataset_free(data);
+    tn_session_free(session);
+    tn_model_free(model);
+}
+
+static void data_of_another_size_is_refused(void **state) {
+    (void)state;
+    static uint8_t pixels[20 * 20];
+    int32_t label = 3;
+    tn_dataset *data;
+    tn_evaluation e = TN_INIT(tn_evaluation);
+    tn_model *model = lenet();
+    tn_session *session = session_of(model, 1, 1);
+    assert_int_equal(tn_dataset_create("small", 1, 20, 20, 1, 10, pixels, &label, &data, &error),
+                     TN_OK);
+    assert_int_equal(tn_session_evaluate(session, data, NULL, &e, &error), TN_ERR_MISMATCH);
+    assert_non_null(strstr(error.message, "1x20x20"));
+    tn_dataset_free(data);
+    tn_session_free(session);
+    tn_model_free(model);
+}
+
+static void a_batch_beyond_memory_is_refused(void **state) {
+    (void)state;
+    tn_model *model = lenet();
+    tn_session *session;
+    tn_session_options options = TN_INIT(tn_session_options);
+    options.max_batch = (int64_t)1 << 40;
+    assert_int_equal(tn_session_create(model, &options, &session, &error), TN_ERR_MEMORY);
+    assert_non_null(strstr(error.message, "use a smaller batch"));
+    options.max_batch = INT64_MAX;
+    assert_int_not_equal(tn_session_create(model, &options, &session, &error), TN_OK);
+    tn_model_free(model);
+}
+
+static void an_unknown_level_is_refused(void **state) {
+    (void)state;
+    tn_model *model = lenet();
+    tn_session *session;
+    setenv("TENON_CPU", "abacus", 1);
+    assert_int_equal(tn_session_create(model, NULL, &session, &error), TN_ERR_ARGUMENT);
+    assert_non_null(strstr(error.message, "abacus"));
+    unsetenv("TENON_CPU");
+    tn_model_free(model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_ways_in_agree),
+                                       cmocka_unit_test(what_does_not_fit_is_refused),
+                                       cmocka_unit_test(the_output_tells_its_shape),
+                                       cmocka_unit_test(evaluation_counts_right),
+                                       cmocka_unit_test(data_of_another_size_is_refused),
+                                       cmocka_unit_test(a_batch_beyond_memory_is_refused),
+                                       cmocka_unit_test(an_unknown_level_is_refused)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
