@@ -41,7 +41,10 @@ files() {
 c_files() { files | grep -E '\.[ch]$'; }
 scripts() { files | grep -E '\.sh$|^(demo|check|\.ci/run)$'; }
 sources() {
-    files | grep -E '\.([ch]|py|sh|proto)$|(^|/)meson(_options)?\.(build|txt)$|^(demo|check|\.ci/run)$'
+    {
+        files | grep -E '\.([ch]|py|sh|proto)$|(^|/)meson(_options)?\.(build|txt)$'
+        scripts
+    } | sort -u
 }
 
 layout() {
@@ -51,7 +54,8 @@ layout() {
         return
     fi
     report 'clang-format changes nothing' \
-        "$(c_files | xargs -d '\n' clang-format --dry-run -Werror 2>&1 | grep 'error:' | head -n 20)"
+        "$(c_files | xargs -d '\n' clang-format --dry-run -Werror 2>&1 |
+            grep 'error:' | head -n 20)"
 }
 
 licences() {
@@ -79,7 +83,8 @@ generated() {
 
 shell() {
     if command -v shellcheck >/dev/null 2>&1; then
-        report 'shellcheck finds nothing' "$(scripts | xargs -d '\n' shellcheck --severity=warning -f gcc 2>&1)"
+        report 'shellcheck finds nothing' \
+            "$(scripts | xargs -d '\n' shellcheck --severity=warning -f gcc 2>&1)"
     else
         skip 'shellcheck finds nothing' 'there is no shellcheck'
     fi

@@ -18,8 +18,8 @@ ninja|command ninja|ninja-build|ninja-build|ninja|runs the build
 gcc|command gcc|gcc|gcc|gcc|compiles C
 C library headers|compiles gcc|libc6-dev|glibc-devel|glibc|every C program needs them
 pkg-config|command pkg-config|pkg-config|pkgconf-pkg-config|pkgconf|finds libraries
-protoc-c|command protoc-c|protobuf-c-compiler|protobuf-c-compiler|protobuf-c|compiles the ONNX format description
-protobuf-c|library libprotobuf-c|libprotobuf-c-dev|protobuf-c-devel|protobuf-c|reads and writes ONNX files
+protoc-c|command protoc-c|protobuf-c-compiler|protobuf-c-compiler|protobuf-c|compiles onnx.proto
+protobuf-c|library libprotobuf-c|libprotobuf-c-dev|protobuf-c-devel|protobuf-c|ONNX files
 jansson|library jansson|libjansson-dev|jansson-devel|jansson|reads and writes JSON
 hwloc|library hwloc|libhwloc-dev|hwloc-devel|hwloc|finds cores, hyper-threads and caches
 libpng|library libpng|libpng-dev|libpng-devel|libpng|reads PNG images
@@ -32,13 +32,13 @@ requirements_check() {
     cat <<'TABLE'
 cmocka|library cmocka|libcmocka-dev|libcmocka-devel|cmocka|runs the unit tests
 clang|command clang|clang|clang|clang|the second compiler
-libFuzzer|fuzzes clang|libclang-rt-dev|compiler-rt|compiler-rt|feeds the file readers with damaged input
-clang-format|command clang-format|clang-format|clang-tools-extra|clang|checks the layout of the source
+libFuzzer|fuzzes clang|libclang-rt-dev|compiler-rt|compiler-rt|fuzzes the file readers
+clang-format|command clang-format|clang-format|clang-tools-extra|clang|layout of the source
 shellcheck|command shellcheck|shellcheck|ShellCheck|shellcheck|checks the shell scripts
 qemu-x86_64|command qemu-x86_64|qemu-user|qemu-user|qemu-user|runs the tests on an old processor
 python3|command python3|python3|python3|python|runs the opinion of other programs on our files
 onnx for Python|module onnx|python3-onnx|python3-onnx|python-onnx|checks exported ONNX files
-Fashion-MNIST|file /usr/share/datasets/fashion-mnist|dataset-fashion-mnist|||the second data set of the tests
+Fashion-MNIST|file /usr/share/datasets/fashion-mnist|dataset-fashion-mnist|||the second data set
 TABLE
 }
 
@@ -130,7 +130,8 @@ install_with_apt() {
     apt_install >"$scratch/log" 2>&1 && return 0
     # No package lists yet, as in a fresh container, or lists that have grown old.
     say 'fetching the lists of packages first'
-    $root_command apt-get update >"$scratch/log" 2>&1 && apt_install >"$scratch/log" 2>&1 && return 0
+    $root_command apt-get update >"$scratch/log" 2>&1 &&
+        apt_install >"$scratch/log" 2>&1 && return 0
     tail -n 20 "$scratch/log"
     say 'apt-get failed (is the network up?); its last lines are above'
     return 1
