@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Asks ONNX's own checker (Debian's python3-onnx) what it thinks of models, shape inference included.
+"""Asks ONNX's own checker (Debian's python3-onnx) about models, shape inference included.
 
 usage: onnx_checker.py MODEL.onnx...       exits 77 if the checker is not installed
 """

@@ -46,14 +46,15 @@ typedef void tn_load_u8_fn(int64_t n, const uint8_t *x, real scale, real *y);
 /* One output pixel of max pooling, channels innermost:
  *     y[k] = max over t < taps of x[t][k],  arg[k] = the first t that attains it      k < channels
  * taps <= 255. A NaN wins over numbers, the first one. arg may be NULL. */
-typedef void tn_max_pool_fn(int taps, const real *const *x, int64_t channels, real *y, uint8_t *arg);
+typedef void tn_max_pool_fn(int taps, const real *const *x, int64_t channels, real *y,
+                            uint8_t *arg);
 /* Its gradient: dx[arg[k]][k] += dy[k]. */
 typedef void tn_max_pool_grad_fn(const uint8_t *arg, const real *dy, int64_t channels,
                                  real *const *dx);
 
-/* y[i] = x[i] · scale where the element is kept, else 0; y may be x. Element i draws the 16-bit word
- * number (first + i) mod 8 (little-endian halves of the four words in order) of Philox with this key
- * and the counter { (first + i) / 8, counter[1], counter[2], counter[3] }, and is kept if
+/* y[i] = x[i] · scale where the element is kept, else 0; y may be x. Element i draws the 16-bit
+ * word number (first + i) mod 8 (little-endian halves of the four words in order) of Philox with
+ * this key and the counter { (first + i) / 8, counter[1], counter[2], counter[3] }, and is kept if
  * word >= threshold. Backward is the same function applied to the gradient. first is at least 0 and
  * below 2^34. */
 typedef void tn_dropout_fn(int64_t n, const uint32_t key[2], const uint32_t counter[4],
@@ -62,7 +63,8 @@ typedef void tn_dropout_fn(int64_t n, const uint32_t key[2], const uint32_t coun
 /* Row by row, n numbers each: y = x - log Σ exp x, the maximum subtracted first. y may be x. */
 typedef void tn_log_softmax_fn(int64_t rows, int64_t n, const real *x, real *y);
 /* Its gradient: dx = dy - exp(y) · Σ dy. dx may be dy. */
-typedef void tn_log_softmax_grad_fn(int64_t rows, int64_t n, const real *y, const real *dy, real *dx);
+typedef void tn_log_softmax_grad_fn(int64_t rows, int64_t n, const real *y, const real *dy,
+                                    real *dx);
 
 /* SGD with momentum as PyTorch defines it, weight decay as L2:
  *     g' = g + weight_decay · w;  v = first ? g' : momentum · v + g';  w -= lr · v
@@ -95,8 +97,8 @@ typedef struct tn_kernels {
     tn_tile_fn *tile;
     tn_transpose_fn *transpose;
 
-    tn_unary_fn *relu;        /* max(x, 0); NaN stays */
-    tn_binary_fn *relu_grad;  /* a = y of relu, b = dy: y > 0 ? dy : 0 */
+    tn_unary_fn *relu;       /* max(x, 0); NaN stays */
+    tn_binary_fn *relu_grad; /* a = y of relu, b = dy: y > 0 ? dy : 0 */
     tn_binary_fn *add, *mul;
     tn_scalar_fn *add_scalar, *mul_scalar;
     tn_load_u8_fn *load_u8;
