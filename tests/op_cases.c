@@ -198,6 +198,14 @@ static void binary_image(tn_graph *g) {
     binary(g, x, INPUT(1, 4, 4));
 }
 
+/* Values that no sample takes part in, computed once for the batch. */
+static void binary_parameters(tn_graph *g) {
+    tn_value *p = apply(g, &tn_op_add, NULL, PARAMETER(3, 5), PARAMETER(5), NULL);
+    tn_value *q = apply(g, &tn_op_relu, NULL, p, NULL, NULL);
+    p = apply(g, &tn_op_mul, NULL, p, PARAMETER(3, 1), NULL);
+    binary(g, INPUT(3, 5), apply(g, &tn_op_add, NULL, p, q, NULL));
+}
+
 /* ---- Flatten, Gemm --------------------------------------------------------------------------- */
 
 static tn_value *gemm_of(tn_graph *g, tn_value *x, int64_t k, int64_t o, bool trans_b,
@@ -245,6 +253,15 @@ static void flatten_gemm_not_transposed(tn_graph *g) {
     output(g, gemm_of(g, flatten_of(g, image_4x5x6(g)), 120, 9, false, PARAMETER(9)));
 }
 static void flatten_add(tn_graph *g) { binary(g, flatten_of(g, image_4x5x6(g)), PARAMETER(120)); }
+/* Two images of as many numbers but other channels meet: 4x5x6 and 6x4x5. */
+static void flatten_two(tn_graph *g) {
+    tn_value *a = apply(g, &tn_op_relu, NULL, image_4x5x6(g), NULL, NULL);
+    tn_value *b = conv_of(g, INPUT(2, 6, 7), (conv_setting){2, 6, 7, 6, 3, 3});
+    b = apply(g, &tn_op_relu, NULL, b, NULL, NULL);
+    b = apply(g, &tn_op_mul, NULL, b, PARAMETER(6, 1, 1), NULL);
+    a = apply(g, &tn_op_add, NULL, flatten_of(g, a), flatten_of(g, b), NULL);
+    output(g, gemm_of(g, a, 120, 9, true, PARAMETER(9)));
+}
 /* A small weight between two large ones: tiled and whole segments alternate. */
 static void gemm_segments(tn_graph *g) {
     tn_value *x = gemm_of(g, INPUT(280), 280, 240, true, PARAMETER(240));
@@ -332,12 +349,14 @@ const op_case op_cases[] = {
     {"Add and Mul, constant", &tn_op_mul, binary_constant},
     {"Add and Mul, self", &tn_op_mul, binary_self},
     {"Add and Mul, channels last", &tn_op_add, binary_image},
+    {"Add and Mul, parameters", &tn_op_add, binary_parameters},
     {"Flatten", &tn_op_flatten, flatten},
     {"Flatten, channels last", &tn_op_flatten, flatten_image},
     {"Flatten, Gemm", &tn_op_flatten, flatten_gemm},
     {"Flatten, large Gemm", &tn_op_flatten, flatten_gemm_large},
     {"Flatten, Gemm not transposed", &tn_op_flatten, flatten_gemm_not_transposed},
     {"Flatten, Add", &tn_op_flatten, flatten_add},
+    {"Flatten, two channel counts", &tn_op_flatten, flatten_two},
     {"Gemm", &tn_op_gemm, gemm},
     {"Gemm, not transposed", &tn_op_gemm, gemm_not_transposed},
     {"Gemm, no bias", &tn_op_gemm, gemm_no_bias},

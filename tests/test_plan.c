@@ -13,6 +13,7 @@
 #include "graph/memory.h"
 #include "graph/plan_parts.h"
 #include "models/models.h"
+#include "ops/ops.h"
 #include "train/training_graph.h"
 
 static tn_error error;
@@ -114,6 +115,104 @@ static void a_training_step_is_small(void **state) {
     tn_model_free(model);
 }
 
+static tn_value *stored(tn_graph *graph, tn_value_kind kind, tn_shape shape) {
+    static const float zeros[64];
+    tn_value *v;
+    assert_int_equal(tn_graph_add_value(graph, kind, NULL, TN_FLOAT32, &shape, zeros, &v, &error),
+                     TN_OK);
+    return v;
+}
+
+static tn_value *apply(tn_graph *graph, const tn_op *op, const void *attrs, tn_value *a,
+                       tn_value *b) {
+    tn_value *in[] = {a, b}, *y;
+    assert_int_equal(tn_graph_apply(graph, op, attrs, in, b ? 2 : 1, &y, &error), TN_OK);
+    return y;
+}
+
+static tn_plan *plan_inference(tn_graph *graph, tn_value *const *outputs, int n_outputs) {
+    tn_kernels kernels;
+    tn_plan *plan;
+    for (int i = 0; i < n_outputs; i++)
+        assert_int_equal(tn_graph_mark_output(graph, outputs[i], &error), TN_OK);
+    assert_true(tn_kernels_init(&kernels, "ref", tn_isa_detect()));
+    const tn_plan_options options = {
+        .max_batch = 4, .n_shards = 1, .n_threads = 2, .kernels = &kernels};
+    if (tn_plan_build(graph, NULL, &options, &plan, &error) != TN_OK) fail_msg("%s", error.message);
+    return plan;
+}
+
+/* Nodes over the whole batch run side by side: none may write over what another reads. */
+static void side_by_side_nothing_is_in_place(void **state) {
+    (void)state;
+    const tn_shape five = {.rank = 1, .dims = {5}};
+    tn_graph *graph;
+    assert_int_equal(tn_graph_create(&graph, &error), TN_OK);
+    tn_value *sum = apply(graph, &tn_op_add, NULL, stored(graph, TN_VALUE_PARAMETER, five),
+                          stored(graph, TN_VALUE_PARAMETER, five));
+    tn_value *square = apply(graph, &tn_op_mul, NULL, sum, sum);
+    tn_value *relu = apply(graph, &tn_op_relu, NULL, sum, NULL);
+    tn_plan *plan = plan_inference(graph, (tn_value *[]){relu, square}, 2);
+    assert_int_equal(plan->n_segments, 2);
+    assert_int_equal(plan->segments[1].n_steps, 2);
+    for (int i = 1; i < 3; i++) {
+        assert_int_equal(plan->steps[i].in[0].kind, TN_PLACE_BATCH);
+        assert_int_not_equal(plan->steps[i].in[0].offset, plan->steps[i].out[0].offset);
+    }
+    tn_plan_free(plan);
+    tn_graph_free(graph);
+}
+
+/* Images without pixels change their layout as others do. */
+static void empty_tensors_run(void **state) {
+    (void)state;
+    const tn_shape image = {.rank = 4, .dims = {1, 1, 1, 1}, .batched = true};
+    const tn_shape empty = {.rank = 4, .dims = {1, 5, 0, 1}};
+    const tn_dropout_attrs drop = {.ratio = 0.5};
+    const float x[4] = {0};
+    float y[1] = {7};
+    tn_graph *graph;
+    tn_pool *pool;
+    tn_execution *execution;
+    assert_int_equal(tn_graph_create(&graph, &error), TN_OK);
+    tn_value *v = apply(graph, &tn_op_add, NULL, stored(graph, TN_VALUE_INPUT, image),
+                        stored(graph, TN_VALUE_CONSTANT, empty));
+    v = apply(graph, &tn_op_dropout, &drop, v, NULL);
+    tn_plan *plan = plan_inference(graph, &v, 1);
+    assert_int_equal(tn_pool_create(2, &pool, &error), TN_OK);
+    assert_int_equal(tn_execution_create(plan, pool, &execution, &error), TN_OK);
+    for (int training = 0; training < 2; training++) {
+        const tn_step step = {.batch = 4, .training = training};
+        const tn_bindings bindings = {.inputs = (const void *[]){x}, .outputs = (void *[]){y}};
+        tn_execution_run(execution, &bindings, &step);
+        assert_true(y[0] == 7);
+    }
+    tn_execution_free(execution);
+    tn_pool_free(pool);
+    tn_plan_free(plan);
+    tn_graph_free(graph);
+}
+
+/* Two nodes hold one weight of the model, one of them over numbers that no sample takes part in. */
+static void a_weight_may_be_shared(void **state) {
+    (void)state;
+    const tn_shape rows = {.rank = 2, .dims = {1, 3}, .batched = true};
+    const tn_shape row = {.rank = 2, .dims = {1, 3}}, square = {.rank = 2, .dims = {3, 3}};
+    for (int order = 0; order < 2; order++) {
+        tn_gemm_attrs a;
+        tn_graph *graph;
+        tn_value *y[2];
+        tn_attrs_init(&tn_op_gemm, &a);
+        assert_int_equal(tn_graph_create(&graph, &error), TN_OK);
+        tn_value *w = stored(graph, TN_VALUE_PARAMETER, square);
+        tn_value *x[] = {stored(graph, TN_VALUE_INPUT, rows),
+                         stored(graph, TN_VALUE_CONSTANT, row)};
+        for (int i = 0; i < 2; i++) y[i] = apply(graph, &tn_op_gemm, &a, x[i ^ order], w);
+        tn_plan_free(plan_inference(graph, y, 2));
+        tn_graph_free(graph);
+    }
+}
+
 static void bad_options_are_refused(void **state) {
     (void)state;
     tn_model *model;
@@ -138,6 +237,9 @@ int main(void) {
                                        cmocka_unit_test(arrangements_go_there_and_back),
                                        cmocka_unit_test(a_training_step_is_few_segments),
                                        cmocka_unit_test(a_training_step_is_small),
+                                       cmocka_unit_test(side_by_side_nothing_is_in_place),
+                                       cmocka_unit_test(empty_tensors_run),
+                                       cmocka_unit_test(a_weight_may_be_shared),
                                        cmocka_unit_test(bad_options_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

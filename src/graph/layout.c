@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/size.h"
+
 /* One channel, or nothing but channels, is plain. */
 static int64_t normal(const tn_value *v, int64_t channels) {
     return channels <= 1 || channels == tn_shape_sample_elements(&v->shape) ? 1 : channels;
@@ -23,9 +25,16 @@ static const tn_value *first_batched(const tn_node *node) {
     return NULL;
 }
 
-/* Whether an elementwise node can run in the layout of its first batched input: all tensors hold
- * the same elements, or their axes are those of images. */
-static bool any_layout_fits(const tn_node *node, const tn_value *first) {
+/* How an elementwise node may run. */
+typedef enum agreement {
+    AGREE_NOT,      /* plain */
+    AGREE_IMAGES,   /* plain or channels last, each tensor by its own channels */
+    AGREE_ELEMENTS, /* all tensors hold the same elements: any layout, the same for all */
+} agreement;
+
+/* In the layout of the first batched input if possible. An image may be stored by the channels of
+ * another that it was added to when both were flat. */
+static agreement agree(const tn_node *node, const tn_value *first) {
     int64_t elements = tn_shape_sample_elements(&first->shape);
     bool same = true, images = true;
     for (int i = 0; i < node->n_inputs + node->n_outputs; i++) {
@@ -35,17 +44,27 @@ static bool any_layout_fits(const tn_node *node, const tn_value *first) {
         if (tn_shape_sample_elements(&v->shape) != elements || !v->shape.batched) same = false;
         if (v->shape.batched && v->shape.rank != 4) images = false;
     }
-    return same || images;
+    if (same) return AGREE_ELEMENTS;
+    bool own = first->channels == 1 || first->channels == channels_last(first);
+    return images && own ? AGREE_IMAGES : AGREE_NOT;
+}
+
+/* How v, in- or output of an elementwise node, is to be stored. */
+static int64_t elementwise(const tn_node *node, const tn_value *v) {
+    const tn_value *first = first_batched(node);
+    switch (first ? agree(node, first) : AGREE_NOT) {
+    case AGREE_ELEMENTS: return normal(v, first->channels);
+    case AGREE_IMAGES: return first->channels == 1 ? 1 : channels_last(v);
+    case AGREE_NOT: break;
+    }
+    return 1;
 }
 
 /* How input i has to be stored. */
 static int64_t wanted(const tn_node *node, int i) {
-    const tn_value *v = node->inputs[i], *first = first_batched(node);
+    const tn_value *v = node->inputs[i];
     switch (node->op->layout) {
-    case TN_LAYOUT_ANY:
-        if (!any_layout_fits(node, first)) return 1;
-        return v == first || v->shape.rank != 4 || first->channels == 1 ? normal(v, first->channels)
-                                                                        : channels_last(v);
+    case TN_LAYOUT_ANY: return elementwise(node, v);
     case TN_LAYOUT_IMAGE: return channels_last(v);
     case TN_LAYOUT_WEIGHTED:
         return i == 0 && is_stored(node->inputs[1])  ? v->channels
@@ -59,13 +78,8 @@ static int64_t wanted(const tn_node *node, int i) {
 }
 
 static int64_t given(const tn_node *node, const tn_value *output) {
-    const tn_value *first = first_batched(node);
     switch (node->op->layout) {
-    case TN_LAYOUT_ANY:
-        if (!first || !any_layout_fits(node, first)) return 1;
-        if (tn_shape_sample_elements(&output->shape) == tn_shape_sample_elements(&first->shape))
-            return normal(output, first->channels);
-        return first->channels == 1 ? 1 : channels_last(output);
+    case TN_LAYOUT_ANY: return elementwise(node, output);
     case TN_LAYOUT_IMAGE:
     case TN_LAYOUT_PIXELS: return channels_last(output);
     case TN_LAYOUT_WEIGHTED_GRADIENT: return normal(output, node->inputs[1]->channels);
@@ -109,7 +123,7 @@ static tn_status convert(tn_graph *graph, node_list *list, tn_value **v, int64_t
 /* A weight is arranged to match the input it is multiplied with. */
 static tn_status match_weight(const tn_node *node, tn_error *error) {
     tn_value *weight = node->inputs[1];
-    int64_t channels = node->inputs[0]->channels;
+    int64_t channels = tn_max_i64(1, node->inputs[0]->channels); /* 0 if not computed */
     if (node->op->layout != TN_LAYOUT_WEIGHTED || !is_stored(weight) || node->op->reduces_samples)
         return TN_OK;
     if (weight->channels != 0 && weight->channels != channels)

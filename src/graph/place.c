@@ -158,7 +158,8 @@ static tn_status place_constants(tn_plan *plan, tn_error *error) {
 
 /* ---- Computed values ------------------------------------------------------------------------- */
 
-/* Whether output 0 of a step may lie over its input 0, both being of this kind. */
+/* Whether output 0 of a step may lie over its input 0, both being of this kind. Not where steps run
+ * side by side: another may still be reading. */
 static bool shares_place(const placer *p, int step, tn_place_kind kind) {
     const tn_node *node = p->plan->steps[step].node;
     const tn_value *x = node->inputs[0], *y = node->outputs[0];
@@ -214,7 +215,8 @@ static void place_outputs(placer *p, int s, int step) {
         else if (kind == TN_PLACE_GRADIENT)
             u->place.offset = p->plan->parameters[u->parameter].offset * (int64_t)sizeof(real);
         else
-            add_lifetime(p, v, segment->tile, i == 0 && shares_place(p, step, kind));
+            add_lifetime(p, v, segment->tile,
+                         i == 0 && !segment->whole && shares_place(p, step, kind));
     }
 }
 

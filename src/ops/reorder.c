@@ -16,6 +16,7 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
 static void run_any(const tn_run *run) {
     int64_t from = run->in_channels[0], to = run->out_channels[0];
     int64_t each = tn_shape_sample_elements(&run->node->outputs[0]->shape);
+    if (each == 0) return;
     int64_t rows = to > 1 ? to : each / from, columns = each / rows;
     for (int64_t i = 0; i < run->n; i++)
         run->kernels->transpose(rows, columns, (const real *)run->in[0] + i * each, columns,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ops/broadcast.h"
+#include "ops/elementwise.h"
 
 /* The sum seen as a tensor of x's rank with 1 in place of the axes summed over, and as what it is
  * given out as: its last `rank` axes, or with `squeeze` the kept axes only. */
@@ -35,14 +36,15 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     return TN_OK;
 }
 
-/* y[...] += Σ x over the axes not kept, in the order in which x is stored. */
+/* y[...] = Σ x over the axes not kept, in the order in which x is stored; where samples are summed
+ * over, added to what the shard's earlier tiles have left in y. */
 static void run_any(const tn_run *run) {
     const tn_shape *x_shape = &run->node->inputs[0]->shape;
     tn_shape kept = kept_shape(run->node);
     const real *x = run->in[0];
     real *y = run->out[0];
-    if (kept.batched)
-        memset(y, 0, (size_t)(run->n * tn_shape_sample_elements(&kept)) * sizeof(real));
+    if (kept.batched || !x_shape->batched)
+        memset(y, 0, (size_t)tn_run_elements(run) * sizeof(real));
     tn_walk w = tn_walk_make(x_shape, run->in_channels[0], run->n, x_shape, &kept);
     int inner = w.rank - 1;
     int64_t at[TN_MAX_RANK] = {0}, rows = 1, n = w.dims[inner];
