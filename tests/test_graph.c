@@ -148,6 +148,123 @@ static void other_bad_attributes_are_refused(void **state) {
     refuse(&tn_op_log_softmax, &samples, IMAGE(1, 2, 2), SHAPE(1, 1), "only the last");
 }
 
+/* Applies op to these values and expects a failure whose message holds `text`; frees the graph. */
+static void refuse_values(tn_graph *graph, const tn_op *op, const void *attrs, tn_value *const *in,
+                          int n, const char *text) {
+    tn_value *y;
+    error.message[0] = '\0';
+    assert_int_not_equal(tn_graph_apply(graph, op, attrs, in, n, &y, &error), TN_OK);
+    if (!strstr(error.message, text)) fail_msg("\"%s\" lacks \"%s\"", error.message, text);
+    tn_graph_free(graph);
+}
+
+/* Images are batches, in the layout of the plan; weights and biases belong to the model. */
+static void images_and_weights_are_not_exchanged(void **state) {
+    (void)state;
+    const tn_conv_attrs a = conv_attrs();
+    const tn_shape w = SHAPE(4, 6, 4, 3, 3), stored = SHAPE(4, 1, 4, 8, 8);
+    tn_max_pool_attrs pool;
+    tn_attrs_init(&tn_op_max_pool, &pool);
+    pool.kernel_shape = (tn_ints){2, {2, 2}};
+    tn_graph *graph = new_graph();
+    tn_value *in[3] = {add(graph, TN_VALUE_CONSTANT, "x", stored),
+                       add(graph, TN_VALUE_PARAMETER, "w", w)};
+    refuse_values(graph, &tn_op_conv, &a, in, 2, "input \"x\" is no batch");
+
+    graph = new_graph();
+    in[0] = add(graph, TN_VALUE_CONSTANT, "x", stored);
+    refuse_values(graph, &tn_op_max_pool, &pool, in, 1, "input \"x\" is no batch");
+
+    graph = new_graph();
+    in[0] = add(graph, TN_VALUE_INPUT, "x", IMAGE(4, 8, 8));
+    in[1] = add(graph, TN_VALUE_INPUT, "w", IMAGE(4, 3, 3));
+    refuse_values(graph, &tn_op_conv, &a, in, 2, "weight \"w\" is computed");
+
+    graph = new_graph();
+    tn_value *terms[] = {add(graph, TN_VALUE_PARAMETER, "u", w),
+                         add(graph, TN_VALUE_PARAMETER, "v", w)};
+    in[0] = add(graph, TN_VALUE_INPUT, "x", IMAGE(4, 8, 8));
+    assert_int_equal(tn_graph_apply(graph, &tn_op_add, NULL, terms, 2, &in[1], &error), TN_OK);
+    refuse_values(graph, &tn_op_conv, &a, in, 2, "is computed");
+}
+
+static void a_bias_is_one_number_for_each_output(void **state) {
+    (void)state;
+    const tn_conv_attrs a = conv_attrs();
+    const tn_shape one_each = SHAPE(1, 6);
+    static const int64_t zeros[6];
+    tn_graph *graph = new_graph();
+    tn_value *in[3] = {add(graph, TN_VALUE_INPUT, "x", IMAGE(4, 8, 8)),
+                       add(graph, TN_VALUE_PARAMETER, "w", SHAPE(4, 6, 4, 3, 3))};
+    assert_int_equal(tn_graph_add_value(graph, TN_VALUE_CONSTANT, "b", TN_INT64, &one_each, zeros,
+                                        &in[2], &error),
+                     TN_OK);
+    refuse_values(graph, &tn_op_conv, &a, in, 3, "bias must be one float32");
+
+    graph = new_graph();
+    in[0] = add(graph, TN_VALUE_INPUT, "x", IMAGE(4, 8, 8));
+    in[1] = add(graph, TN_VALUE_PARAMETER, "w", SHAPE(4, 1, 4, 3, 3));
+    in[2] = add(graph, TN_VALUE_INPUT, "b", (tn_shape){.rank = 1, .dims = {1}, .batched = true});
+    refuse_values(graph, &tn_op_conv, &a, in, 3, "bias must be one float32");
+
+    /* Numbers of the samples are no bias of the columns, whatever the batch is. */
+    tn_gemm_attrs gemm;
+    tn_attrs_init(&tn_op_gemm, &gemm);
+    graph = new_graph();
+    in[0] = add(graph, TN_VALUE_INPUT, "x", (tn_shape){2, {1, 5}, true});
+    in[1] = add(graph, TN_VALUE_PARAMETER, "w", SHAPE(2, 5, 64));
+    in[2] = add(graph, TN_VALUE_INPUT, "c", (tn_shape){.rank = 1, .dims = {1}, .batched = true});
+    refuse_values(graph, &tn_op_gemm, &gemm, in, 3, "input \"c\" does not broadcast");
+}
+
+/* Taps may be so far apart that all of a window's lie in padding, on one side or on both. */
+static void a_window_of_padding_alone_has_no_maximum(void **state) {
+    (void)state;
+    tn_max_pool_attrs a;
+    tn_value *y;
+    tn_attrs_init(&tn_op_max_pool, &a);
+    a.kernel_shape = (tn_ints){2, {2, 2}};
+    a.dilations = (tn_ints){2, {5, 1}};
+    a.pads = (tn_ints){4, {2, 0, 1, 0}};
+    refuse(&tn_op_max_pool, &a, IMAGE(1, 3, 8), SHAPE(1, 1), "padding alone");
+    a.pads = (tn_ints){4, {2, 0, 2, 0}}; /* the second window would do */
+    refuse(&tn_op_max_pool, &a, IMAGE(1, 3, 8), SHAPE(1, 1), "padding alone");
+    a.strides = (tn_ints){2, {2, 1}};
+    a.dilations.v[0] = 3;
+    a.pads.v[0] = 3;
+    tn_graph *graph = new_graph();
+    tn_value *x = add(graph, TN_VALUE_INPUT, "x", IMAGE(1, 3, 8));
+    assert_int_equal(tn_graph_apply(graph, &tn_op_max_pool, &a, &x, 1, &y, &error), TN_OK);
+    tn_graph_free(graph);
+}
+
+/* What is worked on may be larger than input, weight and output. */
+static void a_padded_image_may_not_be_impossible(void **state) {
+    (void)state;
+    tn_conv_attrs a = conv_attrs();
+    const int64_t pad = 1 << 20;
+    a.pads = (tn_ints){4, {pad - 1, pad - 1, pad - 1, pad - 1}};
+    a.strides = (tn_ints){2, {pad, pad}};
+    a.group = 2048;
+    refuse(&tn_op_conv, &a, IMAGE(2048, 2, 2), SHAPE(4, 2048, 1, 1, 1), "too much padding");
+    a = conv_attrs();
+    strcpy(a.auto_pad, "SAME_UPPER");
+    a.dilations = (tn_ints){2, {pad, pad}};
+    refuse(&tn_op_conv, &a, IMAGE(4, 8, 8), SHAPE(4, 6, 4, 9, 9), "auto_pad makes");
+}
+
+static void no_size_overflows_behind_a_zero(void **state) {
+    (void)state;
+    const int64_t large = (int64_t)1 << 40;
+    const tn_shape empty = {.rank = 3, .dims = {0, large, large}};
+    tn_graph *graph = new_graph();
+    tn_value *v;
+    assert_int_equal(
+        tn_graph_add_value(graph, TN_VALUE_CONSTANT, "a", TN_FLOAT32, &empty, NULL, &v, &error),
+        TN_ERR_FORMAT);
+    tn_graph_free(graph);
+}
+
 static tn_model *mnist_cnn(void) {
     tn_model *model;
     assert_int_equal(tn_model_build("mnist-cnn", NULL, &model, &error), TN_OK);
@@ -258,6 +375,11 @@ int main(void) {
                                        cmocka_unit_test(bad_pools_are_refused),
                                        cmocka_unit_test(bad_products_are_refused),
                                        cmocka_unit_test(other_bad_attributes_are_refused),
+                                       cmocka_unit_test(images_and_weights_are_not_exchanged),
+                                       cmocka_unit_test(a_bias_is_one_number_for_each_output),
+                                       cmocka_unit_test(a_window_of_padding_alone_has_no_maximum),
+                                       cmocka_unit_test(a_padded_image_may_not_be_impossible),
+                                       cmocka_unit_test(no_size_overflows_behind_a_zero),
                                        cmocka_unit_test(mnist_cnn_is_what_it_should_be),
                                        cmocka_unit_test(weights_depend_on_the_seed_only),
                                        cmocka_unit_test(a_model_says_which_images_it_cannot_take),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/size.h"
 #include "graph/op.h"
 #include "models/models.h"
 #include "onnx/onnx.h"
@@ -109,7 +110,8 @@ void tn_model_describe(const tn_model *model, tn_model_info *info) {
                        .opset = model->opset};
     for (int k = 0; k < graph->n_parameters; k++)
         i.parameters += tn_shape_elements(&graph->parameters[k]->shape);
-    for (int k = 0; k < graph->n_nodes; k++) i.macs += node_macs(graph->nodes[k]);
+    for (int k = 0; k < graph->n_nodes; k++)
+        if (!tn_size_add(i.macs, node_macs(graph->nodes[k]), &i.macs)) i.macs = INT64_MAX;
     tn_model_weights_sha256(model, i.weights_sha256);
     size_t size = info->size < sizeof i ? info->size : sizeof i;
     i.size = info->size;

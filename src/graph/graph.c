@@ -63,13 +63,21 @@ static char *unique_name(tn_graph *graph, const char *name, bool of_node) {
 /* Whether a tensor of this shape can be held in memory at all. */
 static tn_status check_shape(const tn_shape *shape, tn_error *error) {
     char text[TN_SHAPE_TEXT];
-    int64_t elements;
+    int64_t elements = 1;
+    bool possible = true;
     if (shape->rank < 0 || shape->rank > TN_MAX_RANK)
         return tn_fail(error, TN_ERR_UNSUPPORTED, "a tensor of %d dimensions (at most %d)",
                        shape->rank, TN_MAX_RANK);
-    if (!tn_size_product(shape->dims, shape->rank, &elements) || elements > INT64_MAX / 64)
-        return tn_fail(error, TN_ERR_FORMAT, "impossible shape %s", tn_shape_text(shape, text));
-    return TN_OK;
+    for (int i = 0; i < shape->rank && possible; i++)
+        possible = shape->dims[i] >= 0 &&
+                   tn_size_mul(elements, tn_max_i64(1, shape->dims[i]), &elements) &&
+                   elements <= TN_MAX_ELEMENTS;
+    if (possible) return TN_OK;
+    if (shape->batched && shape->dims[0] > 1)
+        return tn_fail(error, TN_ERR_MEMORY,
+                       "a tensor of shape %s is beyond any memory (use a smaller batch)",
+                       tn_shape_text(shape, text));
+    return tn_fail(error, TN_ERR_FORMAT, "impossible shape %s", tn_shape_text(shape, text));
 }
 
 tn_status tn_graph_add_value(tn_graph *graph, tn_value_kind kind, const char *name, tn_dtype dtype,
@@ -174,7 +182,9 @@ tn_status tn_graph_set_batch(tn_graph *graph, int64_t batch, tn_error *error) {
     for (int i = 0; i < graph->n_inputs; i++) {
         tn_shape *shape = &graph->inputs[i]->shape;
         if (shape->batched) shape->dims[0] = batch;
-        TN_TRY(check_shape(shape, error));
+        tn_status status = check_shape(shape, error);
+        if (status != TN_OK)
+            return tn_fail_within(error, status, "input \"%s\"", graph->inputs[i]->name);
     }
     for (int i = 0; i < graph->n_nodes; i++) {
         tn_node *node = graph->nodes[i];

@@ -17,6 +17,10 @@ typedef struct tn_shape {
     bool batched; /* dims[0] counts samples, and sample i depends on sample i of the inputs only */
 } tn_shape;
 
+/* No tensor may hold more elements, nor may what an operator works on: 4 TiB of floats are beyond
+ * any machine, and sums of sizes over a whole graph stay far from overflow. */
+#define TN_MAX_ELEMENTS ((int64_t)1 << 40)
+
 typedef enum tn_value_kind {
     TN_VALUE_INPUT,     /* bound by the caller at each run */
     TN_VALUE_PARAMETER, /* trainable, float32 */
@@ -93,7 +97,9 @@ tn_value *tn_graph_find_value(const tn_graph *graph, const char *name);
 /* Sets the batch of all batched inputs and infers every shape again. */
 tn_status tn_graph_set_batch(tn_graph *graph, int64_t batch, tn_error *error);
 
-/* Elements of a shape; of one sample if batched. Shapes in a graph never overflow: infer checks. */
+/* Elements of a shape; of one sample if batched. No product of dimensions of a shape in a graph is
+ * beyond TN_MAX_ELEMENTS, not even if others are 0: they are checked when values are added and
+ * inferred. */
 int64_t tn_shape_elements(const tn_shape *shape);
 int64_t tn_shape_sample_elements(const tn_shape *shape);
 bool tn_shape_equal(const tn_shape *a, const tn_shape *b);

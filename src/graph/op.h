@@ -126,7 +126,8 @@ struct tn_op {
     /* Appends the nodes that turn the gradients of the outputs (tn_gradient_of) into those of the
      * inputs (tn_gradient_add), where wanted. NULL: no gradient. */
     tn_status (*differentiate)(tn_graph *graph, tn_node *node, tn_error *error);
-    /* Multiply-accumulates for one sample (of a whole run if not batched); NULL is none. */
+    /* Multiply-accumulates for one sample (of a whole run if not batched), INT64_MAX if even more;
+     * NULL is none. */
     int64_t (*macs)(const tn_node *node);
     /* How parameter or constant input i is to be stored; NULL or rank 0: as is. in_channels are
      * those of the node's inputs; of a weight, those of the input 0 that it is arranged to match.

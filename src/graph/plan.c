@@ -166,8 +166,8 @@ static tn_status plan_steps(tn_plan *plan, tn_value *const *gradients, int n_thr
 
 tn_status tn_plan_build(tn_graph *graph, tn_value *const *gradients, const tn_plan_options *options,
                         tn_plan **plan, tn_error *error) {
-    if (options->max_batch < 1 || options->n_shards < 1 || options->n_shards > TN_MAX_SHARDS ||
-        (options->n_shards & (options->n_shards - 1)))
+    if (options->max_batch < 1 || options->max_batch > TN_MAX_ELEMENTS || options->n_shards < 1 ||
+        options->n_shards > TN_MAX_SHARDS || (options->n_shards & (options->n_shards - 1)))
         return tn_fail(error, TN_ERR_ARGUMENT, "a batch of %lld in %d shards",
                        (long long)options->max_batch, options->n_shards);
     TN_TRY(tn_graph_set_batch(graph, options->max_batch, error));

@@ -20,14 +20,14 @@ static const tn_attr attrs[] = {
 
 static tn_status check_weight(const tn_node *node, tn_conv_attrs *a, tn_error *error) {
     const tn_value *x = node->inputs[0], *w = node->inputs[1];
-    if (x->dtype != TN_FLOAT32 || w->dtype != TN_FLOAT32)
-        return tn_fail(error, TN_ERR_UNSUPPORTED, "input and weight must be float32");
     if (w->shape.rank != x->shape.rank)
         return tn_fail(error, TN_ERR_FORMAT, "weight has %d dimensions but input \"%s\" has %d",
                        w->shape.rank, x->name, x->shape.rank);
-    if (x->shape.rank != 4)
+    TN_TRY(tn_window_check_images(x, error));
+    if (w->dtype != TN_FLOAT32 || (w->kind != TN_VALUE_PARAMETER && w->kind != TN_VALUE_CONSTANT))
         return tn_fail(error, TN_ERR_UNSUPPORTED,
-                       "%d dimensions (only images, of 4, are supported)", x->shape.rank);
+                       "weight \"%s\" is computed or not float32 (it must be in the file)",
+                       w->name);
     if (a->kernel_shape.n == 0)
         a->kernel_shape = (tn_ints){.n = 2, .v = {w->shape.dims[2], w->shape.dims[3]}};
     TN_TRY(tn_window_resolve(&a->kernel_shape, &a->strides, &a->dilations, &a->pads, error));
@@ -47,16 +47,35 @@ static tn_status check_weight(const tn_node *node, tn_conv_attrs *a, tn_error *e
     return TN_OK;
 }
 
+static tn_status check_bias(const tn_value *bias, int64_t outputs, tn_error *error) {
+    if (!bias || (bias->dtype == TN_FLOAT32 && bias->shape.rank == 1 && !bias->shape.batched &&
+                  bias->shape.dims[0] == outputs))
+        return TN_OK;
+    return tn_fail(error, TN_ERR_FORMAT, "bias must be one float32 number for each of %lld outputs",
+                   (long long)outputs);
+}
+
+/* The padded image, and the bordered gradient, which is at most twice as large each way. */
+static tn_status check_padded(const tn_conv_attrs *a, const tn_shape *x, const tn_shape *y,
+                              tn_error *error) {
+    const int64_t dims[] = {2 * (a->pads.v[0] + x->dims[2] + a->pads.v[2]),
+                            2 * (a->pads.v[1] + x->dims[3] + a->pads.v[3]),
+                            tn_max_i64(x->dims[1], y->dims[1])};
+    int64_t elements;
+    if (tn_size_product(dims, 3, &elements) && elements <= TN_MAX_ELEMENTS) return TN_OK;
+    return tn_fail(error, TN_ERR_FORMAT,
+                   "too much padding: %lldx%lld pixels for an image of %lldx%lld",
+                   (long long)(dims[0] / 2), (long long)(dims[1] / 2), (long long)x->dims[2],
+                   (long long)x->dims[3]);
+}
+
 static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph;
     tn_conv_attrs *a = node->attrs;
     const tn_shape *x = &node->inputs[0]->shape, *w = &node->inputs[1]->shape;
     tn_shape y = {.rank = 4, .batched = x->batched};
     TN_TRY(check_weight(node, a, error));
-    if (node->n_inputs > 2 && node->inputs[2] &&
-        (node->inputs[2]->shape.rank != 1 || node->inputs[2]->shape.dims[0] != w->dims[0]))
-        return tn_fail(error, TN_ERR_FORMAT, "bias must be one number for each of %lld outputs",
-                       (long long)w->dims[0]);
+    TN_TRY(check_bias(node->n_inputs > 2 ? node->inputs[2] : NULL, w->dims[0], error));
     y.dims[0] = x->dims[0];
     y.dims[1] = w->dims[0];
     for (int i = 0; i < 2; i++)
@@ -64,14 +83,16 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
                                 a->strides.v[i], a->dilations.v[i], &a->pads.v[i],
                                 &a->pads.v[2 + i], &y.dims[2 + i], error));
     strcpy(a->auto_pad, "NOTSET"); /* pads now say it */
+    TN_TRY(check_padded(a, x, &y, error));
     node->outputs[0]->shape = y;
     node->outputs[0]->dtype = TN_FLOAT32;
     return TN_OK;
 }
 
 static int64_t macs(const tn_node *node) {
-    const tn_shape *y = &node->outputs[0]->shape, *w = &node->inputs[1]->shape;
-    return y->dims[1] * y->dims[2] * y->dims[3] * w->dims[1] * w->dims[2] * w->dims[3];
+    const int64_t *y = node->outputs[0]->shape.dims, *w = node->inputs[1]->shape.dims;
+    int64_t n;
+    return tn_size_product((int64_t[]){y[1], y[2], y[3], w[1], w[2], w[3]}, 6, &n) ? n : INT64_MAX;
 }
 
 tn_arrangement conv_arrange_weight(const int64_t *dims, int64_t groups) {

@@ -31,12 +31,28 @@ tn_status tn_window_resolve(tn_ints *kernel, tn_ints *strides, tn_ints *dilation
     return resolve("pads", pads, 4, 0, 0, error);
 }
 
+tn_status tn_window_check_images(const tn_value *x, tn_error *error) {
+    if (x->dtype != TN_FLOAT32 || x->shape.rank != 4)
+        return tn_fail(error, TN_ERR_UNSUPPORTED,
+                       "input \"%s\" is %s of %d dimensions (only float32 images, of 4, are "
+                       "supported)",
+                       x->name, tn_dtype_name(x->dtype), x->shape.rank);
+    if (!x->shape.batched)
+        return tn_fail(error, TN_ERR_UNSUPPORTED,
+                       "input \"%s\" is no batch (only what depends on the model's input is)",
+                       x->name);
+    return TN_OK;
+}
+
 /* ONNX: SAME_UPPER and SAME_LOWER make output = ceil(size / stride) and put an odd pad at the end
  * or at the beginning. */
 static tn_status pad_same(bool upper, int64_t size, int64_t extent, int64_t stride,
-                          int64_t *pad_begin, int64_t *pad_end) {
+                          int64_t *pad_begin, int64_t *pad_end, tn_error *error) {
     int64_t output = (size + stride - 1) / stride;
     int64_t pad = tn_max_i64(0, (output - 1) * stride + extent - size);
+    if (pad > window_max)
+        return tn_fail(error, TN_ERR_FORMAT, "auto_pad makes %lld pixels of padding (at most %lld)",
+                       (long long)pad, (long long)window_max);
     *pad_begin = upper ? pad / 2 : pad - pad / 2;
     *pad_end = pad - *pad_begin;
     return TN_OK;
@@ -47,7 +63,7 @@ tn_status tn_window_output(const char *auto_pad, bool ceil_mode, int64_t size, i
                            int64_t *output, tn_error *error) {
     int64_t extent = (kernel - 1) * dilation + 1;
     if (strcmp(auto_pad, "SAME_UPPER") == 0 || strcmp(auto_pad, "SAME_LOWER") == 0)
-        TN_TRY(pad_same(auto_pad[5] == 'U', size, extent, stride, pad_begin, pad_end));
+        TN_TRY(pad_same(auto_pad[5] == 'U', size, extent, stride, pad_begin, pad_end, error));
     else if (strcmp(auto_pad, "VALID") == 0)
         *pad_begin = *pad_end = 0;
     else if (*auto_pad && strcmp(auto_pad, "NOTSET") != 0)

@@ -26,6 +26,8 @@ typedef struct conv_grad_attrs {
  * strides and dilations, non-negative pads. */
 tn_status tn_window_resolve(tn_ints *kernel, tn_ints *strides, tn_ints *dilations, tn_ints *pads,
                             tn_error *error);
+/* Fails unless x is a batch of float32 images, the only ones that the plan stores channels last. */
+tn_status tn_window_check_images(const tn_value *x, tn_error *error);
 /* Output size of a window over `size` pixels along one axis, padding according to auto_pad
  * ("", NOTSET, VALID, SAME_UPPER, SAME_LOWER), which it writes to pads. */
 tn_status tn_window_output(const char *auto_pad, bool ceil_mode, int64_t size, int64_t kernel,

@@ -31,14 +31,18 @@ static bool stored(const tn_value *b) {
     return b->kind == TN_VALUE_PARAMETER || b->kind == TN_VALUE_CONSTANT;
 }
 
+/* C must broadcast to the output at any batch. */
 static tn_status check_c(const tn_node *node, const tn_shape *y, tn_error *error) {
     const tn_value *c = node->n_inputs > 2 ? node->inputs[2] : NULL;
     if (!c) return TN_OK;
     bool fits = c->shape.rank <= 2 && c->dtype == TN_FLOAT32;
     for (int i = 0; i < c->shape.rank && fits; i++) {
         int64_t dim = c->shape.dims[i], of_y = y->dims[i + 2 - c->shape.rank];
-        bool samples = y->batched && i == 0 && c->shape.rank == 2;
-        fits = dim == 1 || (dim == of_y && (!samples || c->shape.batched));
+        bool of_samples = y->batched && i == 0 && c->shape.rank == 2;
+        if (c->shape.batched && i == 0)
+            fits = of_samples;
+        else
+            fits = dim == 1 || (dim == of_y && !of_samples);
     }
     if (fits) return TN_OK;
     return tn_fail(error, TN_ERR_FORMAT, "input \"%s\" does not broadcast to the output", c->name);
@@ -438,9 +442,10 @@ static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) 
     tn_value *dy = tn_gradient_of(graph, node->outputs[0]), *d;
     tn_value *a = node->inputs[0], *b = node->inputs[1];
     tn_value *c = node->n_inputs > 2 ? node->inputs[2] : NULL;
-    if (g->alpha != 1 || (c && g->beta != 1) || g->trans_a || !stored(b))
+    if (g->alpha != 1 || (c && g->beta != 1) || !a->shape.batched || !stored(b))
         return tn_fail(error, TN_ERR_UNSUPPORTED,
-                       "no gradient with alpha, beta, transA or a computed weight");
+                       "no gradient with alpha, beta, a computed weight or an input that is no "
+                       "batch");
     gemm_grad_attrs attributes = {*g, a->shape.dims[1]};
     if (tn_gradient_wanted(graph, c)) {
         TN_TRY(tn_sum_to_shape(graph, dy, &c->shape, &d, error));

@@ -18,16 +18,24 @@ static const tn_attr attrs[] = {
 /* A position in the window is kept in a byte. */
 enum { MAX_TAPS = 255 };
 
+/* Whether each window along an axis has a tap inside the image. One that begins inside has; none
+ * begins behind it, as padding is smaller than the window. */
+static bool taps_inside(int64_t size, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad,
+                        int64_t output) {
+    for (int64_t p = 0; p < output && p * stride < pad; p++) {
+        int64_t tap = (pad - p * stride + dilation - 1) / dilation; /* the first not before it */
+        if (tap >= kernel || p * stride + tap * dilation - pad >= size) return false;
+    }
+    return true;
+}
+
 /* y[n,c,p,q] = max over taps of x[n, c, stride·p + dilation·r - pad, ...]; padding never wins. The
  * second output, present in training, is the winning tap. */
 static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph;
     tn_max_pool_attrs *a = node->attrs;
     const tn_shape *x = &node->inputs[0]->shape;
-    if (x->rank != 4 || node->inputs[0]->dtype != TN_FLOAT32)
-        return tn_fail(error, TN_ERR_UNSUPPORTED,
-                       "%d dimensions of %s (only float32 images, of 4, are supported)", x->rank,
-                       tn_dtype_name(node->inputs[0]->dtype));
+    TN_TRY(tn_window_check_images(node->inputs[0], error));
     TN_TRY(tn_window_resolve(&a->kernel_shape, &a->strides, &a->dilations, &a->pads, error));
     if (a->kernel_shape.v[0] * a->kernel_shape.v[1] > MAX_TAPS)
         return tn_fail(error, TN_ERR_UNSUPPORTED, "a window of %lldx%lld (at most %d pixels)",
@@ -37,10 +45,13 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
         TN_TRY(tn_window_output(a->auto_pad, a->ceil_mode != 0, x->dims[2 + i],
                                 a->kernel_shape.v[i], a->strides.v[i], a->dilations.v[i],
                                 &a->pads.v[i], &a->pads.v[2 + i], &y.dims[2 + i], error));
-        /* Else a window could lie in padding alone, and have no maximum. */
         int64_t extent = (a->kernel_shape.v[i] - 1) * a->dilations.v[i] + 1;
         if (a->pads.v[i] >= extent || a->pads.v[2 + i] >= extent)
             return tn_fail(error, TN_ERR_FORMAT, "padding is not smaller than the window");
+        if (!taps_inside(x->dims[2 + i], a->kernel_shape.v[i], a->strides.v[i], a->dilations.v[i],
+                         a->pads.v[i], y.dims[2 + i]))
+            return tn_fail(error, TN_ERR_UNSUPPORTED,
+                           "a window over padding alone, which has no maximum");
     }
     strcpy(a->auto_pad, "NOTSET"); /* pads now say it */
     for (int i = 0; i < node->n_outputs; i++) node->outputs[i]->shape = y;
@@ -71,12 +82,11 @@ static void window_at(const tn_max_pool_attrs *a, const int64_t *dims, int64_t p
 static void run_any(const tn_run *run) {
     const int64_t *in = run->node->inputs[0]->shape.dims, *out = run->node->outputs[0]->shape.dims;
     int64_t c = in[1], x_each = c * in[2] * in[3], y_each = c * out[2] * out[3];
-    int64_t samples = run->node->inputs[0]->shape.batched ? run->n : in[0];
     window win;
     const real *taps[MAX_TAPS];
     for (int64_t i = 0; i < out[2] * out[3]; i++) {
         window_at(run->node->attrs, in, i / out[3], i % out[3], &win);
-        for (int64_t n = 0; n < samples; n++) {
+        for (int64_t n = 0; n < run->n; n++) {
             const real *x = (const real *)run->in[0] + n * x_each;
             int64_t at = n * y_each + i * c;
             uint8_t *arg = run->out[1] ? (uint8_t *)run->out[1] + at : NULL;
@@ -110,13 +120,12 @@ static void run_gradient(const tn_run *run) {
     const max_pool_grad_attrs *a = run->node->attrs;
     const int64_t *in = run->node->outputs[0]->shape.dims, *out = run->node->inputs[0]->shape.dims;
     int64_t c = in[1], x_each = c * in[2] * in[3], y_each = c * out[2] * out[3];
-    int64_t samples = run->node->inputs[0]->shape.batched ? run->n : in[0];
     window win;
     real *taps[MAX_TAPS];
-    memset(run->out[0], 0, (size_t)(samples * x_each) * sizeof(real));
+    memset(run->out[0], 0, (size_t)(run->n * x_each) * sizeof(real));
     for (int64_t i = 0; i < out[2] * out[3]; i++) {
         window_at(&a->pool, in, i / out[3], i % out[3], &win);
-        for (int64_t n = 0; n < samples; n++) {
+        for (int64_t n = 0; n < run->n; n++) {
             int64_t at = n * y_each + i * c;
             for (int t = 0; t < win.n; t++) taps[t] = (real *)run->out[0] + n * x_each + win.at[t];
             run->kernels->max_pool_grad((const uint8_t *)run->in[1] + at,
