@@ -90,6 +90,10 @@ static void conv_stride(tn_graph *g) {
     conv(g, (conv_setting){3, 8, 9, 4, 3, 3, .stride = 2, .pads = {4, {1, 1, 1, 1}}});
 }
 static void conv_stride_gap(tn_graph *g) { conv(g, (conv_setting){2, 9, 8, 3, 2, 2, .stride = 3}); }
+/* As the stride takes only one window, its size must not matter, to the time it takes either. */
+static void conv_stride_beyond(tn_graph *g) {
+    conv(g, (conv_setting){2, 5, 4, 3, 2, 3, .stride = 1 << 20, .pads = {4, {1, 0, 0, 1}}});
+}
 static void conv_dilation(tn_graph *g) {
     conv(g, (conv_setting){2, 9, 8, 3, 3, 3, .dilation = 2, .pads = {4, {2, 1, 1, 2}}});
 }
@@ -321,6 +325,7 @@ const op_case op_cases[] = {
     {"Conv, pads", &tn_op_conv, conv_pads},
     {"Conv, stride", &tn_op_conv, conv_stride},
     {"Conv, stride beyond the window", &tn_op_conv, conv_stride_gap},
+    {"Conv, stride beyond the image", &tn_op_conv, conv_stride_beyond},
     {"Conv, dilation", &tn_op_conv, conv_dilation},
     {"Conv, stride and dilation", &tn_op_conv, conv_stride_dilation},
     {"Conv, groups", &tn_op_conv, conv_groups},

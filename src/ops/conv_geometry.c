@@ -100,6 +100,10 @@ conv_geometry conv_geometry_make(const tn_conv_attrs *a, int64_t h, int64_t w,
                        .groups = a->group,
                        .cg = weight[1],
                        .og = weight[0] / a->group};
+    /* The gradient goes through the phases of a stride, which may be absurd: of strides that take
+     * one window, the least will do. */
+    g.stride_h = tn_min_i64(g.stride_h, g.pad_top + h + g.pad_bottom);
+    g.stride_w = tn_min_i64(g.stride_w, g.pad_left + w + g.pad_right);
     g.p = (h + g.pad_top + g.pad_bottom - (g.r - 1) * g.dilation_h - 1) / g.stride_h + 1;
     g.q = (w + g.pad_left + g.pad_right - (g.s - 1) * g.dilation_w - 1) / g.stride_w + 1;
     return g;
