@@ -23,9 +23,3 @@ const tn_op *tn_op_find_onnx(const char *onnx_type) {
         if ((*op)->onnx_type && strcmp((*op)->onnx_type, onnx_type) == 0) return *op;
     return NULL;
 }
-
-const tn_op *tn_op_find(const char *name) {
-    for (const tn_op *const *op = tn_ops; *op; op++)
-        if (strcmp((*op)->name, name) == 0) return *op;
-    return NULL;
-}

@@ -9,8 +9,6 @@
 extern const tn_op *const tn_ops[];
 /* By ONNX type, or NULL. */
 const tn_op *tn_op_find_onnx(const char *onnx_type);
-/* By name, or NULL. */
-const tn_op *tn_op_find(const char *name);
 
 extern const tn_op tn_op_conv, tn_op_max_pool, tn_op_relu, tn_op_dropout, tn_op_flatten, tn_op_gemm,
     tn_op_mul, tn_op_log_softmax, tn_op_softmax_cross_entropy, tn_op_load_pixels;
