@@ -3,13 +3,6 @@
 #include "ops/broadcast.h"
 #include "ops/sum_to.h"
 
-static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
-    (void)graph;
-    if (node->inputs[0]->dtype != TN_FLOAT32 || node->inputs[1]->dtype != TN_FLOAT32)
-        return tn_fail(error, TN_ERR_UNSUPPORTED, "inputs must be float32");
-    return tn_broadcast_shape(node, &node->outputs[0]->shape, error);
-}
-
 static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
     tn_value *dy = tn_gradient_of(graph, node->outputs[0]);
     for (int i = 0; i < 2; i++) {
@@ -34,6 +27,6 @@ const tn_op tn_op_add = {.name = "Add",
                          .max_inputs = 2,
                          .n_outputs = 1,
                          .layout = TN_LAYOUT_ANY,
-                         .infer_shape = infer_shape,
+                         .infer_shape = tn_infer_broadcast,
                          .differentiate = differentiate,
                          .implementations = implementations};

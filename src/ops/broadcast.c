@@ -9,7 +9,7 @@ static int64_t aligned_dim(const tn_shape *shape, int rank, int i) {
     return k < 0 ? 1 : shape->dims[k];
 }
 
-tn_status tn_broadcast_shape(const tn_node *node, tn_shape *y, tn_error *error) {
+static tn_status broadcast_shape(const tn_node *node, tn_shape *y, tn_error *error) {
     const tn_shape *a = &node->inputs[0]->shape, *b = &node->inputs[1]->shape;
     char text[2][TN_SHAPE_TEXT];
     *y = (tn_shape){.rank = a->rank > b->rank ? a->rank : b->rank,
@@ -31,6 +31,14 @@ tn_status tn_broadcast_shape(const tn_node *node, tn_shape *y, tn_error *error) 
                            tn_shape_text(a, text[0]), tn_shape_text(b, text[1]));
     }
     return TN_OK;
+}
+
+tn_status tn_infer_broadcast(tn_graph *graph, tn_node *node, tn_error *error) {
+    (void)graph;
+    if (node->inputs[0]->dtype != TN_FLOAT32 || node->inputs[1]->dtype != TN_FLOAT32)
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "inputs must be float32");
+    node->outputs[0]->dtype = TN_FLOAT32;
+    return broadcast_shape(node, &node->outputs[0]->shape, error);
 }
 
 /* Steps of an operand along the canonical axes of y. */

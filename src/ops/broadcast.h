@@ -5,8 +5,9 @@
 
 #include "graph/op.h"
 
-/* The shape of a broadcast with b; a sample dimension stands first and is that of the output. */
-tn_status tn_broadcast_shape(const tn_node *node, tn_shape *y, tn_error *error);
+/* infer_shape of an operator on two broadcast float tensors; of a batch, the sample dimension
+ * stands first and the other operand has it too or is 1 there. */
+tn_status tn_infer_broadcast(tn_graph *graph, tn_node *node, tn_error *error);
 
 /* A walk over the elements of a tensor in the order in which they are stored, neighbouring axes
  * merged, with the step that each of two operands takes along each axis (0 where it is repeated).

@@ -153,44 +153,24 @@ static void fill_bias(const real *bias, int64_t pixels, int64_t channels, real *
 static void naive_run(const tn_run *run) {
     const conv_geometry g = geometry(run->node);
     const real *w = run->in[1], *bias = run->in[2];
+    int64_t x_at, w_at;
     for (int64_t n = 0; n < run->n; n++) {
         const real *x = (const real *)run->in[0] + n * g.h * g.w * g.c;
         real *y = (real *)run->out[0] + n * g.p * g.q * g.o;
         for (int64_t i = 0; i < g.p * g.q * g.o; i++) {
-            int64_t p = i / (g.q * g.o), q = i / g.o % g.q, o = i % g.o;
-            int64_t group = o / g.og;
-            real sum = bias ? bias[o] : 0;
-            for (int64_t k = 0; k < g.r * g.s * g.cg; k++) {
-                int64_t r = k / (g.s * g.cg), s = k / g.cg % g.s, c = k % g.cg;
-                int64_t row = p * g.stride_h + r * g.dilation_h - g.pad_top;
-                int64_t column = q * g.stride_w + s * g.dilation_w - g.pad_left;
-                if (row < 0 || row >= g.h || column < 0 || column >= g.w) continue;
-                sum += x[(row * g.w + column) * g.c + group * g.cg + c] *
-                       w[(group * g.r * g.s * g.cg + k) * g.og + o % g.og];
-            }
-            y[i] = sum;
+            y[i] = bias ? bias[i % g.o] : 0;
+            for (int64_t k = 0; k < g.r * g.s * g.cg; k++)
+                if (conv_product(&g, i, k, &x_at, &w_at)) y[i] += x[x_at] * w[w_at];
         }
     }
 }
-
-static bool naive_applies(const tn_node *node, const tn_kernels *kernels) {
-    (void)node;
-    return kernels->naive;
-}
-
-static bool padded(const conv_geometry *g) {
-    return g->pad_top || g->pad_left || g->pad_bottom || g->pad_right;
-}
-
-static int64_t padded_h(const conv_geometry *g) { return g->pad_top + g->h + g->pad_bottom; }
-static int64_t padded_w(const conv_geometry *g) { return g->pad_left + g->w + g->pad_right; }
 
 /* Workspace: lists of rows and offsets, then the padded image. */
 static int64_t tiled_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     (void)n, (void)kernels;
     const conv_geometry g = geometry(node);
     int64_t lists = 2 * g.p * g.q + g.r * g.s * g.cg;
-    int64_t image = padded(&g) ? padded_h(&g) * padded_w(&g) * g.c : 0;
+    int64_t image = conv_is_padded(&g) ? conv_padded_h(&g) * conv_padded_w(&g) * g.c : 0;
     return tn_round_up(lists * (int64_t)sizeof(int64_t), 64) + image * (int64_t)sizeof(real);
 }
 
@@ -225,7 +205,7 @@ static void list_taps(const conv_geometry *g, int64_t width, int64_t *offset) {
 
 static void tiled_run(const tn_run *run) {
     const conv_geometry g = geometry(run->node);
-    int64_t pixels = g.p * g.q, depth = g.r * g.s * g.cg, width = padded_w(&g);
+    int64_t pixels = g.p * g.q, depth = g.r * g.s * g.cg, width = conv_padded_w(&g);
     int64_t *a_row = run->workspace, *c_row = a_row + pixels, *offset = c_row + pixels;
     real *image = (real *)((char *)run->workspace +
                            tn_round_up((2 * pixels + depth) * (int64_t)sizeof(int64_t), 64));
@@ -235,7 +215,7 @@ static void tiled_run(const tn_run *run) {
         const real *x = (const real *)run->in[0] + n * g.h * g.w * g.c;
         real *y = (real *)run->out[0] + n * pixels * g.o;
         fill_bias(run->in[2], pixels, g.o, y);
-        if (padded(&g)) {
+        if (conv_is_padded(&g)) {
             conv_pad_image(x, g.h, g.w, g.c, g.pad_top, g.pad_left, g.pad_bottom, g.pad_right,
                            image);
             x = image;
@@ -259,7 +239,7 @@ static void tiled_run(const tn_run *run) {
 }
 
 static const tn_implementation naive = {
-    .name = "naive", .applies = naive_applies, .run = naive_run};
+    .name = "naive", .applies = conv_naive_applies, .run = naive_run};
 static const tn_implementation tiled = {.name = "tiles",
                                         .workspace_bytes = tiled_workspace,
                                         .packed_bytes = tiled_packed_bytes,

@@ -109,6 +109,29 @@ conv_geometry conv_geometry_make(const tn_conv_attrs *a, int64_t h, int64_t w,
     return g;
 }
 
+bool conv_product(const conv_geometry *g, int64_t i, int64_t k, int64_t *x, int64_t *w) {
+    int64_t p = i / (g->q * g->o), q = i / g->o % g->q, o = i % g->o, group = o / g->og;
+    int64_t r = k / (g->s * g->cg), s = k / g->cg % g->s, c = k % g->cg;
+    int64_t row = p * g->stride_h + r * g->dilation_h - g->pad_top;
+    int64_t column = q * g->stride_w + s * g->dilation_w - g->pad_left;
+    if (row < 0 || row >= g->h || column < 0 || column >= g->w) return false;
+    *x = (row * g->w + column) * g->c + group * g->cg + c;
+    *w = (group * g->r * g->s * g->cg + k) * g->og + o % g->og;
+    return true;
+}
+
+bool conv_naive_applies(const tn_node *node, const tn_kernels *kernels) {
+    (void)node;
+    return kernels->naive;
+}
+
+bool conv_is_padded(const conv_geometry *g) {
+    return g->pad_top || g->pad_left || g->pad_bottom || g->pad_right;
+}
+
+int64_t conv_padded_h(const conv_geometry *g) { return g->pad_top + g->h + g->pad_bottom; }
+int64_t conv_padded_w(const conv_geometry *g) { return g->pad_left + g->w + g->pad_right; }
+
 void conv_pad_image(const real *x, int64_t h, int64_t w, int64_t c, int64_t top, int64_t left,
                     int64_t bottom, int64_t right, real *to) {
     int64_t width = left + w + right;

@@ -38,6 +38,17 @@ tn_status tn_window_output(const char *auto_pad, bool ceil_mode, int64_t size, i
 conv_geometry conv_geometry_make(const tn_conv_attrs *attrs, int64_t h, int64_t w,
                                  const int64_t *weight_dims);
 
+/* The product of an output element i of a sample with a tap k (of r, s and the group's channels),
+ * for plain loops: the places of its factors in the stored image and weight. False in the padding.
+ */
+bool conv_product(const conv_geometry *g, int64_t i, int64_t k, int64_t *x, int64_t *w);
+/* Plain loops are for the reference level. */
+bool conv_naive_applies(const tn_node *node, const tn_kernels *kernels);
+
+bool conv_is_padded(const conv_geometry *g);
+int64_t conv_padded_h(const conv_geometry *g);
+int64_t conv_padded_w(const conv_geometry *g);
+
 /* Gradient operators (conv_grad.c). */
 extern const tn_op tn_op_conv_grad_input, tn_op_conv_grad_weight;
 /* Weights [o][c/g][r][s] are stored [g][r][s][c/g][o/g]. */

@@ -6,11 +6,6 @@
 #include "ops/conv_geometry.h"
 #include "ops/tiles.h"
 
-static bool naive_applies(const tn_node *node, const tn_kernels *kernels) {
-    (void)node;
-    return kernels->naive;
-}
-
 /* Division rounding down, b > 0. */
 static int64_t floor_div(int64_t a, int64_t b) { return (a >= 0 ? a : a - b + 1) / b; }
 
@@ -49,20 +44,14 @@ static int64_t macs(const tn_node *node) {
 static void naive_input(const tn_run *run) {
     const conv_geometry g = input_geometry(run->node);
     const real *w = run->in[1];
+    int64_t x_at, w_at;
     for (int64_t n = 0; n < run->n; n++) {
         const real *dy = (const real *)run->in[0] + n * g.p * g.q * g.o;
         real *dx = (real *)run->out[0] + n * g.h * g.w * g.c;
         memset(dx, 0, (size_t)(g.h * g.w * g.c) * sizeof(real));
-        for (int64_t i = 0; i < g.p * g.q * g.o; i++) {
-            int64_t p = i / (g.q * g.o), q = i / g.o % g.q, o = i % g.o, group = o / g.og;
-            for (int64_t k = 0; k < g.r * g.s * g.cg; k++) {
-                int64_t row = p * g.stride_h + k / (g.s * g.cg) * g.dilation_h - g.pad_top;
-                int64_t column = q * g.stride_w + k / g.cg % g.s * g.dilation_w - g.pad_left;
-                if (row < 0 || row >= g.h || column < 0 || column >= g.w) continue;
-                dx[(row * g.w + column) * g.c + group * g.cg + k % g.cg] +=
-                    dy[i] * w[(group * g.r * g.s * g.cg + k) * g.og + o % g.og];
-            }
-        }
+        for (int64_t i = 0; i < g.p * g.q * g.o; i++)
+            for (int64_t k = 0; k < g.r * g.s * g.cg; k++)
+                if (conv_product(&g, i, k, &x_at, &w_at)) dx[x_at] += dy[i] * w[w_at];
     }
 }
 
@@ -208,7 +197,7 @@ static void tiled_input(const tn_run *run) {
 }
 
 static const tn_implementation naive_input_implementation = {
-    .name = "naive", .applies = naive_applies, .run = naive_input};
+    .name = "naive", .applies = conv_naive_applies, .run = naive_input};
 static const tn_implementation tiled_input_implementation = {
     .name = "tiles",
     .workspace_bytes = tiled_input_workspace,
@@ -250,24 +239,14 @@ static conv_geometry weight_geometry(const tn_node *node) {
 static void naive_weight(const tn_run *run) {
     const conv_geometry g = weight_geometry(run->node);
     real *dw = run->out[0];
+    int64_t x_at, w_at;
     for (int64_t n = 0; n < run->n; n++) {
         const real *x = (const real *)run->in[0] + n * g.h * g.w * g.c;
         const real *dy = (const real *)run->in[1] + n * g.p * g.q * g.o;
-        for (int64_t i = 0; i < g.p * g.q * g.o; i++) {
-            int64_t p = i / (g.q * g.o), q = i / g.o % g.q, o = i % g.o, group = o / g.og;
-            for (int64_t k = 0; k < g.r * g.s * g.cg; k++) {
-                int64_t row = p * g.stride_h + k / (g.s * g.cg) * g.dilation_h - g.pad_top;
-                int64_t column = q * g.stride_w + k / g.cg % g.s * g.dilation_w - g.pad_left;
-                if (row < 0 || row >= g.h || column < 0 || column >= g.w) continue;
-                dw[(group * g.r * g.s * g.cg + k) * g.og + o % g.og] +=
-                    dy[i] * x[(row * g.w + column) * g.c + group * g.cg + k % g.cg];
-            }
-        }
+        for (int64_t i = 0; i < g.p * g.q * g.o; i++)
+            for (int64_t k = 0; k < g.r * g.s * g.cg; k++)
+                if (conv_product(&g, i, k, &x_at, &w_at)) dw[w_at] += dy[i] * x[x_at];
     }
-}
-
-static bool padded(const conv_geometry *g) {
-    return g->pad_top || g->pad_left || g->pad_bottom || g->pad_right;
 }
 
 static int64_t weight_lists_bytes(const conv_geometry *g) {
@@ -279,13 +258,13 @@ static int64_t weight_lists_bytes(const conv_geometry *g) {
 static int64_t tiled_weight_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     (void)n;
     const conv_geometry g = weight_geometry(node);
-    int64_t image = (g.pad_top + g.h + g.pad_bottom) * (g.pad_left + g.w + g.pad_right) * g.c;
+    int64_t image = conv_padded_h(&g) * conv_padded_w(&g) * g.c;
     return weight_lists_bytes(&g) + tn_product_workspace_bytes(kernels) +
-           (padded(&g) ? image : 0) * (int64_t)sizeof(real);
+           (conv_is_padded(&g) ? image : 0) * (int64_t)sizeof(real);
 }
 
 static void list_weight(const conv_geometry *g, int64_t *a_row, int64_t *c_row, int64_t *offset) {
-    int64_t width = g->pad_left + g->w + g->pad_right;
+    int64_t width = conv_padded_w(g);
     for (int64_t k = 0; k < g->r * g->s * g->cg; k++) {
         a_row[k] =
             (k / (g->s * g->cg) * g->dilation_h * width + k / g->cg % g->s * g->dilation_w) * g->c +
@@ -306,7 +285,7 @@ static void tiled_weight(const tn_run *run) {
     for (int64_t n = 0; n < run->n; n++) {
         const real *x = (const real *)run->in[0] + n * g.h * g.w * g.c;
         const real *dy = (const real *)run->in[1] + n * g.p * g.q * g.o;
-        if (padded(&g)) {
+        if (conv_is_padded(&g)) {
             conv_pad_image(x, g.h, g.w, g.c, g.pad_top, g.pad_left, g.pad_bottom, g.pad_right,
                            image);
             x = image;
@@ -334,7 +313,7 @@ static int64_t weight_macs(const tn_node *node) {
 }
 
 static const tn_implementation naive_weight_implementation = {
-    .name = "naive", .applies = naive_applies, .run = naive_weight};
+    .name = "naive", .applies = conv_naive_applies, .run = naive_weight};
 static const tn_implementation tiled_weight_implementation = {
     .name = "tiles", .workspace_bytes = tiled_weight_workspace, .run = tiled_weight};
 static const tn_implementation *const weight_implementations[] = {

@@ -4,13 +4,6 @@
 #include "ops/ops.h"
 #include "ops/sum_to.h"
 
-static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
-    (void)graph;
-    if (node->inputs[0]->dtype != TN_FLOAT32 || node->inputs[1]->dtype != TN_FLOAT32)
-        return tn_fail(error, TN_ERR_UNSUPPORTED, "inputs must be float32");
-    return tn_broadcast_shape(node, &node->outputs[0]->shape, error);
-}
-
 /* da = Σ dy · b over the axes along which a was repeated, and likewise db. */
 static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
     tn_value *dy = tn_gradient_of(graph, node->outputs[0]);
@@ -37,6 +30,6 @@ const tn_op tn_op_mul = {.name = "Mul",
                          .max_inputs = 2,
                          .n_outputs = 1,
                          .layout = TN_LAYOUT_ANY,
-                         .infer_shape = infer_shape,
+                         .infer_shape = tn_infer_broadcast,
                          .differentiate = differentiate,
                          .implementations = implementations};
