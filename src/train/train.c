@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* train.c: a training run from first check to trained model. */
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,16 +16,6 @@ static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-void tn_training_log(const tn_training *run, const char *format, ...) {
-    if (!run->options.log) return;
-    tn_error line;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line.message, sizeof line.message, format, args);
-    va_end(args);
-    run->options.log(run->options.user, line.message);
 }
 
 static bool has_store(const tn_training *run) { return run->store.dir[0] != '\0'; }
