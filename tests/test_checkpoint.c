@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -319,6 +320,24 @@ static void store_is_for_one_run(void **fixture) {
     tn_store_close(&second);
 }
 
+/* One that found a run at work there, and one that wrote nothing. */
+static void store_leaves_no_empty_directory(void **fixture) {
+    char dir[PATH_MAX];
+    tn_store first, second;
+    snprintf(dir, sizeof dir, "%s/new", (const char *)*fixture);
+    assert_int_equal(tn_store_open(dir, 1, &first, NULL), TN_OK);
+    assert_int_equal(tn_store_open(dir, 1, &second, NULL), TN_ERR_ARGUMENT);
+    tn_store_close(&second);
+    assert_int_equal(access(dir, F_OK), 0);
+    tn_store_close(&first);
+    assert_int_equal(access(dir, F_OK), -1);
+
+    assert_int_equal(mkdir(dir, 0777), 0);
+    assert_int_equal(tn_store_open(dir, 1, &first, NULL), TN_OK);
+    tn_store_close(&first);
+    assert_int_equal(access(dir, F_OK), 0);
+}
+
 static void store_that_cannot_be_written_is_refused(void **fixture) {
     char path[256];
     tn_store store;
@@ -358,6 +377,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(store_leaves_other_files_alone, make_directory,
                                         remove_directory),
         cmocka_unit_test_setup_teardown(store_is_for_one_run, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(store_leaves_no_empty_directory, make_directory,
+                                        remove_directory),
         cmocka_unit_test_setup_teardown(store_that_cannot_be_written_is_refused, make_directory,
                                         remove_directory),
     };

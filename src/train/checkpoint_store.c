@@ -19,17 +19,17 @@
 /* What is put behind the directory's name: a slash, the longest file name, a temporary's mark. */
 enum { NAME_ROOM = 96 };
 
-/* mkdir -p */
-static tn_status make_directories(const char *dir, tn_error *error) {
+/* mkdir -p; *made says whether the last one is new. */
+static tn_status make_directories(const char *dir, bool *made, tn_error *error) {
     char path[TN_STORE_PATH_MAX];
     snprintf(path, sizeof path, "%s", dir);
     for (char *c = path + 1;; c++) {
         if (*c != '/' && *c != '\0') continue;
         char end = *c;
         *c = '\0';
-        int failed = mkdir(path, 0777) != 0 && errno != EEXIST ? errno : 0;
-        if (failed) {
-            tn_fail_errno(error, failed, "cannot write checkpoints to %s", dir);
+        *made = mkdir(path, 0777) == 0;
+        if (!*made && errno != EEXIST) {
+            tn_fail_errno(error, errno, "cannot write checkpoints to %s", dir);
             return TN_ERR_IO;
         }
         if (!end) return TN_OK;
@@ -102,13 +102,15 @@ tn_status tn_store_open(const char *dir, int keep, tn_store *store, tn_error *er
                        length == 0 ? "is empty" : "is too long");
     memcpy(store->dir, dir, length);
     store->dir[length] = '\0';
-    TN_TRY(make_directories(store->dir, error));
+    TN_TRY(make_directories(store->dir, &store->made, error));
     TN_TRY(take(store, error));
     if (store->locked) remove_temporaries(store);
     return probe(store, error);
 }
 
 void tn_store_close(tn_store *store) {
+    /* Only who holds the lock may: the directory of another run may be empty, too. */
+    if (store->locked && store->made) rmdir(store->dir); /* stays if something is in it */
     if (store->lock >= 0) close(store->lock);
     *store = (tn_store){.lock = -1};
 }

@@ -11,6 +11,7 @@ typedef struct tn_store {
     char dir[TN_STORE_PATH_MAX]; /* without a slash at its end; "" for no store at all */
     int lock;                    /* descriptor of the directory, -1 if none */
     bool locked;
+    bool made; /* the directory is new */
     int keep;
     char last[TN_STORE_PATH_MAX]; /* path of the newest good checkpoint; "" if none */
     int64_t last_step;            /* its step; -1 if none */
@@ -21,6 +22,7 @@ typedef struct tn_store {
  * TN_ERR_ARGUMENT (the name is too long, or another run is at work there). The store needs
  * tn_store_close on failure too. */
 tn_status tn_store_open(const char *dir, int keep, tn_store *store, tn_error *error);
+/* Removes the directory if tn_store_open made it and nothing is in it. */
 void tn_store_close(tn_store *store);
 
 /* The steps of the checkpoints present, newest first; *steps is malloc'ed. */
