@@ -528,6 +528,12 @@ static void checkpoint_of_another_run_is_refused(void **state) {
                      TN_OK);
     refuse(f->lenet, other, &o, TN_ERR_MISMATCH, "data_sha256");
     tn_dataset_free(other);
+    assert_int_equal(tn_dataset_create("others", N_IMAGES, 28, 28, 1, 10,
+                                       tn_dataset_images(f->mnist) + 784,
+                                       tn_dataset_labels(f->mnist) + 1, &other, NULL),
+                     TN_OK);
+    refuse(f->lenet, other, &o, TN_ERR_MISMATCH, "data small, but this run has others");
+    tn_dataset_free(other);
     tn_model *cnn;
     tn_model_options model_options = TN_INIT(tn_model_options);
     assert_int_equal(tn_model_build("mnist-cnn", &model_options, &cnn, NULL), TN_OK);

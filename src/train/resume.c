@@ -72,10 +72,11 @@ static void identify_model_and_data(tn_training *run, int *n) {
     tn_fingerprint_data(run->dataset, data);
     add_entry(arena, e, n, "format", FORMAT);
     add_entry(arena, e, n, "model", "%s", run->model->name);
-    add_entry(arena, e, n, "graph_sha256", "%s", graph);
+    /* the data before the graph, which holds its mean and deviation */
     add_entry(arena, e, n, "data", "%s", info.name);
     add_entry(arena, e, n, "data_images", "%lld", (long long)info.n);
     add_entry(arena, e, n, "data_sha256", "%s", data);
+    add_entry(arena, e, n, "graph_sha256", "%s", graph);
 }
 
 tn_status tn_training_identify(tn_training *run, tn_error *error) {
@@ -221,6 +222,27 @@ static tn_status read_state(const tn_training *run, const tn_checkpoint *c, tn_t
     return read_number(c, "held_out_accuracy", false, &s->held_out_accuracy, error);
 }
 
+static const char *data_name(const tn_training *run) {
+    for (int i = 0; i < run->n_identity; i++)
+        if (strcmp(run->identity[i].key, "data") == 0) return run->identity[i].value;
+    return "";
+}
+
+/* Other images are best told apart by the names of their data sets. */
+static tn_status fail_identity(const tn_training *run, const tn_checkpoint *c, const char *key,
+                               const char *its, const char *mine, tn_error *error) {
+    const char *its_data = tn_checkpoint_find(c, "data"), *my_data = data_name(run);
+    if (strncmp(key, "data_", 5) == 0 && its_data && strcmp(its_data, my_data) != 0) {
+        key = "data";
+        its = its_data;
+        mine = my_data;
+    }
+    return tn_fail(error, TN_ERR_MISMATCH,
+                   "it was made with %s %s, but this run has %s (give what it was made with, or "
+                   "train anew in another directory)",
+                   key, its, mine);
+}
+
 /* The name of a data set is not compared: the same images may lie elsewhere. */
 static tn_status check_identity(const tn_training *run, const tn_checkpoint *c, tn_error *error) {
     for (int i = 0; i < run->n_identity; i++) {
@@ -228,11 +250,7 @@ static tn_status check_identity(const tn_training *run, const tn_checkpoint *c, 
         const char *its = tn_checkpoint_find(c, mine->key);
         if (!its) return fail_entry(mine->key, NULL, error);
         if (strcmp(mine->key, "data") == 0 || strcmp(its, mine->value) == 0) continue;
-        return tn_fail(
-            error, TN_ERR_MISMATCH,
-            "it was made with %s %s, but this run has %s (give what it was made with, or "
-            "train anew in another directory)",
-            mine->key, its, mine->value);
+        return fail_identity(run, c, mine->key, its, mine->value, error);
     }
     return TN_OK;
 }
