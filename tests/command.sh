@@ -129,6 +129,7 @@ failure 'no-such-data' train lenet --data no-such-data
 failure 'cannot write no/such/dir/m.onnx: no such directory' train lenet -o no/such/dir/m.onnx
 failure 'cannot write .: it is a directory' train lenet -o .
 failure 'cannot write no/r.json' train lenet --json no/r.json
+failure 'it is the output, too' train lenet -o one.onnx --json ./one.onnx
 head -c 1000 /dev/urandom >noise.onnx
 failure 'noise.onnx' info noise.onnx
 TENON_CPU=abacus tn 1 cpu && grep -q abacus err
@@ -190,6 +191,41 @@ report $? "train: an ONNX file further, into a file of its own"
 "$tenon" train lenet --limit 640 --epochs 1 -o full.onnx >/dev/full 2>err
 [ $? -eq 1 ] && [ -s full.onnx ]
 report $? "train: a full standard output is an error, but the model is saved"
+
+# A run that is refused leaves the directory of the one at work alone, though it is still empty.
+"$tenon" train lenet --epochs 1 --checkpoint-every 600 -o busy.onnx >busy.log 2>&1 </dev/null &
+pid=$!
+for _ in $(seq 1200); do
+    [ -d busy.checkpoints ] && break
+    sleep 0.01
+done
+failure 'another training run is using it' train lenet --epochs 1 --quiet -o busy.onnx
+wait $pid && [ -s busy.onnx ]
+report $? "a second run in one directory does not harm the first"
+
+# idx FILE MAGIC DIMENSION... writes zeros behind a header; numbers are below 256.
+idx() {
+    file=$1 kind=$2 size=1
+    shift 2
+    printf '\0\0\010\'"$kind" >"$file"
+    for d in "$@"; do
+        printf '\0\0\0\'"$(printf %03o "$d")" >>"$file"
+        size=$((size * d))
+    done
+    head -c $size /dev/zero >>"$file"
+}
+mkdir misfit
+idx misfit/train-images-idx3-ubyte 003 20 28 28
+idx misfit/train-labels-idx1-ubyte 001 20
+idx misfit/t10k-images-idx3-ubyte 003 5 14 14
+idx misfit/t10k-labels-idx1-ubyte 001 5
+failure 'its test images are of 14x14, its training images of 28x28' \
+    train lenet --epochs 1 --data ./misfit --quiet -o misfit.onnx
+idx misfit/t10k-images-idx3-ubyte 003 5 28 28
+printf '\0\0\010\001\0\0\0\005\0\0\0\0\013' >misfit/t10k-labels-idx1-ubyte
+failure 'its test images have 12 classes' \
+    train lenet --epochs 1 --data ./misfit --quiet -o misfit.onnx
+ok "misfits are found before training" test ! -e misfit.onnx
 
 # ---- stop and resume ----------------------------------------------------------------------------
 
@@ -254,6 +290,15 @@ tn 1 infer whole.onnx "$digits/7-a.png" missing.png noise.onnx --json some.json 
     grep -q 'missing.png' err && grep -q 'noise.onnx' err && is_json some.json &&
     [ "$(grep -c '"file"' some.json)" -eq 1 ]
 report $? "infer: unreadable images are named, the others classified"
+cp whole.onnx precious.onnx
+for verb in infer info; do
+    failure 'cannot write ./precious.onnx: it is the model' "$verb" precious.onnx \
+        --json ./precious.onnx
+done
+failure 'it is one of the images' infer precious.onnx precious.png precious.onnx \
+    --json "$(ln -s "$digits/7-a.png" precious.png && echo precious.png)"
+failure 'cannot write no/r.json' infer precious.onnx --json no/r.json
+ok "results never replace the model" cmp whole.onnx precious.onnx
 failure 'quantised model; make one with: tenon convert whole.onnx -o whole-int8.onnx' \
     infer whole.onnx --mode int8
 failure 'not there yet' infer whole.onnx --mode fp32
@@ -309,6 +354,12 @@ PY
     failure 'nonsense' run whole.onnx --input nonsense=x.npy
     failure 'cannot write no/y.npy' run whole.onnx --input "$input=x.npy" \
         --output "$output=no/y.npy"
+    failure 'it is an input' run whole.onnx --input "$input=x.npy" --output "$output=x.npy"
+    failure 'it is an output, too' run whole.onnx --input "$input=x.npy" \
+        --output "$output=z.npy" --json z.npy
+    # shellcheck disable=SC2046
+    tn 0 $("$tenon" help run | sed -n 's/^  tenon \(run .*\)/\1/p' | sed 's/mnist-cnn/whole/')
+    report $? "run: the example of its help works"
     failure 'it holds float32 1x10, the model takes float32 Nx1x28x28' \
         run whole.onnx --input "$input=y.npy"
 else

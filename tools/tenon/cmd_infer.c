@@ -9,6 +9,7 @@
 #include "message.h"
 #include "model.h"
 #include "options.h"
+#include "output.h"
 #include "text.h"
 
 static const char notes[] =
@@ -117,6 +118,15 @@ static int choose_data(arguments *a, const tn_model *model, int n_images) {
     return EXIT_DONE;
 }
 
+/* The results must not replace what they are about. */
+static bool check_json(const arguments *a, const char *const *files, int n_files) {
+    if (!output_is_writable(a->json) || !output_is_apart(a->json, a->path, "the model"))
+        return false;
+    for (int i = 0; i < n_files; i++)
+        if (!output_is_apart(a->json, files[i], "one of the images")) return false;
+    return true;
+}
+
 static int infer(arguments *a, const tn_model *model, const char *const *files, int n_files) {
     tn_error error = {""};
     tn_cpu_info cpu = TN_INIT(tn_cpu_info);
@@ -125,6 +135,7 @@ static int infer(arguments *a, const tn_model *model, const char *const *files, 
     int code = model_choose_mode("infer", a->mode, a->path, model, &options.mode);
     if (code == EXIT_DONE) code = choose_data(a, model, n_files);
     if (code != EXIT_DONE) return code;
+    if (!check_json(a, files, n_files)) return EXIT_FAILED;
     options.n_threads = (int)a->n_threads;
     options.max_batch = a->batch_size;
     if (tn_cpu_inspect(&cpu, &error) != TN_OK ||

@@ -8,6 +8,7 @@
 #include "message.h"
 #include "model.h"
 #include "options.h"
+#include "output.h"
 #include "text.h"
 
 enum { COLUMNS = 6, CELL = 208 };
@@ -188,6 +189,8 @@ int cmd_info(int argc, char **argv) {
     int code = options_parse(&line, argc, argv);
     if (code != OPTIONS_GO_ON) return code;
     if (words.n == 0) return fail_usage("info", "which model? (MODEL is missing)");
+    if (!output_is_writable(json) || !output_is_apart(json, words.items[0], "the model"))
+        return EXIT_FAILED;
     tn_model *model = NULL;
     tn_model_options defaults = TN_INIT(tn_model_options);
     if (!model_open(words.items[0], &defaults, &model)) return EXIT_FAILED;

@@ -30,6 +30,9 @@ typedef struct run_job {
     int n_wanted;
 } run_job;
 
+/* Of NAME=FILE. */
+static const char *file_of(const char *item) { return strchr(item, '=') + 1; }
+
 static bool has_tensor_ending(const char *file) {
     const char *dot = strrchr(file, '.');
     return dot && (strcmp(dot, ".npy") == 0 || strcmp(dot, ".pb") == 0);
@@ -75,7 +78,7 @@ static int parse(run_job *job, int argc, char **argv) {
                    "ONNX TensorProto (.pb). The first dimension of each tensor is the batch.",
         .options = options,
         .notes = "Example:\n"
-                 "  tenon run mnist-cnn.onnx --input input=x.npy --output output=y.npy\n",
+                 "  tenon run mnist-cnn.onnx --input images=x.npy --output scores=y.npy\n",
         .words = &words,
         .max_words = 1,
     };
@@ -108,7 +111,7 @@ static bool check_input(const run_job *job, int i) {
         for (int d = 1; d < input.rank && fits; d++) fits = given->dims[d] == input.dims[d];
         if (!fits)
             fail("%s does not fit input \"%s\": it holds %s %s, the model takes %s %s",
-                 strchr(job->inputs.items[i], '=') + 1, input.name, model_dtype_name(given->dtype),
+                 file_of(job->inputs.items[i]), input.name, model_dtype_name(given->dtype),
                  model_shape_text(given, false, given_text), model_dtype_name(input.dtype),
                  model_shape_text(&input, true, wanted_text));
         return fits;
@@ -159,6 +162,26 @@ static bool add_wanted(run_job *job, const char *item) {
     }
     fail("%s has no output \"%.*s\" (it has %s)", job->path, (int)n, item, known);
     return false;
+}
+
+/* Nothing is written over what is read, or over what was just written. */
+static bool check_outputs(const run_job *job) {
+    if (!output_is_writable(job->json) || !output_is_apart(job->json, job->path, "the model"))
+        return false;
+    for (int i = 0; i < job->inputs.n; i++)
+        if (!output_is_apart(job->json, file_of(job->inputs.items[i]), "an input")) return false;
+    for (int i = 0; i < job->outputs.n; i++) {
+        const char *file = file_of(job->outputs.items[i]);
+        if (!output_is_apart(job->json, file, "an output, too") ||
+            !output_is_apart(file, job->path, "the model"))
+            return false;
+        for (int j = 0; j < job->inputs.n; j++)
+            if (!output_is_apart(file, file_of(job->inputs.items[j]), "an input")) return false;
+        for (int j = 0; j < i; j++)
+            if (!output_is_apart(file, file_of(job->outputs.items[j]), "another output, too"))
+                return false;
+    }
+    return true;
 }
 
 static bool choose_outputs(run_job *job) {
@@ -272,7 +295,7 @@ static int run(run_job *job) {
     if (!model_open(job->path, NULL, &job->model)) return EXIT_FAILED;
     int code = model_choose_mode("run", job->mode, job->path, job->model, &options.mode);
     if (code != EXIT_DONE) return code;
-    if (!choose_outputs(job) || !load_inputs(job)) return EXIT_FAILED;
+    if (!choose_outputs(job) || !check_outputs(job) || !load_inputs(job)) return EXIT_FAILED;
     int64_t batch = job->tensors[0].rank > 0 ? job->tensors[0].dims[0] : 1;
     if (batch < 1)
         return fail("cannot run %s: the first dimension of input \"%s\" is 0", job->path,

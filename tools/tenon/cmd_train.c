@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "json.h"
@@ -171,7 +170,10 @@ static void print_command(FILE *out, const training *job, const char *extra) {
 
 /* What would be noticed only after training is asked for before it. */
 static bool check_outputs(const training *job) {
-    if (!output_is_writable(job->output_path) || !output_is_writable(job->json)) return false;
+    if (!output_is_writable(job->output_path) || !output_is_writable(job->json) ||
+        !output_is_apart(job->json, job->output_path, "the output, too") ||
+        !output_is_apart(job->json, job->model_name, "the model"))
+        return false;
     const char *dir = job->options.checkpoint_dir;
     if (!dir || job->options.resume || !checkpoints_present(dir)) return true;
     char *quoted = text_shell_word(dir);
@@ -198,6 +200,27 @@ static bool open_model(training *job) {
     return model_open(job->model_name, &options, &job->model);
 }
 
+/* Otherwise the test images would be found not to fit only after training. */
+static bool check_test_images(const training *job) {
+    tn_dataset_info train = TN_INIT(tn_dataset_info), test = TN_INIT(tn_dataset_info);
+    tn_model_info model = TN_INIT(tn_model_info);
+    tn_dataset_describe(job->data, &train);
+    tn_dataset_describe(job->test, &test);
+    tn_model_describe(job->model, &model);
+    int n_classes = model.n_classes > train.n_classes ? model.n_classes : train.n_classes;
+    if (test.n_classes > n_classes)
+        return fail("cannot train on %s: its test images have %d classes, its training images %d "
+                    "(the files do not belong together)",
+                    job->data_name, test.n_classes, train.n_classes) == EXIT_DONE;
+    if (test.width != train.width || test.height != train.height || test.channels != train.channels)
+        return fail("cannot train on %s: its test images are of %" PRId64 "x%" PRId64
+                    ", its training images of %" PRId64 "x%" PRId64
+                    " (the files do not belong together)",
+                    job->data_name, test.width, test.height, train.width,
+                    train.height) == EXIT_DONE;
+    return true;
+}
+
 static bool open_inputs(training *job) {
     tn_error error = {""};
     job->cpu = TN_INIT(tn_cpu_info);
@@ -207,7 +230,7 @@ static bool open_inputs(training *job) {
         fail_error(&error);
         return false;
     }
-    if (!open_model(job)) return false;
+    if (!open_model(job) || !check_test_images(job)) return false;
     tn_train_resolve(job->model, job->data, &job->options);
     return true;
 }
@@ -276,9 +299,6 @@ static void on_progress(void *user, const tn_progress *state) {
         if (job->options.resume && state->step > 1) {
             char count[TEXT_NUMBER];
             say(job->out, "resumed after step %s\n", text_count(count, state->step - 1));
-        } else if (job->options.resume) {
-            say(job->out, "no checkpoint in %s: starting from the beginning\n",
-                job->checkpoint_dir);
         }
     }
     progress_show(&job->progress, state);
@@ -400,10 +420,7 @@ static int run(training *job) {
     tn_error error = {""};
     tn_status status = train(job, &error);
     if (status == TN_STOPPED) return report_stop(job);
-    if (status != TN_OK) {
-        if (!job->no_checkpoint && !job->checkpoint) rmdir(job->checkpoint_dir); /* if empty */
-        return fail_error(&error);
-    }
+    if (status != TN_OK) return fail_error(&error);
     bool saved = save(job);
     catch_signals(false);
     if (!saved || !evaluate(job)) return EXIT_FAILED;

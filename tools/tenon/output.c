@@ -42,6 +42,38 @@ bool output_is_writable(const char *path) {
     return !why;
 }
 
+/* Whether both name one place in one directory. */
+static bool same_entry(const char *a, const char *b) {
+    const char *paths[2] = {a, b}, *names[2];
+    struct stat dirs[2];
+    for (int i = 0; i < 2; i++) {
+        const char *slash = strrchr(paths[i], '/');
+        char dir[PATH_MAX] = ".";
+        if (slash && snprintf(dir, sizeof dir, "%.*s", (int)(slash - paths[i]) + 1, paths[i]) >=
+                         (int)sizeof dir)
+            return false;
+        names[i] = slash ? slash + 1 : paths[i];
+        if (stat(dir, &dirs[i]) != 0) return false;
+    }
+    return strcmp(names[0], names[1]) == 0 && dirs[0].st_dev == dirs[1].st_dev &&
+           dirs[0].st_ino == dirs[1].st_ino;
+}
+
+/* Devices hold nothing that could be lost. */
+static bool same_file(const char *a, const char *b) {
+    struct stat s, t;
+    bool a_exists = stat(a, &s) == 0, b_exists = stat(b, &t) == 0;
+    if (a_exists && b_exists)
+        return S_ISREG(s.st_mode) && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
+    return !a_exists && !b_exists && same_entry(a, b);
+}
+
+bool output_is_apart(const char *path, const char *other, const char *what) {
+    if (!path || !other || strcmp(path, "-") == 0 || !same_file(path, other)) return true;
+    fail("cannot write %s: it is %s (name another file)", path, what);
+    return false;
+}
+
 /* The library names them step-000000312.safetensors. */
 static bool is_checkpoint(const char *name) {
     size_t digits = strspn(name + (strncmp(name, "step-", 5) == 0 ? 5 : 0), "0123456789");

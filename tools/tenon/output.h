@@ -8,6 +8,9 @@
 /* Whether path can be written, asked before the work instead of after it. "-" and NULL always can.
  * Prints "cannot write PATH: why" and returns false if not. */
 bool output_is_writable(const char *path);
+/* Whether writing path leaves `other` alone, which is `what` ("the model"). "-" and NULL always do.
+ * Prints "cannot write PATH: it is WHAT (name another file)" and returns false if not. */
+bool output_is_apart(const char *path, const char *other, const char *what);
 
 /* Whether the directory holds checkpoints of an earlier run. */
 bool checkpoints_present(const char *dir);
