@@ -83,6 +83,14 @@ for verb in train infer run info cpu; do
 done
 awk 'length > 100 { exit 1 }' direct
 report $? "help fits into 100 columns"
+if command -v script >/dev/null; then
+    script -qec "stty cols 60; '$tenon' help train" /dev/null </dev/null >out 2>err &&
+        sed -n '/^Options:/,/^MODEL is/p' out | tr -d '\r' | awk '/^MODEL is/ { exit }
+            length > 60 { exit 1 }'
+    report $? "help fits into a narrow terminal"
+else
+    skip "help fits into a narrow terminal" "no script(1) to make a terminal"
+fi
 
 # ---- usage errors -------------------------------------------------------------------------------
 
@@ -298,6 +306,13 @@ done
 failure 'it is one of the images' infer precious.onnx precious.png precious.onnx \
     --json "$(ln -s "$digits/7-a.png" precious.png && echo precious.png)"
 failure 'cannot write no/r.json' infer precious.onnx --json no/r.json
+# Seven bytes of ones among the weights hold a float, and it is a NaN.
+cp whole.onnx nan.onnx
+printf '\377\377\377\377\377\377\377' | dd of=nan.onnx bs=1 seek=45000 conv=notrunc 2>/dev/null
+tn 0 infer nan.onnx && grep -q 'warning: .* not finite' err
+report $? "infer warns if the model computes no numbers"
+tn 0 infer nan.onnx "$digits/7-a.png" && grep -q 'warning: .* not finite' err
+report $? "infer warns if the model computes no numbers for an image"
 ok "results never replace the model" cmp whole.onnx precious.onnx
 failure 'quantised model; make one with: tenon convert whole.onnx -o whole-int8.onnx' \
     infer whole.onnx --mode int8

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_infer.c: tenon infer. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,6 +94,7 @@ static int infer_data(FILE *out, const arguments *a, tn_session *session, json_t
     say(out, "accuracy  %s (%s of %s)\n", text_percent(text, e.accuracy),
         text_count(right, e.n_correct), n);
     say(out, "loss      %.4f\n", e.loss);
+    if (!isfinite(e.loss)) infer_warn_not_finite();
     say(out, "time      %s", text_duration(text, e.seconds));
     say(out, " (%s images/s)\n", text_count(text, (int64_t)e.images_per_s));
     json_put_text(results, "data", a->data);

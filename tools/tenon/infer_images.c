@@ -133,6 +133,10 @@ static int read_images(batch *b, const char *const *files, int64_t n) {
     return n_failed;
 }
 
+void infer_warn_not_finite(void) {
+    warn("the model's scores are not finite numbers: its weights may be damaged");
+}
+
 static tn_status classify(batch *b, tn_session *session, tn_error *error) {
     double start = now();
     tn_status status = tn_session_classify(session, b->pixels, b->n, b->scores, error);
@@ -141,6 +145,7 @@ static tn_status classify(batch *b, tn_session *session, tn_error *error) {
     for (int64_t i = 0; i < b->n; i++) {
         verdict v = judge(b->scores + i * b->n_classes, b->n_classes);
         put_json(b, i, &v);
+        if (!isfinite(v.p_first)) infer_warn_not_finite();
         if (b->draw)
             fill_picture(b, i, &v);
         else

@@ -17,6 +17,9 @@ typedef struct image_options {
     image_drawing draw;
 } image_options;
 
+/* Says that what the model computes is worth nothing. */
+void infer_warn_not_finite(void);
+
 /* Classifies the files batch by batch, prints what is on each to out (which may be NULL) and puts
  * "images" and the time into results. A file that cannot be read is reported and left out; the exit
  * code then is EXIT_FAILED. */

@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "terminal.h"
 
 /* Bytes of the UTF-8 character at s, 0 if it is malformed or a control character. */
 static size_t character_bytes(const unsigned char *s) {
@@ -119,6 +122,7 @@ char *text_percent(char buffer[static TEXT_NUMBER], double fraction) {
 }
 
 void text_wrap(FILE *out, const char *text, int column, int width) {
+    if (isatty(fileno(out)) && terminal_width(out) < width) width = terminal_width(out);
     for (int at = column; *text;) {
         int length = (int)strcspn(text, " ");
         if (at > column && at + 1 + length > width) {

@@ -24,7 +24,7 @@ char *text_percent(char buffer[static TEXT_NUMBER], double fraction); /* 99.12 %
                                                                          up to 100 or down to 0 */
 
 /* Prints the words of text and a line feed, in lines up to `width` columns that begin at `column`,
- * where the cursor stands already. */
+ * where the cursor stands already; in shorter ones on a terminal that is narrower. */
 void text_wrap(FILE *out, const char *text, int column, int width);
 
 /* One word for a POSIX shell, quoted if needed; NULL if out of memory, else to be freed. */
