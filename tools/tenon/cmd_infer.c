@@ -139,6 +139,7 @@ static int infer(arguments *a, const tn_model *model, const char *const *files, 
     if (code != EXIT_DONE) return code;
     if (!check_json(a, files, n_files)) return EXIT_FAILED;
     options.n_threads = (int)a->n_threads;
+    if (n_files > 0 && n_files < a->batch_size) a->batch_size = n_files;
     options.max_batch = a->batch_size;
     if (tn_cpu_inspect(&cpu, &error) != TN_OK ||
         tn_session_create(model, &options, &session, &error) != TN_OK)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "json.h"
@@ -274,7 +275,8 @@ static void announce(const training *job) {
     if (t->checkpoint_dir)
         say(job->out, "  checkpoints  %s%s\n", t->checkpoint_dir,
             job->checkpoint ? "" : ", removed after success");
-    say(job->out, "  output       %s\n\n", job->output_path);
+    say(job->out, "  output       %s%s\n\n", job->output_path,
+        access(job->output_path, F_OK) == 0 ? ", replaces the file that is there" : "");
     fflush(job->out);
 }
 
