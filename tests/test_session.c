@@ -132,6 +132,8 @@ static void the_output_tells_its_shape(void **state) {
     assert_int_equal(out.dims[0], 7);
     assert_int_equal(out.bytes, 7 * 10 * 4);
     assert_int_equal(tn_session_output(session, 1, 7, &out, &error), TN_ERR_ARGUMENT);
+    assert_int_equal(tn_session_output(session, 0, 9, &out, &error), TN_ERR_ARGUMENT);
+    assert_int_equal(tn_session_output(session, 0, INT64_MAX, &out, &error), TN_ERR_ARGUMENT);
     tn_session_free(session);
     tn_model_free(model);
 }

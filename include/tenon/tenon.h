@@ -232,7 +232,8 @@ TN_API tn_status tn_session_create(const tn_model *model, const tn_session_optio
                                    tn_session **session, tn_error *error);
 TN_API void tn_session_free(tn_session *session);
 TN_API int tn_session_threads(const tn_session *session);
-/* The shape of output i for a batch of n samples; data is NULL, bytes is what it needs. */
+/* The shape of output i for a batch of n samples, 1 to max_batch; data is NULL, bytes is what it
+ * needs. */
 TN_API tn_status tn_session_output(const tn_session *session, int i, int64_t n, tn_tensor *tensor,
                                    tn_error *error);
 /* Runs the model on one batch. inputs and outputs match the model's by name, or by position where

@@ -117,9 +117,9 @@ static void shape_tensor(const tn_value *v, int64_t batch, tn_tensor *tensor) {
 tn_status tn_session_output(const tn_session *session, int i, int64_t n, tn_tensor *tensor,
                             tn_error *error) {
     const tn_graph *graph = session->model->graph;
-    if (i < 0 || i >= graph->n_outputs || n < 1)
-        return tn_fail(error, TN_ERR_ARGUMENT, "output %d of %d, batch %lld", i, graph->n_outputs,
-                       (long long)n);
+    if (i < 0 || i >= graph->n_outputs || n < 1 || n > session->max_batch)
+        return tn_fail(error, TN_ERR_ARGUMENT, "output %d of %d, batch %lld of at most %lld", i,
+                       graph->n_outputs, (long long)n, (long long)session->max_batch);
     shape_tensor(graph->outputs[i], n, tensor);
     return TN_OK;
 }
