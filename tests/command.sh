@@ -95,6 +95,11 @@ fi
 # ---- usage errors -------------------------------------------------------------------------------
 
 usage_error 'did you mean train?' trian
+usage_error 'not there yet' train --procs 2
+OMPI_COMM_WORLD_SIZE=4
+export OMPI_COMM_WORLD_SIZE
+failure 'training over 4 ranks is not there yet' train
+unset OMPI_COMM_WORLD_SIZE
 usage_error 'unknown verb' frobnicate
 usage_error 'unknown option' --frobnicate
 usage_error 'convert is not there yet' convert m.onnx

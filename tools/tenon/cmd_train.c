@@ -60,6 +60,26 @@ static const char notes[] =
     "  tenon train --resume\n"
     "  tenon train mnist-cnn.onnx --epochs 1 --lr 0.001 -o better.onnx\n";
 
+/* Asking for what is only planned must not train something else: under a launcher, for instance,
+ * every rank would write the same file. */
+static int refuse_planned(const training *job) {
+    static const char *const ranks[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"};
+    for (int i = 1; i < job->argc; i++)
+        if (strncmp(job->argv[i], "--procs", 7) == 0)
+            return fail_usage("train",
+                              "--procs is not there yet: it is planned for a later version "
+                              "(threads use all cores: --threads)");
+    for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
+        const char *size = getenv(ranks[i]);
+        if (size && strtol(size, NULL, 10) > 1)
+            return fail(
+                "training over %s ranks is not there yet: it is planned for a later version "
+                "(start one process; unset %s if this is one)",
+                size, ranks[i]);
+    }
+    return OPTIONS_GO_ON;
+}
+
 static int parse(training *job, word_list *words) {
     tn_train_options *t = &job->options;
     int64_t n_threads = 0;
@@ -441,7 +461,8 @@ int cmd_train(int argc, char **argv) {
     job->argv = argv;
     job->data_name = "mnist";
     job->options = TN_INIT(tn_train_options);
-    code = parse(job, &words);
+    code = refuse_planned(job);
+    if (code == OPTIONS_GO_ON) code = parse(job, &words);
     if (code != OPTIONS_GO_ON) goto done;
     job->model_name = words.n > 0 ? words.items[0] : "mnist-cnn";
     job->out = people_stream(job->json, job->quiet);
