@@ -83,13 +83,13 @@ for verb in train infer run info cpu; do
 done
 awk 'length > 100 { exit 1 }' direct
 report $? "help fits into 100 columns"
-if command -v script >/dev/null; then
+if script -qec true /dev/null </dev/null >out 2>err; then
     script -qec "stty cols 60; '$tenon' help train" /dev/null </dev/null >out 2>err &&
         sed -n '/^Options:/,/^MODEL is/p' out | tr -d '\r' | awk '/^MODEL is/ { exit }
             length > 60 { exit 1 }'
     report $? "help fits into a narrow terminal"
 else
-    skip "help fits into a narrow terminal" "no script(1) to make a terminal"
+    skip "help fits into a narrow terminal" "script(1) can make no terminal here"
 fi
 
 # ---- usage errors -------------------------------------------------------------------------------
