@@ -10,7 +10,7 @@
  * fails: what cannot be found out counts as one. */
 void tn_topology_inspect(tn_cpu_info *info);
 
-/* The budget alone, without hwloc's 20 ms of discovery. */
+/* The budget alone, without hwloc's discovery, which takes 5 to 20 ms. */
 int tn_core_budget(void);
 
 #endif
