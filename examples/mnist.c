@@ -36,13 +36,13 @@ int main(int argc, char **argv) {
     tn_evaluation score = TN_INIT(tn_evaluation);
 
     /* Each call returns TN_OK (0) or fills error, so a chain stops at the first failure. */
-    int failed = tn_dataset_open("mnist", TN_TRAIN, &train, &error) ||
-                 tn_dataset_open("mnist", TN_TEST, &test, &error) ||
+    int failed = tn_dataset_open("mnist", TN_TRAIN, NULL, &train, &error) ||
+                 tn_dataset_open("mnist", TN_TEST, NULL, &test, &error) ||
                  tn_model_build("mnist-cnn", &size, &model, &error) ||
                  tn_train(model, train, &options, &trained, &result, &error) ||
                  tn_model_save(trained, "mnist-cnn.onnx", &error) ||
                  tn_session_create(trained, &mode, &session, &error) ||
-                 tn_session_evaluate(session, test, NULL, &score, &error);
+                 tn_session_evaluate(session, test, NULL, NULL, &score, &error);
     if (failed)
         fprintf(stderr, "mnist: %s\n", error.message);
     else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "op_cases.h"
+#include "case_words.h"
 
 /* cmocka wants these first */
 #include <setjmp.h>
@@ -15,12 +15,12 @@
 
 /* ---- Words for building ---------------------------------------------------------------------- */
 
-static void check(tn_status status, const tn_error *error) {
+void check(tn_status status, const tn_error *error) {
     if (status != TN_OK) fail_msg("%s", error->message);
 }
 
-static tn_value *value(tn_graph *g, tn_value_kind kind, tn_dtype dtype, bool batched, int rank,
-                       const int64_t *dims) {
+tn_value *value(tn_graph *g, tn_value_kind kind, tn_dtype dtype, bool batched, int rank,
+                const int64_t *dims) {
     tn_error error;
     tn_value *v;
     tn_shape shape = {.rank = rank, .batched = batched};
@@ -33,21 +33,15 @@ static tn_value *value(tn_graph *g, tn_value_kind kind, tn_dtype dtype, bool bat
     return v;
 }
 
-#define DIMS(...)                                                                                  \
-    (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]) { __VA_ARGS__ }
-#define INPUT(...) value(g, TN_VALUE_INPUT, TN_FLOAT32, true, DIMS(1, __VA_ARGS__))
-#define PARAMETER(...) value(g, TN_VALUE_PARAMETER, TN_FLOAT32, false, DIMS(__VA_ARGS__))
-#define CONSTANT(...) value(g, TN_VALUE_CONSTANT, TN_FLOAT32, false, DIMS(__VA_ARGS__))
-
-static tn_value *apply(tn_graph *g, const tn_op *op, const void *attrs, tn_value *a, tn_value *b,
-                       tn_value *c) {
+tn_value *apply(tn_graph *g, const tn_op *op, const void *attrs, tn_value *a, tn_value *b,
+                tn_value *c) {
     tn_error error;
     tn_value *in[] = {a, b, c}, *y;
     check(tn_graph_apply(g, op, attrs, in, c ? 3 : b ? 2 : 1, &y, &error), &error);
     return y;
 }
 
-static void output(tn_graph *g, tn_value *v) {
+void output(tn_graph *g, tn_value *v) {
     tn_error error;
     check(tn_graph_mark_output(g, v, &error), &error);
 }
@@ -316,7 +310,7 @@ static void network(tn_graph *g) {
     output(g, x);
 }
 
-const op_case op_cases[] = {
+static const op_case first_cases[] = {
     {"Conv", &tn_op_conv, conv_plain},
     {"Conv, first layer", &tn_op_conv, conv_first_layer},
     {"Conv, wide", &tn_op_conv, conv_wide},
@@ -375,6 +369,16 @@ const op_case op_cases[] = {
     {"LoadPixels", &tn_op_load_pixels, load_pixels},
     {"a network", &tn_op_conv, network},
     {0}};
+
+static const op_case *const lists[] = {first_cases,     activation_cases, shape_cases,
+                                       reduction_cases, norm_cases,       NULL};
+
+const op_case *op_case_at(int i) {
+    for (const op_case *const *list = lists; *list; list++)
+        for (const op_case *c = *list; c->name; c++)
+            if (i-- == 0) return c;
+    return NULL;
+}
 
 /* ---- Running --------------------------------------------------------------------------------- */
 

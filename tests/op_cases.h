@@ -15,7 +15,8 @@ typedef struct op_case {
     void (*build)(tn_graph *graph);
 } op_case;
 
-extern const op_case op_cases[]; /* ends with a NULL name */
+/* Case number i; NULL after the last. */
+const op_case *op_case_at(int i);
 
 /* How to run a case. */
 typedef struct op_setting {

@@ -28,7 +28,8 @@ int stat(const char *restrict path, struct stat *restrict info) {
 static tn_dataset *open_or_fail(const char *name, tn_split split, tn_dataset_info *info) {
     tn_dataset *dataset = NULL;
     tn_error error;
-    if (tn_dataset_open(name, split, &dataset, &error) != TN_OK) fail_msg("%s", error.message);
+    if (tn_dataset_open(name, split, NULL, &dataset, &error) != TN_OK)
+        fail_msg("%s", error.message);
     *info = TN_INIT(tn_dataset_info);
     tn_dataset_describe(dataset, info);
     return dataset;
@@ -38,7 +39,7 @@ static void assert_refused(const char *name, tn_split split, tn_status expected,
                            const char *reason) {
     tn_dataset *dataset = NULL;
     tn_error error = {""};
-    tn_status status = tn_dataset_open(name, split, &dataset, &error);
+    tn_status status = tn_dataset_open(name, split, NULL, &dataset, &error);
     if (status != expected || !strstr(error.message, reason))
         fail_msg("expected %d \"%s\", got %d \"%s\"", expected, reason, status, error.message);
     assert_null(dataset);
@@ -163,7 +164,7 @@ static void missing_package_is_named(void **state) {
     hide_packages = true;
     tn_dataset *dataset = NULL;
     tn_error error = {""};
-    tn_status status = tn_dataset_open("fashion-mnist", TN_TRAIN, &dataset, &error);
+    tn_status status = tn_dataset_open("fashion-mnist", TN_TRAIN, NULL, &dataset, &error);
     hide_packages = false;
     assert_int_equal(status, TN_ERR_NOT_FOUND);
     assert_non_null(strstr(error.message, "apt-get install dataset-fashion-mnist"));
@@ -213,7 +214,7 @@ static void directories_are_opened(void **state) {
     assert_non_null(getcwd(here, sizeof here));
     assert_int_equal(chdir(scratch_directory), 0);
     tn_dataset *own = NULL;
-    tn_status status = tn_dataset_open("own", TN_TRAIN, &own, NULL);
+    tn_status status = tn_dataset_open("own", TN_TRAIN, NULL, &own, NULL);
     assert_int_equal(chdir(here), 0);
     assert_int_equal(status, TN_OK);
     tn_dataset_free(own);
@@ -236,15 +237,16 @@ static void environment_comes_first(void **state) {
     scratch_subdirectory("root/fashion-mnist"); /* empty: passed over for a full one */
     setenv("TENON_DATA", root, 1);
     tn_dataset *dataset = NULL;
-    tn_status status = tn_dataset_open("mnist", TN_TRAIN, &dataset, NULL);
+    tn_status status = tn_dataset_open("mnist", TN_TRAIN, NULL, &dataset, NULL);
     hide_packages = true;
     tn_error error = {""};
     tn_dataset *empty = NULL;
-    tn_status empty_status = tn_dataset_open("fashion-mnist", TN_TRAIN, &empty, &error);
+    tn_status empty_status = tn_dataset_open("fashion-mnist", TN_TRAIN, NULL, &empty, &error);
     hide_packages = false;
     tn_dataset *full = NULL;
     bool installed = access("/usr/share/datasets/fashion-mnist", F_OK) == 0;
-    if (installed) assert_int_equal(tn_dataset_open("fashion-mnist", TN_TEST, &full, NULL), TN_OK);
+    if (installed)
+        assert_int_equal(tn_dataset_open("fashion-mnist", TN_TEST, NULL, &full, NULL), TN_OK);
     tn_dataset_free(full);
     setenv("TENON_DATA", old, 1);
 

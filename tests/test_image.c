@@ -102,7 +102,7 @@ static void example_digits_are_mnist(void **state) {
     char path[512];
     snprintf(path, sizeof path, "%s/examples/digits", source);
     tn_dataset *mnist = NULL;
-    assert_int_equal(tn_dataset_open("mnist", TN_TEST, &mnist, NULL), TN_OK);
+    assert_int_equal(tn_dataset_open("mnist", TN_TEST, NULL, &mnist, NULL), TN_OK);
     DIR *entries = opendir(path);
     assert_non_null(entries);
     int n_digits = 0, seen = 0;

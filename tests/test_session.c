@@ -164,7 +164,7 @@ static void evaluation_counts_right(void **state) {
     }
     assert_int_equal(tn_dataset_create("made up", N, 28, 28, 1, 10, pixels, labels, &data, &error),
                      TN_OK);
-    assert_int_equal(tn_session_evaluate(session, data, predictions, &e, &error), TN_OK);
+    assert_int_equal(tn_session_evaluate(session, data, predictions, NULL, &e, &error), TN_OK);
     assert_int_equal(e.n_correct, 5);
     assert_true(fabs(e.loss - loss / N) < 1e-5);
     for (int i = 0; i < 5; i++) assert_int_equal(predictions[i], labels[i]);
@@ -183,7 +183,7 @@ static void data_of_another_size_is_refused(void **state) {
     tn_session *session = session_of(model, 1, 1);
     assert_int_equal(tn_dataset_create("small", 1, 20, 20, 1, 10, pixels, &label, &data, &error),
                      TN_OK);
-    assert_int_equal(tn_session_evaluate(session, data, NULL, &e, &error), TN_ERR_MISMATCH);
+    assert_int_equal(tn_session_evaluate(session, data, NULL, NULL, &e, &error), TN_ERR_MISMATCH);
     assert_non_null(strstr(error.message, "1x20x20"));
     tn_dataset_free(data);
     tn_session_free(session);

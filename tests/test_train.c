@@ -35,7 +35,7 @@ static int set_up(void **state) {
     strcpy(f->root, "/tmp/tenon-train-XXXXXX");
     if (!mkdtemp(f->root)) return -1;
     tn_error error;
-    if (tn_dataset_open("mnist", TN_TRAIN, &f->mnist, &error) != TN_OK) {
+    if (tn_dataset_open("mnist", TN_TRAIN, NULL, &f->mnist, &error) != TN_OK) {
         print_error("%s\n", error.message);
         return -1;
     }
@@ -327,7 +327,7 @@ static void held_out_agrees_with_a_session(void **state) {
     tn_session *session;
     tn_error error;
     assert_int_equal(tn_session_create(f->lenet, &session_options, &session, &error), TN_OK);
-    assert_int_equal(tn_session_evaluate(session, f->small, NULL, &e, &error), TN_OK);
+    assert_int_equal(tn_session_evaluate(session, f->small, NULL, NULL, &e, &error), TN_OK);
     tn_session_free(session);
     /* Three images are missing. */
     assert_true(fabs(r.held_out_loss - e.loss) < 0.02);

@@ -2,7 +2,8 @@
 /* tenon.h: the public interface of Tenon, which trains convolutional networks on CPUs and runs
  * them there.
  *
- * In reading order: errors, the processor, data sets, models, sessions (inference), training.
+ * In reading order: errors, the processor, data sets, pictures, tensors, models, building models,
+ * sessions (inference), training, event files.
  *
  * Conventions
  * - A function that can fail returns tn_status and takes a tn_error of the caller's (or NULL),
@@ -104,13 +105,39 @@ typedef struct tn_dataset_info {
     int n_classes;
     const char *const *class_names; /* [n_classes] */
     double mean, std;               /* of all pixels, in 0..1 */
+    int64_t n_skipped;              /* files left out because of skip_bad */
 } tn_dataset_info;
 
-/* Opens a data set by name ("mnist", "fashion-mnist") or directory of four IDX files, gzipped or
- * raw. A name is looked for in $TENON_DATA, ./data, the installed share folder and where Debian
- * puts it. Fails with TN_ERR_NOT_FOUND (the message says which package to install),
- * TN_ERR_FORMAT for damaged files, TN_ERR_IO, TN_ERR_MEMORY. */
-TN_API tn_status tn_dataset_open(const char *name, tn_split split, tn_dataset **dataset,
+/* How a picture of another shape becomes height x width. */
+typedef enum tn_fit {
+    TN_FIT_CROP = 0, /* scaled until it covers them, the middle cut out */
+    TN_FIT_STRETCH   /* each axis scaled by itself */
+} tn_fit;
+
+/* For folders of pictures; the other formats have their sizes and ignore all but n_threads. */
+typedef struct tn_dataset_options {
+    size_t size;
+    int64_t height, width; /* default: those of the pictures, if all have the same */
+    int64_t channels;      /* 1 or 3; default 1 if all pictures are grey, else 3 */
+    tn_fit fit;
+    bool skip_bad; /* leave out files that cannot be read, tell log, and count them */
+    int n_threads; /* that decode; default: the core budget */
+    tn_log_fn *log;
+    void *user;
+} tn_dataset_options;
+
+/* Opens a data set by name or directory. A directory holds
+ * - IDX files, gzipped or raw: four with the names of MNIST's, or any two of images and labels per
+ *   split whose names hold "train" or "test" (also "t10k");
+ * - or CIFAR-10's or CIFAR-100's binary version;
+ * - or a folder of PNG and JPEG pictures for each class, within train/ and test/ (also val/); where
+ *   these are missing, every tenth picture of a class in the order of names is a test picture.
+ * A name ("mnist", "fashion-mnist", "cifar-10") is looked for in $TENON_DATA, ./data, the installed
+ * share folder and where Debian puts it. options may be NULL. Fails with TN_ERR_NOT_FOUND (the
+ * message says which package to install), TN_ERR_FORMAT for damaged files, TN_ERR_UNSUPPORTED,
+ * TN_ERR_IO, TN_ERR_MEMORY. */
+TN_API tn_status tn_dataset_open(const char *name, tn_split split,
+                                 const tn_dataset_options *options, tn_dataset **dataset,
                                  tn_error *error);
 /* A data set of the caller's own images [n][height][width][channels] and labels [n] in
  * 0..n_classes-1, both copied. Fails with TN_ERR_ARGUMENT for a label out of range. */
@@ -124,11 +151,17 @@ TN_API const uint8_t *
 tn_dataset_images(const tn_dataset *dataset); /* [n][height][width][channels] */
 TN_API const int32_t *tn_dataset_labels(const tn_dataset *dataset); /* [n] */
 
-/* Reads a PNG file into pixels [height][width][channels] (channels 1 or 3), converting colour to
- * grey (ITU-R BT.601) or grey to colour, blending transparency onto black, and resizing if needed.
- * *resized (may be NULL) tells whether the size differed. */
+/* ---- Pictures ----------------------------------------------------------------------------- */
+
+/* Reads a PNG or JPEG file into pixels [height][width][channels] (channels 1 or 3), converting
+ * colour to grey (ITU-R BT.601) or grey to colour, blending transparency onto black, and resizing
+ * if needed (each axis by itself). *resized (may be NULL) tells whether the size differed. */
 TN_API tn_status tn_image_read(const char *path, int64_t height, int64_t width, int64_t channels,
                                uint8_t *pixels, bool *resized, tn_error *error);
+/* Writes pixels [height][width][channels] (channels 1 or 3) as a PNG file: complete or not at all.
+ */
+TN_API tn_status tn_image_write(const char *path, int64_t height, int64_t width, int64_t channels,
+                                const uint8_t *pixels, tn_error *error);
 
 /* ---- Tensors ------------------------------------------------------------------------------ */
 
@@ -210,6 +243,64 @@ TN_API void tn_model_describe_input(const tn_model *model, int i, tn_tensor *ten
 TN_API void tn_model_describe_output(const tn_model *model, int i, tn_tensor *tensor);
 TN_API void tn_model_describe_node(const tn_model *model, int i, tn_node_info *info);
 
+/* ---- Building models ---------------------------------------------------------------------- */
+
+/* A model in the making, and a value in it. Errors stick: after the first failure every tn_build_
+ * function does nothing and returns NULL, and tn_builder_finish reports what failed; so a model is
+ * a page of calls without a check between them (docs/own-model.md). Parameters get names such as
+ * "conv1.weight", layers of a kind being numbered from 1. */
+typedef struct tn_builder tn_builder;
+typedef struct tn_value tn_value; /* belongs to its builder */
+
+/* How weights of convolutions and fully connected layers begin. */
+typedef enum tn_weights {
+    TN_WEIGHTS_UNIFORM = 0, /* weights and biases within 1/sqrt(fan-in): PyTorch's default */
+    TN_WEIGHTS_HE           /* normal, variance 2/fan-in (He et al. 2015), biases 0 */
+} tn_weights;
+
+/* options as for tn_model_build. Fails with TN_ERR_MEMORY, TN_ERR_ARGUMENT. */
+TN_API tn_status tn_builder_create(const char *name, const tn_model_options *options,
+                                   tn_builder **builder, tn_error *error);
+/* Of all layers that follow. */
+TN_API void tn_builder_set_weights(tn_builder *builder, tn_weights weights);
+/* Makes scores [n][classes] the model's output and frees the builder, on failure too. */
+TN_API tn_status tn_builder_finish(tn_builder *builder, tn_value *scores, tn_model **model,
+                                   tn_error *error);
+TN_API void tn_builder_free(tn_builder *builder); /* instead of tn_builder_finish */
+
+/* The model's input: pixels in 0..1 [n][channels][height][width], normalised by the options' mean
+ * and std. */
+TN_API tn_value *tn_build_images(tn_builder *builder);
+/* `filters` of kernel x kernel over all channels of x, with zeros around the image. */
+TN_API tn_value *tn_build_conv(tn_builder *builder, tn_value *x, int64_t filters, int64_t kernel,
+                               int64_t stride, int64_t padding, bool bias);
+/* Fully connected; x is [n][features]. */
+TN_API tn_value *tn_build_linear(tn_builder *builder, tn_value *x, int64_t n_out);
+/* Batch normalisation over all but axis 1 (Ioffe and Szegedy 2015). */
+TN_API tn_value *tn_build_batch_norm(tn_builder *builder, tn_value *x);
+TN_API tn_value *tn_build_relu(tn_builder *builder, tn_value *x);
+/* Windows of kernel x kernel. */
+TN_API tn_value *tn_build_max_pool(tn_builder *builder, tn_value *x, int64_t kernel,
+                                   int64_t stride);
+TN_API tn_value *tn_build_average_pool(tn_builder *builder, tn_value *x, int64_t kernel,
+                                       int64_t stride);
+TN_API tn_value *tn_build_global_average_pool(tn_builder *builder, tn_value *x);
+TN_API tn_value *tn_build_dropout(tn_builder *builder, tn_value *x, double ratio);
+/* [n][...] -> [n][everything else] */
+TN_API tn_value *tn_build_flatten(tn_builder *builder, tn_value *x);
+TN_API tn_value *tn_build_add(tn_builder *builder, tn_value *a, tn_value *b);
+/* Along axis 1. */
+TN_API tn_value *tn_build_concat(tn_builder *builder, tn_value *const *x, int n);
+/* A trainable tensor, for tn_build_op; data [product of dims] is copied. */
+TN_API tn_value *tn_build_parameter(tn_builder *builder, const char *name, int rank,
+                                    const int64_t *dims, const float *data);
+/* Any operator that tenon knows, by its ONNX name; attributes are written as tenon info prints
+ * them: "kernel_shape=3,3 strides=2,2". */
+TN_API tn_value *tn_build_op(tn_builder *builder, const char *onnx_type, const char *attributes,
+                             tn_value *const *inputs, int n_inputs);
+/* Size of an axis of x; axis 0 counts samples and is 1. 0 after a failure or beyond the rank. */
+TN_API int64_t tn_build_dim(const tn_value *x, int axis);
+
 /* ---- Sessions: inference ------------------------------------------------------------------ */
 
 /* A model prepared for running: plan, memory, threads. For one thread at a time. */
@@ -254,9 +345,10 @@ typedef struct tn_evaluation {
     double seconds, images_per_s;
 } tn_evaluation;
 
-/* Classifies a whole data set. predictions [n] may be NULL. */
+/* Classifies a whole data set. predictions [n] and losses [n] (cross-entropy of each image in nats)
+ * may be NULL. */
 TN_API tn_status tn_session_evaluate(tn_session *session, const tn_dataset *dataset,
-                                     int32_t *predictions, tn_evaluation *evaluation,
+                                     int32_t *predictions, float *losses, tn_evaluation *evaluation,
                                      tn_error *error);
 
 /* ---- Training ----------------------------------------------------------------------------- */
@@ -264,15 +356,36 @@ TN_API tn_status tn_session_evaluate(tn_session *session, const tn_dataset *data
 typedef enum tn_optimizer {
     TN_OPTIMIZER_DEFAULT = 0, /* of the model's recipe */
     TN_OPTIMIZER_SGD,         /* with momentum */
-    TN_OPTIMIZER_ADAM
+    TN_OPTIMIZER_ADAM,        /* Kingma and Ba 2015 */
+    TN_OPTIMIZER_ADAMW,       /* Loshchilov and Hutter 2019: weight decay apart from the gradient */
+    TN_OPTIMIZER_ADADELTA,    /* Zeiler 2012 */
+    TN_OPTIMIZER_RMSPROP,     /* Tieleman and Hinton 2012 */
+    TN_OPTIMIZER_LARS         /* You et al. 2017: SGD with a rate for each tensor */
 } tn_optimizer;
 
 typedef enum tn_schedule {
     TN_SCHEDULE_DEFAULT = 0, /* of the model's recipe */
     TN_SCHEDULE_CONSTANT,
-    TN_SCHEDULE_STEP,     /* the learning rate falls tenfold after each third of training */
-    TN_SCHEDULE_ONE_CYCLE /* rises for 30 % of training, then falls to almost nothing */
+    TN_SCHEDULE_STEP,      /* the learning rate falls tenfold after each third of training */
+    TN_SCHEDULE_ONE_CYCLE, /* rises for 30 % of training, then falls to almost nothing */
+    TN_SCHEDULE_COSINE,    /* falls to 0 along half a cosine */
+    TN_SCHEDULE_POLYNOMIAL /* falls to 0 as (1 - progress) squared */
 } tn_schedule;
+
+/* Changes made to each training image anew in every epoch; zero is none. What is outside the image
+ * is black. Drawn from the seed, the step and the image's place in it. */
+typedef struct tn_augmentation {
+    int64_t crop;   /* moved by up to so many whole pixels: a random crop of the padded image */
+    double shift;   /* moved by up to so many pixels, in fractions */
+    double rotate;  /* turned by up to so many degrees */
+    double scale;   /* grown or shrunk by up to this fraction: 0.1 is 0.9 to 1.1 */
+    bool flip;      /* mirrored left to right, every other image */
+    int64_t cutout; /* a square with sides of so many pixels becomes black (DeVries, Taylor 2017) */
+    double mixup;   /* blended with another image, weights from Beta(mixup, mixup) (Zhang 2018) */
+} tn_augmentation;
+
+/* An open event file: see below. */
+typedef struct tn_events tn_events;
 
 /* What a progress callback is told. Called from the training thread after every step, and once more
  * with epoch_end set at the end of each epoch. */
@@ -297,8 +410,8 @@ typedef struct tn_train_options {
     tn_optimizer optimizer;
     tn_schedule schedule;
     double lr;              /* peak learning rate */
-    double momentum;        /* of SGD; 0.9; negative for none */
-    double weight_decay;    /* L2 for SGD, and for Adam as PyTorch's Adam; 0 */
+    double momentum;        /* of SGD and LARS; 0.9; negative for none */
+    double weight_decay;    /* as PyTorch's optimiser of the name does; negative for none */
     double label_smoothing; /* 0 */
     double held_out;        /* fraction of the training data kept for validation, in [0, 1); 0 */
     int64_t limit;          /* use only the first `limit` training images; 0 for all */
@@ -312,7 +425,20 @@ typedef struct tn_train_options {
     const volatile int *stop;   /* polled between steps; non-zero ends training with a checkpoint */
     void (*on_progress)(void *user, const tn_progress *progress);
     tn_log_fn *log;
-    void *user; /* passed to both callbacks */
+    void *user;         /* passed to both callbacks */
+    bool nesterov;      /* SGD's momentum in Nesterov's form */
+    bool decay_all;     /* weight decay of biases and norms (tensors of rank 0 and 1), too */
+    double warmup;      /* epochs in which the learning rate rises to the schedule's; 0 */
+    double clip_norm;   /* gradients are scaled down to this L2 norm; 0 for no limit */
+    int64_t accumulate; /* batches whose mean gradient makes a step; 1 */
+    double ema;         /* decay of an average of the weights that is kept, evaluated and
+                           delivered in their place, such as 0.999; 0 for none */
+    int64_t patience;   /* epochs without a better held-out loss before training ends; 0 for ever */
+    bool keep_best;     /* deliver the weights of the epoch with the best held-out accuracy */
+    int64_t bn_group;   /* samples whose statistics batch normalisation uses: the batch size
+                           divided by a power of two; default the batch */
+    tn_augmentation augment;
+    tn_events *events; /* told of the course of training; NULL for nobody */
 } tn_train_options;
 
 typedef struct tn_train_result {
@@ -329,6 +455,8 @@ typedef struct tn_train_result {
     tn_schedule schedule;
     double lr;
     char checkpoint[1024]; /* path of the last checkpoint written; "" if none */
+    int64_t best_epoch;    /* whose weights were delivered, from 1; 0 without keep_best */
+    bool ended_early;      /* because of patience */
 } tn_train_result;
 
 /* Fills the zeros of options with the recipe of model; for telling a user what will be done. */
@@ -344,6 +472,25 @@ TN_API void tn_train_resolve(const tn_model *model, const tn_dataset *dataset,
 TN_API tn_status tn_train(const tn_model *model, const tn_dataset *dataset,
                           const tn_train_options *options, tn_model **trained,
                           tn_train_result *result, tn_error *error);
+
+/* ---- Event files -------------------------------------------------------------------------- */
+
+/* Event files are what TensorBoard shows. Writing is buffered; the first failure sticks and is
+ * reported by tn_events_close. Steps need not ascend. */
+
+/* Makes a new file in dir, which is made if missing. Fails with TN_ERR_IO, TN_ERR_MEMORY. */
+TN_API tn_status tn_events_open(const char *dir, tn_events **events, tn_error *error);
+TN_API void tn_events_scalar(tn_events *events, const char *tag, int64_t step, double value);
+/* The distribution of values [n]. */
+TN_API void tn_events_histogram(tn_events *events, const char *tag, int64_t step,
+                                const float *values, int64_t n);
+/* pixels [height][width][channels], channels 1 or 3. */
+TN_API void tn_events_image(tn_events *events, const char *tag, int64_t step, int64_t height,
+                            int64_t width, int64_t channels, const uint8_t *pixels);
+/* Writes out what is buffered. */
+TN_API void tn_events_flush(tn_events *events);
+/* Closes and frees; accepts NULL. */
+TN_API tn_status tn_events_close(tn_events *events, tn_error *error);
 
 #ifdef __cplusplus
 }

@@ -253,7 +253,7 @@ static int32_t judge(const float *scores, int n_classes, int32_t label, double *
     for (int32_t k = 1; k < n_classes; k++)
         if (scores[k] > scores[best]) best = k;
     for (int32_t k = 0; k < n_classes; k++) sum += (double)tn_exp((real)(scores[k] - scores[best]));
-    *loss += (double)tn_log((real)sum) - ((double)scores[label] - (double)scores[best]);
+    *loss = (double)tn_log((real)sum) - ((double)scores[label] - (double)scores[best]);
     return best;
 }
 
@@ -277,7 +277,7 @@ static tn_status check_dataset(const tn_model *model, const tn_dataset_info *dat
 }
 
 tn_status tn_session_evaluate(tn_session *session, const tn_dataset *dataset, int32_t *predictions,
-                              tn_evaluation *evaluation, tn_error *error) {
+                              float *losses, tn_evaluation *evaluation, tn_error *error) {
     const tn_model *model = session->model;
     tn_dataset_info data = TN_INIT(tn_dataset_info);
     tn_evaluation e = {.size = evaluation->size};
@@ -291,8 +291,11 @@ tn_status tn_session_evaluate(tn_session *session, const tn_dataset *dataset, in
     e.seconds = now() - start;
     for (int64_t i = 0; i < data.n && status == TN_OK; i++) {
         int32_t label = tn_dataset_labels(dataset)[i];
-        int32_t best = judge(scores + i * model->n_classes, model->n_classes, label, &e.loss);
+        double loss;
+        int32_t best = judge(scores + i * model->n_classes, model->n_classes, label, &loss);
+        e.loss += loss;
         e.n_correct += best == label;
+        if (losses) losses[i] = (float)loss;
         if (predictions) predictions[i] = best;
     }
     free(scores);

@@ -244,7 +244,9 @@ static tn_status open_files(tn_dataset *dataset, const char *name, tn_split spli
 
 /* ---- Public functions --------------------------------------------------------------------- */
 
-tn_status tn_dataset_open(const char *name, tn_split split, tn_dataset **dataset, tn_error *error) {
+tn_status tn_dataset_open(const char *name, tn_split split, const tn_dataset_options *options,
+                          tn_dataset **dataset, tn_error *error) {
+    (void)options;
     if (!name || !*name)
         return tn_fail(error, TN_ERR_ARGUMENT, "the name of the data set is empty");
     if (split != TN_TRAIN && split != TN_TEST)

@@ -22,6 +22,7 @@ void tn_graph_free(tn_graph *graph) {
     free(graph->inputs);
     free(graph->outputs);
     free(graph->parameters);
+    free(graph->updates);
     free(graph);
 }
 
@@ -172,6 +173,16 @@ tn_status tn_graph_apply(tn_graph *graph, const tn_op *op, const void *attrs,
     return TN_OK;
 }
 
+tn_status tn_graph_add_update(tn_graph *graph, tn_value *parameter, tn_value *value,
+                              double momentum, tn_error *error) {
+    TN_TRY(grow(&graph->updates, graph->n_updates, &graph->updates_room, error));
+    tn_update *update = tn_arena_alloc(&graph->arena, sizeof *update);
+    if (!update) return tn_fail_memory(error);
+    *update = (tn_update){parameter, value, momentum};
+    graph->updates[graph->n_updates++] = update;
+    return TN_OK;
+}
+
 tn_status tn_graph_mark_output(tn_graph *graph, tn_value *value, tn_error *error) {
     TN_TRY(grow(&graph->outputs, graph->n_outputs, &graph->outputs_room, error));
     graph->outputs[graph->n_outputs++] = value;
@@ -202,6 +213,7 @@ static tn_status clone_values(const tn_graph *from, tn_graph *to, tn_error *erro
         tn_value *copy;
         TN_TRY(
             tn_graph_add_value(to, v->kind, v->name, v->dtype, &v->shape, v->data, &copy, error));
+        copy->statistic = v->statistic;
     }
     return TN_OK;
 }
@@ -231,6 +243,11 @@ tn_status tn_graph_clone(const tn_graph *graph, tn_graph **copy, tn_error *error
         status = clone_node(graph->nodes[i], to, error);
     for (int i = 0; i < graph->n_outputs && status == TN_OK; i++)
         status = tn_graph_mark_output(to, to->values[graph->outputs[i]->id], error);
+    for (int i = 0; i < graph->n_updates && status == TN_OK; i++) {
+        const tn_update *u = graph->updates[i];
+        status = tn_graph_add_update(to, to->values[u->parameter->id], to->values[u->value->id],
+                                     u->momentum, error);
+    }
     if (status != TN_OK) {
         tn_graph_free(to);
         return status;

@@ -35,6 +35,7 @@ typedef struct tn_value {
     tn_dtype dtype; /* TN_FLOAT32 stands for `real` while executing */
     tn_shape shape;
     const void *data;  /* of parameters and constants, canonical (ONNX order, packed) */
+    bool statistic;    /* a parameter that follows no gradient but a tn_update */
     tn_node *producer; /* of computed values, else NULL */
     int64_t channels;  /* set by the plan: while executing each sample of a batched value is stored
                           [elements / channels][channels], so 1 is plain; of a weight, that of the
@@ -53,14 +54,22 @@ struct tn_node {
     tn_value *outputs[TN_MAX_OUTPUTS];
 };
 
+/* What a training step does to a statistic, such as a running mean:
+ *     parameter = momentum · parameter + (1 - momentum) · value */
+typedef struct tn_update {
+    tn_value *parameter, *value; /* of one shape */
+    double momentum;
+} tn_update;
+
 struct tn_graph {
     tn_arena arena;
     tn_value **values;
     tn_node **nodes; /* in an order in which every value is computed before it is used */
     tn_value **inputs, **outputs;
     tn_value **parameters; /* canonical order: ONNX files, checkpoints and weights_sha256 use it */
-    int n_values, n_nodes, n_inputs, n_outputs, n_parameters;
-    int values_room, nodes_room, inputs_room, outputs_room, parameters_room;
+    tn_update **updates;
+    int n_values, n_nodes, n_inputs, n_outputs, n_parameters, n_updates;
+    int values_room, nodes_room, inputs_room, outputs_room, parameters_room, updates_room;
     struct tn_differentiation *differentiation; /* in progress, else NULL */
 };
 
@@ -89,6 +98,10 @@ tn_status tn_graph_apply(tn_graph *graph, const tn_op *op, const void *attrs,
 /* One more output for a node, whose shape the caller sets. */
 tn_status tn_graph_add_output(tn_graph *graph, tn_node *node, tn_dtype dtype, const tn_shape *shape,
                               tn_value **value, tn_error *error);
+/* Has each step of training move the statistic `parameter` towards value, a sum over samples or
+ * derived from such. */
+tn_status tn_graph_add_update(tn_graph *graph, tn_value *parameter, tn_value *value,
+                              double momentum, tn_error *error);
 /* Declares a value an output of the graph. */
 tn_status tn_graph_mark_output(tn_graph *graph, tn_value *value, tn_error *error);
 

@@ -126,6 +126,11 @@ struct tn_op {
     /* Appends the nodes that turn the gradients of the outputs (tn_gradient_of) into those of the
      * inputs (tn_gradient_add), where wanted. NULL: no gradient. */
     tn_status (*differentiate)(tn_graph *graph, tn_node *node, tn_error *error);
+    /* Appends to graph what stands for node while training, and sets outputs [op->n_outputs];
+     * inputs are node's in that graph. Statistics are taken over n_groups equal parts of the batch,
+     * whole shards each. NULL: the node itself. */
+    tn_status (*train)(tn_graph *graph, const tn_node *node, tn_value *const *inputs, int n_groups,
+                       tn_value **outputs, tn_error *error);
     /* Multiply-accumulates for one sample (of a whole run if not batched), INT64_MAX if even more;
      * NULL is none. */
     int64_t (*macs)(const tn_node *node);

@@ -85,8 +85,8 @@ static int infer_data(FILE *out, const arguments *a, tn_session *session, json_t
     tn_error error = {""};
     tn_dataset *data = NULL;
     tn_evaluation e = TN_INIT(tn_evaluation);
-    tn_status status = tn_dataset_open(a->data, TN_TEST, &data, &error);
-    if (status == TN_OK) status = tn_session_evaluate(session, data, NULL, &e, &error);
+    tn_status status = tn_dataset_open(a->data, TN_TEST, NULL, &data, &error);
+    if (status == TN_OK) status = tn_session_evaluate(session, data, NULL, NULL, &e, &error);
     tn_dataset_free(data);
     if (status != TN_OK) return fail_error(&error);
     char text[TEXT_NUMBER], right[TEXT_NUMBER], n[TEXT_NUMBER];

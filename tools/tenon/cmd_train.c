@@ -246,8 +246,8 @@ static bool open_inputs(training *job) {
     tn_error error = {""};
     job->cpu = TN_INIT(tn_cpu_info);
     if (tn_cpu_inspect(&job->cpu, &error) != TN_OK ||
-        tn_dataset_open(job->data_name, TN_TRAIN, &job->data, &error) != TN_OK ||
-        tn_dataset_open(job->data_name, TN_TEST, &job->test, &error) != TN_OK) {
+        tn_dataset_open(job->data_name, TN_TRAIN, NULL, &job->data, &error) != TN_OK ||
+        tn_dataset_open(job->data_name, TN_TEST, NULL, &job->test, &error) != TN_OK) {
         fail_error(&error);
         return false;
     }
@@ -373,7 +373,7 @@ static bool evaluate(training *job) {
     tn_evaluation *e = &job->evaluation;
     *e = TN_INIT(tn_evaluation);
     tn_status status = tn_session_create(job->trained, &options, &session, &error);
-    if (status == TN_OK) status = tn_session_evaluate(session, job->test, NULL, e, &error);
+    if (status == TN_OK) status = tn_session_evaluate(session, job->test, NULL, NULL, e, &error);
     tn_session_free(session);
     if (status != TN_OK) {
         fail_error(&error);
