@@ -2,4 +2,94 @@
 /* cases_norm.c: cases of normalisation. */
 #include "case_words.h"
 
-const op_case norm_cases[] = {{0}};
+/* ---- Batch normalisation --------------------------------------------------------------------- */
+
+static tn_value *statistic(tn_graph *g, int64_t n) {
+    tn_value *v = PARAMETER(n);
+    v->statistic = true;
+    return v;
+}
+
+/* With the running statistics, or as a training graph has it, by those of n_groups of samples. */
+static tn_value *batch_norm_of(tn_graph *g, tn_value *x, int n_groups) {
+    tn_error error;
+    tn_batch_norm_attrs a;
+    int64_t n = x->shape.dims[1];
+    tn_value *in[] = {x, PARAMETER(n), PARAMETER(n), statistic(g, n), statistic(g, n)}, *y;
+    tn_node *node;
+    tn_attrs_init(&tn_op_batch_norm, &a);
+    a.epsilon = 1e-2; /* else two samples make gradients too steep to be checked */
+    if (n_groups == 0) {
+        check(tn_graph_apply(g, &tn_op_batch_norm, &a, in, 5, &y, &error), &error);
+        return y;
+    }
+    /* stands in for a node that is not there */
+    node = &(tn_node){.op = &tn_op_batch_norm, .attrs = &a};
+    check(tn_op_batch_norm.train(g, node, in, n_groups, &y, &error), &error);
+    return y;
+}
+
+static void running_image(tn_graph *g) { output(g, batch_norm_of(g, INPUT(5, 3, 4), 0)); }
+static void running_row(tn_graph *g) { output(g, batch_norm_of(g, INPUT(7), 0)); }
+static void running_plain(tn_graph *g) { output(g, batch_norm_of(g, INPUT(3, 6), 0)); }
+
+static void constant_statistics(tn_graph *g) {
+    tn_error error;
+    tn_batch_norm_attrs a;
+    tn_value *x = INPUT(3, 2, 2), *y;
+    tn_value *in[] = {x, PARAMETER(3), PARAMETER(3), CONSTANT(3), CONSTANT(3)};
+    tn_attrs_init(&tn_op_batch_norm, &a);
+    a.epsilon = 5; /* constants may be below 0 */
+    check(tn_graph_apply(g, &tn_op_batch_norm, &a, in, 5, &y, &error), &error);
+    output(g, y);
+}
+
+/* A scale that is computed cannot be packed before running. */
+static void computed_scale(tn_graph *g) {
+    tn_error error;
+    tn_batch_norm_attrs a;
+    tn_value *scale = apply(g, &tn_op_relu, NULL, PARAMETER(3), NULL, NULL), *y;
+    tn_value *in[] = {INPUT(3, 2, 2), scale, PARAMETER(3), statistic(g, 3), statistic(g, 3)};
+    tn_attrs_init(&tn_op_batch_norm, &a);
+    check(tn_graph_apply(g, &tn_op_batch_norm, &a, in, 5, &y, &error), &error);
+    output(g, y);
+}
+
+static void batch_image(tn_graph *g) { output(g, batch_norm_of(g, INPUT(5, 3, 4), 1)); }
+static void batch_row(tn_graph *g) { output(g, batch_norm_of(g, INPUT(7), 1)); }
+static void batch_plain(tn_graph *g) { output(g, batch_norm_of(g, INPUT(3, 6), 1)); }
+static void batch_volume(tn_graph *g) { output(g, batch_norm_of(g, INPUT(2, 2, 3, 2), 1)); }
+static void batch_wide(tn_graph *g) { output(g, batch_norm_of(g, INPUT(43, 2, 2), 1)); }
+static void two_groups(tn_graph *g) { output(g, batch_norm_of(g, INPUT(5, 3, 4), 2)); }
+static void four_groups(tn_graph *g) { output(g, batch_norm_of(g, INPUT(3, 5), 4)); }
+
+/* y = relu(bn(conv(relu(bn(conv(x)))))) + x: sums before and behind other sums. */
+static void residual_block(tn_graph *g) {
+    tn_conv_attrs a;
+    tn_attrs_init(&tn_op_conv, &a);
+    a.pads = (tn_ints){4, {1, 1, 1, 1}};
+    tn_value *x = INPUT(4, 5, 5), *y = x;
+    for (int i = 0; i < 2; i++) {
+        y = apply(g, &tn_op_conv, &a, y, PARAMETER(4, 4, 3, 3), NULL);
+        y = batch_norm_of(g, y, 2);
+        if (i == 0) y = apply(g, &tn_op_relu, NULL, y, NULL, NULL);
+    }
+    output(g, apply(g, &tn_op_relu, NULL, apply(g, &tn_op_add, NULL, y, x, NULL), NULL, NULL));
+}
+
+const op_case norm_cases[] = {
+    {"BatchNormalization", &tn_op_batch_norm, running_image, true, false},
+    {"BatchNormalization, no pixels", &tn_op_batch_norm, running_row, true, false},
+    {"BatchNormalization, plain", &tn_op_batch_norm, running_plain, true, false},
+    {"BatchNormalization, constant statistics", &tn_op_batch_norm, constant_statistics, true,
+     false},
+    {"BatchNormalization, computed scale", &tn_op_batch_norm, computed_scale, true, false},
+    {"BatchNormalization by batch", &tn_op_batch_norm, batch_image, true, true},
+    {"BatchNormalization by batch, no pixels", &tn_op_batch_norm, batch_row, true, true},
+    {"BatchNormalization by batch, plain", &tn_op_batch_norm, batch_plain, true, true},
+    {"BatchNormalization by batch, volume", &tn_op_batch_norm, batch_volume, true, true},
+    {"BatchNormalization by batch, many channels", &tn_op_batch_norm, batch_wide, true, true},
+    {"BatchNormalization by batch, two groups", &tn_op_batch_norm, two_groups, true, true},
+    {"BatchNormalization by batch, four groups", &tn_op_batch_norm, four_groups, true, true},
+    {"a residual block", &tn_op_batch_norm, residual_block, true, true},
+    {0}};

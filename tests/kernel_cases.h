@@ -144,6 +144,34 @@ static void run_adam(const tn_kernels *k, int64_t n, const case_data *d) {
     k->adam(&step, n, d->in[0], d->out[0], d->out[1], d->out[2]);
 }
 
+/* n numbers as one row, and as rows of 3 or of n / 4 that share what is given for a channel. */
+static int64_t channels_of(int64_t n, int64_t *rows) {
+    int64_t channels = n % 3 == 1 || n < 4 ? n : n % 3 == 0 ? 3 : n / 4;
+    *rows = channels > 0 ? n / channels : 0;
+    return channels;
+}
+
+static void run_moments(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t rows, channels = channels_of(n, &rows);
+    k->moments(rows, channels, d->in[0], d->in[1], d->out[0], d->out[1]);
+}
+
+static void run_moments_grad(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t rows, channels = channels_of(n, &rows);
+    k->moments_grad(rows, channels, d->in[0], d->in[1], d->in[2], d->out[0], d->out[1]);
+}
+
+static void run_affine(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t rows, channels = channels_of(n, &rows);
+    k->affine(rows, channels, d->in[0], d->in[1], d->in[2], d->in[3], d->out[0]);
+}
+
+static void run_affine_grad(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t rows, channels = channels_of(n, &rows);
+    k->affine_grad(rows, channels, d->in[0], d->in[1], d->in[2], d->in[3], d->in[0], d->in[1],
+                   d->out[0]);
+}
+
 /* The largest square that n holds, or as close to it as whole columns allow. */
 static void run_transpose(const tn_kernels *k, int64_t n, const case_data *d) {
     int64_t rows = 1;
@@ -173,6 +201,10 @@ static const kernel_case kernel_cases[] = {
     {"dropout in place", run_dropout_in_place, 0, 1},
     {"log_softmax", run_log_softmax, 1, 1, .traffic_bytes = 8},
     {"log_softmax_grad", run_log_softmax_grad, 2, 1, .traffic_bytes = 12},
+    {"moments", run_moments, 2, 2, .traffic_bytes = 4},
+    {"moments_grad", run_moments_grad, 3, 2, .traffic_bytes = 8},
+    {"affine", run_affine, 4, 1, .traffic_bytes = 8},
+    {"affine_grad", run_affine_grad, 4, 1, .traffic_bytes = 12},
     {"sgd", run_sgd, 1, 2, .traffic_bytes = 20},
     {"sgd first", run_sgd_first, 1, 2},
     {"sgd plain", run_sgd_plain, 1, 1, .traffic_bytes = 12},

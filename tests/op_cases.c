@@ -2,6 +2,7 @@
 #include "case_words.h"
 
 /* cmocka wants these first */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -409,8 +410,11 @@ static void fill_stored(tn_graph *g, bool integers) {
         const tn_value *v = g->values[i];
         if (!v->data || v->dtype != TN_FLOAT32) continue;
         tn_random random = tn_random_begin(8, TN_PURPOSE_TEST, (uint64_t)i);
-        for (int64_t k = 0; k < tn_shape_elements(&v->shape); k++)
-            ((float *)(uintptr_t)v->data)[k] = (float)number(&random, integers);
+        for (int64_t k = 0; k < tn_shape_elements(&v->shape); k++) {
+            double x = number(&random, integers);
+            if (v->statistic) x = fabs(x) + 0.5; /* may be a variance */
+            ((float *)(uintptr_t)v->data)[k] = (float)x;
+        }
     }
 }
 

@@ -13,6 +13,8 @@ typedef struct op_case {
     const tn_op *op; /* the operator under test */
     /* Adds inputs, parameters and nodes; marks the outputs of interest. */
     void (*build)(tn_graph *graph);
+    bool inexact;       /* rounds even where all numbers are small integers */
+    bool mixes_samples; /* a sample's result depends on those beside it */
 } op_case;
 
 /* Case number i; NULL after the last. */

@@ -154,7 +154,11 @@ tn_status tn_graph_add_node(tn_graph *graph, const tn_op *op, const char *name, 
                      : tn_arena_alloc(&graph->arena, op->attrs_bytes + 1);
     if (!n->name || !n->attrs) return tn_fail_memory(error);
     n->n_inputs = n_inputs;
-    for (int i = 0; i < n_inputs; i++) n->inputs[i] = inputs[i];
+    for (int i = 0; i < n_inputs; i++) {
+        n->inputs[i] = inputs[i];
+        if (op->statistics >> i & 1 && inputs[i] && inputs[i]->kind == TN_VALUE_PARAMETER)
+            inputs[i]->statistic = true;
+    }
     const tn_shape unknown = {0};
     for (int i = 0; i < op->n_outputs; i++)
         TN_TRY(tn_graph_add_output(graph, n, TN_FLOAT32, &unknown, NULL, error));

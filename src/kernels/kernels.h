@@ -66,6 +66,21 @@ typedef void tn_log_softmax_fn(int64_t rows, int64_t n, const real *x, real *y);
 typedef void tn_log_softmax_grad_fn(int64_t rows, int64_t n, const real *y, const real *dy,
                                     real *dx);
 
+/* What normalisation needs, over rows of `channels` numbers that follow each other; r ascends.
+ *     sum[k] += Σ_r d,  squares[k] += Σ_r d·d          d = x[r][k] - shift[k] */
+typedef void tn_moments_fn(int64_t rows, int64_t channels, const real *x, const real *shift,
+                           real *sum, real *squares);
+/* sum[k] += Σ_r dy[r][k],  dot[k] += Σ_r dy[r][k]·(x[r][k] - shift[k]) */
+typedef void tn_moments_grad_fn(int64_t rows, int64_t channels, const real *dy, const real *x,
+                                const real *shift, real *sum, real *dot);
+/* y[r][k] = (x[r][k] - shift[k])·scale[k] + offset[k]; y may be x */
+typedef void tn_affine_fn(int64_t rows, int64_t channels, const real *x, const real *shift,
+                          const real *scale, const real *offset, real *y);
+/* dx[r][k] = (dy[r][k]·a[k] + (x[r][k] - shift[k])·b[k]) + c[k]; dx may be dy */
+typedef void tn_affine_grad_fn(int64_t rows, int64_t channels, const real *dy, const real *x,
+                               const real *shift, const real *a, const real *b, const real *c,
+                               real *dx);
+
 /* SGD with momentum as PyTorch defines it, weight decay as L2:
  *     g' = g + weight_decay · w;  v = first ? g' : momentum · v + g';  w -= lr · v
  * v may be NULL when momentum is 0 (then w -= lr · g'). */
@@ -107,6 +122,10 @@ typedef struct tn_kernels {
     tn_dropout_fn *dropout;
     tn_log_softmax_fn *log_softmax;
     tn_log_softmax_grad_fn *log_softmax_grad;
+    tn_moments_fn *moments;
+    tn_moments_grad_fn *moments_grad;
+    tn_affine_fn *affine;
+    tn_affine_grad_fn *affine_grad;
     tn_sgd_fn *sgd;
     tn_adam_fn *adam;
 } tn_kernels;

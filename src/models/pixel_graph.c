@@ -9,14 +9,17 @@ typedef struct copying {
     const tn_graph *from;
     tn_graph *to;
     tn_value **map; /* by id in `from` */
+    int n_groups;   /* of samples that share statistics; 0 if not for training */
 } copying;
 
 static tn_status copy_data(copying *c, tn_error *error) {
     for (int i = 0; i < c->from->n_values; i++) {
         const tn_value *v = c->from->values[i];
-        if (v->kind == TN_VALUE_PARAMETER || v->kind == TN_VALUE_CONSTANT)
+        if (v->kind == TN_VALUE_PARAMETER || v->kind == TN_VALUE_CONSTANT) {
             TN_TRY(tn_graph_add_value(c->to, v->kind, v->name, v->dtype, &v->shape, v->data,
                                       &c->map[v->id], error));
+            c->map[v->id]->statistic = v->statistic;
+        }
     }
     return TN_OK;
 }
@@ -37,7 +40,13 @@ static tn_status copy_nodes(copying *c, tn_error *error) {
         tn_value *inputs[TN_MAX_INPUTS] = {0};
         for (int k = 0; k < node->n_inputs; k++)
             if (node->inputs[k]) inputs[k] = c->map[node->inputs[k]->id];
+        tn_value *outputs[TN_MAX_OUTPUTS];
         tn_node *copy;
+        if (c->n_groups > 0 && node->op->train) {
+            TN_TRY(node->op->train(c->to, node, inputs, c->n_groups, outputs, error));
+            for (int k = 0; k < node->n_outputs; k++) c->map[node->outputs[k]->id] = outputs[k];
+            continue;
+        }
         TN_TRY(tn_graph_add_node(c->to, node->op, node->name, node->attrs, inputs, node->n_inputs,
                                  &copy, error));
         for (int k = 0; k < node->n_outputs; k++) c->map[node->outputs[k]->id] = copy->outputs[k];
@@ -45,9 +54,9 @@ static tn_status copy_nodes(copying *c, tn_error *error) {
     return TN_OK;
 }
 
-tn_status tn_pixel_graph_build(const tn_model *model, tn_graph **graph, tn_value **scores,
-                               tn_error *error) {
-    copying c = {.from = model->graph};
+tn_status tn_pixel_graph_build(const tn_model *model, int n_groups, tn_graph **graph,
+                               tn_value **scores, tn_error *error) {
+    copying c = {.from = model->graph, .n_groups = n_groups};
     if (model->channels == 0 || model->n_classes == 0 || c.from->n_inputs != 1)
         return tn_fail(error, TN_ERR_MISMATCH, "%s does not classify images", model->name);
     TN_TRY(tn_graph_create(&c.to, error));

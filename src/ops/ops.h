@@ -11,7 +11,7 @@ extern const tn_op *const tn_ops[];
 const tn_op *tn_op_find_onnx(const char *onnx_type);
 
 extern const tn_op tn_op_conv, tn_op_max_pool, tn_op_relu, tn_op_dropout, tn_op_flatten, tn_op_gemm,
-    tn_op_mul, tn_op_log_softmax, tn_op_softmax_cross_entropy, tn_op_load_pixels;
+    tn_op_mul, tn_op_batch_norm, tn_op_log_softmax, tn_op_softmax_cross_entropy, tn_op_load_pixels;
 
 /* Attributes that other folders set. */
 typedef struct tn_conv_attrs {
@@ -39,6 +39,11 @@ typedef struct tn_gemm_attrs {
 typedef struct tn_axis_attrs {
     int64_t axis; /* of Flatten (default 1) and LogSoftmax (default -1) */
 } tn_axis_attrs;
+
+typedef struct tn_batch_norm_attrs {
+    double epsilon, momentum; /* momentum is that of the running statistics, as ONNX has it */
+    int64_t training_mode;    /* 0: whoever trains decides */
+} tn_batch_norm_attrs;
 
 /* SoftmaxCrossEntropy: scores [n][k], labels int32 [n] -> loss [n] in nats, with the target
  * (1 - label_smoothing) · one-hot + label_smoothing / k. */

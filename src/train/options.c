@@ -30,6 +30,7 @@ static void resolve(const tn_model *model, const tn_dataset *dataset, tn_train_o
     if (o->schedule == TN_SCHEDULE_DEFAULT) o->schedule = recipe->schedule;
     if (o->optimizer == TN_OPTIMIZER_DEFAULT) o->optimizer = recipe->optimizer;
     set_number(&o->lr, o->optimizer == recipe->optimizer ? recipe->lr : usual_lr(o->optimizer));
+    set_int(&o->bn_group, o->batch_size);
     set_number(&o->momentum, 0.9);
     set_number(&o->weight_decay, recipe->weight_decay);
     set_number(&o->label_smoothing, recipe->label_smoothing);
@@ -116,6 +117,19 @@ static tn_status check_model(const tn_model *model, tn_error *error) {
     return TN_OK;
 }
 
+/* Groups must be whole shards, so that a sum over a group is a part of the tree over shards. */
+static tn_status check_groups(const tn_model *model, const tn_train_options *o, tn_error *error) {
+    int64_t n = o->bn_group > 0 ? o->batch_size / o->bn_group : 0;
+    if (n > 0 && n * o->bn_group == o->batch_size && n <= model->recipe.n_shards &&
+        (n & (n - 1)) == 0)
+        return TN_OK;
+    return tn_fail(
+        error, TN_ERR_ARGUMENT,
+        "cannot train: groups of %lld samples for batch normalisation (the batch of %lld "
+        "must be 1, 2, 4, ... up to %d groups)",
+        (long long)o->bn_group, (long long)o->batch_size, model->recipe.n_shards);
+}
+
 static tn_status check_labels(const tn_model *model, const tn_dataset *dataset,
                               const tn_dataset_info *info, int64_t n, tn_error *error) {
     int64_t n_classes = model->graph->outputs[0]->shape.dims[1];
@@ -154,5 +168,6 @@ tn_status tn_train_options_check(const tn_model *model, const tn_dataset *datase
     TN_TRY(check_counts(options, error));
     TN_TRY(check_numbers(options, error));
     TN_TRY(check_model(model, error));
+    TN_TRY(check_groups(model, options, error));
     return check_data(model, dataset, options, error);
 }

@@ -15,7 +15,8 @@ static tn_status find_trained(tn_pass *pass, tn_value *const *gradients, tn_erro
     if (!pass->trained) return tn_fail_memory(error);
     bool joined = false;
     for (int i = 0; i < graph->n_parameters; i++) {
-        if (gradients[i]) {
+        bool trained = gradients[i] && !graph->parameters[i]->statistic;
+        if (trained) {
             int64_t begin = tn_plan_parameter_offset(pass->plan, i);
             int64_t end = begin + tn_shape_elements(&graph->parameters[i]->shape);
             if (joined)
@@ -23,9 +24,33 @@ static tn_status find_trained(tn_pass *pass, tn_value *const *gradients, tn_erro
             else
                 pass->trained[pass->n_trained++] = (tn_span){begin, end};
         }
-        joined = gradients[i] != NULL;
+        joined = trained;
     }
     return TN_OK;
+}
+
+static tn_status find_statistics(tn_pass *pass, tn_error *error) {
+    const tn_graph *graph = tn_plan_graph(pass->plan);
+    pass->statistics = calloc((size_t)graph->n_updates + 1, sizeof *pass->statistics);
+    if (!pass->statistics) return tn_fail_memory(error);
+    for (int u = 0; u < graph->n_updates; u++)
+        for (int i = 0; i < graph->n_parameters; i++) {
+            if (graph->parameters[i] != graph->updates[u]->parameter) continue;
+            int64_t begin = tn_plan_parameter_offset(pass->plan, i);
+            int64_t end = begin + tn_shape_elements(&graph->parameters[i]->shape);
+            pass->statistics[pass->n_statistics++] =
+                (tn_statistic){{begin, end}, graph->updates[u]->momentum};
+        }
+    return TN_OK;
+}
+
+void tn_pass_move_statistics(const tn_pass *pass, const real *gradients, real *weights) {
+    for (int s = 0; s < pass->n_statistics; s++) {
+        const tn_statistic *statistic = &pass->statistics[s];
+        real kept = (real)statistic->momentum, moved = (real)(1 - statistic->momentum);
+        for (int64_t i = statistic->span.begin; i < statistic->span.end; i++)
+            weights[i] = kept * weights[i] + moved * gradients[i];
+    }
 }
 
 static tn_status create_plan(tn_pass *pass, tn_value *const *gradients,
@@ -37,7 +62,8 @@ static tn_status create_plan(tn_pass *pass, tn_value *const *gradients,
     TN_TRY(tn_plan_build(pass->graph, options->gradients ? gradients : NULL, &plan_options,
                          &pass->plan, error));
     TN_TRY(tn_execution_create(pass->plan, options->pool, &pass->execution, error));
-    return find_trained(pass, gradients, error);
+    TN_TRY(find_trained(pass, gradients, error));
+    return find_statistics(pass, error);
 }
 
 static tn_status allocate_batch(tn_pass *pass, int64_t max_batch, tn_error *error) {
@@ -54,7 +80,7 @@ static tn_status allocate_batch(tn_pass *pass, int64_t max_batch, tn_error *erro
 
 static tn_status create(const tn_model *model, const tn_pass_options *options, tn_value **gradients,
                         tn_pass *pass, tn_error *error) {
-    TN_TRY(tn_training_graph_build(model, options->label_smoothing,
+    TN_TRY(tn_training_graph_build(model, options->label_smoothing, options->n_groups,
                                    options->gradients ? gradients : NULL, &pass->graph, error));
     pass->n_classes = tn_shape_sample_elements(&pass->graph->outputs[TN_TRAINING_SCORES]->shape);
     pass->image_bytes = model->height * model->width * model->channels;
@@ -78,6 +104,7 @@ void tn_pass_free(tn_pass *pass) {
     tn_plan_free(pass->plan);
     tn_graph_free(pass->graph);
     free(pass->trained);
+    free(pass->statistics);
     free(pass->images);
     free(pass->labels);
     free(pass->loss);

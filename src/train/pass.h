@@ -10,11 +10,19 @@
 typedef struct tn_pass_options {
     double label_smoothing;
     int64_t max_batch;
-    int n_shards;
+    int n_shards, n_groups; /* groups share the statistics of normalisation */
     bool gradients;
     const tn_kernels *kernels;
     tn_pool *pool;
 } tn_pass_options;
+
+/* A running statistic in the flat vectors: weights = momentum · weights + (1 - momentum) ·
+ * gradients.
+ */
+typedef struct tn_statistic {
+    tn_span span;
+    double momentum;
+} tn_statistic;
 
 typedef struct tn_pass {
     tn_graph *graph;
@@ -22,11 +30,16 @@ typedef struct tn_pass {
     tn_execution *execution;
     tn_span *trained; /* of the flat vectors: parameters with a gradient, neighbours merged */
     int n_trained;
+    tn_statistic *statistics;
+    int n_statistics;
     int64_t n_classes, image_bytes;
     uint8_t *images; /* the batch at hand */
     int32_t *labels;
     real *loss, *scores, *loss_gradient;
 } tn_pass;
+
+/* Moves the running statistics among the weights by what a run has left among the gradients. */
+void tn_pass_move_statistics(const tn_pass *pass, const real *gradients, real *weights);
 
 /* What a batch, or several, came to. */
 typedef struct tn_tally {

@@ -90,6 +90,7 @@ tn_status tn_training_identify(tn_training *run, tn_error *error) {
     identify_model_and_data(run, &n);
     add_entry(arena, e, &n, "epochs", "%lld", (long long)o->epochs);
     add_entry(arena, e, &n, "batch_size", "%lld", (long long)o->batch_size);
+    add_entry(arena, e, &n, "bn_group", "%lld", (long long)o->bn_group);
     add_entry(arena, e, &n, "optimizer", "%s", tn_optimizer_name(o->optimizer));
     add_entry(arena, e, &n, "schedule", "%s", tn_schedule_name(o->schedule));
     add_entry(arena, e, &n, "lr", "%s", number_text(o->lr, text));

@@ -11,6 +11,7 @@ static tn_status create_passes(tn_trainer *trainer, const tn_train_options *opti
     tn_pass_options pass = {.label_smoothing = options->label_smoothing,
                             .max_batch = trainer->max_batch,
                             .n_shards = trainer->model->recipe.n_shards,
+                            .n_groups = (int)(options->batch_size / options->bn_group),
                             .gradients = true,
                             .kernels = &trainer->kernels,
                             .pool = trainer->pool};
@@ -81,6 +82,7 @@ tn_tally tn_trainer_step(tn_trainer *trainer, int64_t step, double lr, const uin
                                     .weights = trainer->weights};
     for (int s = 0; s < trainer->n_states; s++) vectors.states[s] = trainer->states[s];
     tn_optimizer_step(&trainer->rule, &trainer->kernels, trainer->pool, step, lr, &vectors);
+    tn_pass_move_statistics(&trainer->training, trainer->gradients, trainer->weights);
     return tally;
 }
 

@@ -29,6 +29,10 @@ static tn_status add_gradients(tn_graph *graph, tn_value *loss, tn_value **gradi
     tn_status status = tn_graph_differentiate(graph, loss, loss_gradient, NULL, 0, all, error);
     if (status == TN_OK)
         for (int i = 0; i < graph->n_parameters; i++) gradients[i] = all[graph->parameters[i]->id];
+    for (int u = 0; u < graph->n_updates && status == TN_OK; u++)
+        for (int i = 0; i < graph->n_parameters; i++)
+            if (graph->parameters[i] == graph->updates[u]->parameter)
+                gradients[i] = graph->updates[u]->value;
     free(all);
     return status;
 }
@@ -42,11 +46,11 @@ static tn_status append(const tn_model *model, tn_graph *graph, tn_value *scores
     return status == TN_OK ? TN_OK : tn_fail_within(error, status, "cannot train %s", model->name);
 }
 
-tn_status tn_training_graph_build(const tn_model *model, double label_smoothing,
+tn_status tn_training_graph_build(const tn_model *model, double label_smoothing, int n_groups,
                                   tn_value **gradients, tn_graph **graph, tn_error *error) {
     tn_graph *g;
     tn_value *scores;
-    TN_TRY(tn_pixel_graph_build(model, &g, &scores, error));
+    TN_TRY(tn_pixel_graph_build(model, gradients ? n_groups : 0, &g, &scores, error));
     tn_status status = append(model, g, scores, label_smoothing, gradients, error);
     if (status != TN_OK) {
         tn_graph_free(g);

@@ -13,8 +13,10 @@ enum { TN_TRAINING_LOSS, TN_TRAINING_SCORES };
  * [n][h][w][c] and labels int32 [n], outputs loss [n] and scores [n][classes]; parameters are the
  * model's, in their order. With gradients (not NULL) there is a third input, loss_gradient [n],
  * and gradients[i], room for all parameters, becomes the value of the gradient of parameter i,
- * NULL if the loss does not depend on it. The model must be one for images. */
-tn_status tn_training_graph_build(const tn_model *model, double label_smoothing,
+ * NULL if the loss does not depend on it; of a statistic, the value that it is to move towards. The
+ * statistics of normalisation are then those of n_groups parts of the batch. The model must be one
+ * for images. */
+tn_status tn_training_graph_build(const tn_model *model, double label_smoothing, int n_groups,
                                   tn_value **gradients, tn_graph **graph, tn_error *error);
 
 #endif

@@ -105,6 +105,38 @@ static void log_softmax_grad(int64_t rows, int64_t n, const real *y, const real 
     }
 }
 
+static void moments(int64_t rows, int64_t channels, const real *x, const real *shift, real *sum,
+                    real *squares) {
+    for (int64_t r = 0; r < rows; r++, x += channels)
+        for (int64_t k = 0; k < channels; k++) {
+            real d = x[k] - shift[k];
+            sum[k] += d;
+            squares[k] += d * d;
+        }
+}
+
+static void moments_grad(int64_t rows, int64_t channels, const real *dy, const real *x,
+                         const real *shift, real *sum, real *dot) {
+    for (int64_t r = 0; r < rows; r++, x += channels, dy += channels)
+        for (int64_t k = 0; k < channels; k++) {
+            sum[k] += dy[k];
+            dot[k] += dy[k] * (x[k] - shift[k]);
+        }
+}
+
+static void affine(int64_t rows, int64_t channels, const real *x, const real *shift,
+                   const real *scale, const real *offset, real *y) {
+    for (int64_t r = 0; r < rows; r++, x += channels, y += channels)
+        for (int64_t k = 0; k < channels; k++) y[k] = (x[k] - shift[k]) * scale[k] + offset[k];
+}
+
+static void affine_grad(int64_t rows, int64_t channels, const real *dy, const real *x,
+                        const real *shift, const real *a, const real *b, const real *c, real *dx) {
+    for (int64_t r = 0; r < rows; r++, x += channels, dy += channels, dx += channels)
+        for (int64_t k = 0; k < channels; k++)
+            dx[k] = (dy[k] * a[k] + (x[k] - shift[k]) * b[k]) + c[k];
+}
+
 static void sgd(const tn_sgd_step *step, int64_t n, const real *g, real *w, real *v) {
     for (int64_t i = 0; i < n; i++) {
         real velocity = g[i] + step->weight_decay * w[i];
@@ -155,6 +187,10 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .dropout = dropout,
         .log_softmax = log_softmax,
         .log_softmax_grad = log_softmax_grad,
+        .moments = moments,
+        .moments_grad = moments_grad,
+        .affine = affine,
+        .affine_grad = affine_grad,
         .sgd = sgd,
         .adam = adam,
     };

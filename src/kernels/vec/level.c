@@ -10,6 +10,7 @@
 #include "kernels/vec/dropout.h"
 #include "kernels/vec/elementwise.h"
 #include "kernels/vec/max_pool.h"
+#include "kernels/vec/norm.h"
 #include "kernels/vec/optimizer.h"
 #include "kernels/vec/tile.h"
 
@@ -29,6 +30,10 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->load_u8 = load_u8;
     kernels->max_pool = max_pool;
     kernels->dropout = dropout;
+    kernels->moments = moments;
+    kernels->moments_grad = moments_grad;
+    kernels->affine = affine;
+    kernels->affine_grad = affine_grad;
     kernels->sgd = sgd;
     kernels->adam = adam;
 }

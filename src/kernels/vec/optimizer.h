@@ -2,17 +2,6 @@
 /* optimizer.h: one step of SGD and of Adam. For level.c only. The operations are those of ref.c in
  * the same order, none fused; tails run through the same instructions with idle lanes. */
 
-VEC_INLINE vf load_part(const float *p, int lanes) {
-    return lanes == VF_LANES ? vf_load(p) : vf_load_n(p, lanes);
-}
-
-VEC_INLINE void store_part(float *p, vf a, int lanes) {
-    if (lanes == VF_LANES)
-        vf_store(p, a);
-    else
-        vf_store_n(p, a, lanes);
-}
-
 VEC_INLINE void sgd_part(const tn_sgd_step *step, int lanes, const float *g, float *w, float *v) {
     vf weight = load_part(w, lanes);
     vf velocity = vf_add(load_part(g, lanes), vf_mul(vf_set1(step->weight_decay), weight));

@@ -42,4 +42,16 @@
 #error "define the instruction set: TN_VEC_SSE2 or TN_VEC_AVX2"
 #endif
 
+/* The first `lanes` <= VF_LANES numbers. */
+VEC_INLINE vf load_part(const float *p, int lanes) {
+    return lanes == VF_LANES ? vf_load(p) : vf_load_n(p, lanes);
+}
+
+VEC_INLINE void store_part(float *p, vf a, int lanes) {
+    if (lanes == VF_LANES)
+        vf_store(p, a);
+    else
+        vf_store_n(p, a, lanes);
+}
+
 #endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* batch_norm.c: y = (x - mean) / √(variance + epsilon) · scale + bias for each channel (Ioffe and
+ * Szegedy 2015). ONNX BatchNormalization. By itself it takes the running statistics; in a training
+ * graph those of the batch stand in (batch_norm_train.c). */
+#include "ops/batch_norm.h"
+
+#include <math.h>
+
+#include "base/size.h"
+#include "ops/elementwise.h"
+
+static const tn_attr attrs[] = {
+    {"epsilon", TN_ATTR_FLOAT, offsetof(tn_batch_norm_attrs, epsilon), false, 1e-5, NULL},
+    {"momentum", TN_ATTR_FLOAT, offsetof(tn_batch_norm_attrs, momentum), false, 0.9, NULL},
+    {"training_mode", TN_ATTR_INT, offsetof(tn_batch_norm_attrs, training_mode), false, 0, NULL},
+    {0}};
+
+enum { X, SCALE, BIAS, MEAN, VARIANCE, N_INPUTS };
+
+/* ---- What both halves share ------------------------------------------------------------------ */
+
+tn_norm_form tn_norm_form_of(const tn_shape *x, int64_t stored_channels) {
+    tn_norm_form f = {.channels = x->dims[1], .blocks = 1, .rows = 1, .width = x->dims[1]};
+    for (int i = 2; i < x->rank; i++) f.rows *= x->dims[i];
+    if (f.rows == 1 || stored_channels == f.channels) return f;
+    f.blocks = f.channels;
+    f.width = 1;
+    return f;
+}
+
+int64_t tn_norm_group_begin(int64_t batch, int64_t n_groups, int64_t g) {
+    return (g * batch + n_groups - 1) / n_groups;
+}
+
+tn_status tn_norm_check(const tn_node *node, int first, int n, tn_error *error) {
+    const tn_shape *x = &node->inputs[0]->shape;
+    char text[TN_SHAPE_TEXT];
+    if (node->inputs[0]->dtype != TN_FLOAT32 || x->rank < 2 || !x->batched)
+        return tn_fail(error, TN_ERR_UNSUPPORTED,
+                       "input must be float32 [samples][channels]... and depend on the batch");
+    for (int i = first; i < first + n; i++) {
+        const tn_value *v = node->inputs[i];
+        if (v->dtype != TN_FLOAT32 || v->shape.rank != 1 || v->shape.batched ||
+            v->shape.dims[0] != x->dims[1])
+            return tn_fail(error, TN_ERR_FORMAT,
+                           "input \"%s\" has shape %s, but there are %lld "
+                           "channels",
+                           v->name, tn_shape_text(&v->shape, text), (long long)x->dims[1]);
+    }
+    return TN_OK;
+}
+
+/* ---- Coefficients of fixed statistics -------------------------------------------------------- */
+
+static void make_coefficients(int64_t n, double epsilon, const void *const in[4],
+                              real *coefficients) {
+    const real *scale = in[0], *bias = in[1], *mean = in[2], *variance = in[3];
+    for (int64_t k = 0; k < n; k++) {
+        double inverse = 1 / sqrt((double)variance[k] + epsilon);
+        coefficients[TN_NORM_MEAN * n + k] = mean[k];
+        coefficients[TN_NORM_INVERSE * n + k] = (real)inverse;
+        coefficients[TN_NORM_FACTOR * n + k] = (real)((double)scale[k] * inverse);
+        coefficients[TN_NORM_BIAS * n + k] = bias[k];
+    }
+}
+
+/* For the gradient: inputs scale, bias, mean, variance. */
+static tn_status infer_coefficients(tn_graph *graph, tn_node *node, tn_error *error) {
+    (void)graph, (void)error;
+    node->outputs[0]->shape =
+        (tn_shape){.rank = 3, .dims = {1, TN_NORM_ROWS, node->inputs[0]->shape.dims[0]}};
+    return TN_OK;
+}
+
+static void run_coefficients(const tn_run *run) {
+    const tn_batch_norm_attrs *a = run->node->attrs;
+    make_coefficients(run->node->inputs[0]->shape.dims[0], a->epsilon, run->in, run->out[0]);
+}
+
+static const tn_implementation fixed_coefficients = {.name = "any", .run = run_coefficients};
+static const tn_implementation *const fixed_implementations[] = {&fixed_coefficients, NULL};
+
+static const tn_op batch_norm_fixed = {.name = "BatchNormFixed",
+                                       .attrs_bytes = sizeof(tn_batch_norm_attrs),
+                                       .min_inputs = 4,
+                                       .max_inputs = 4,
+                                       .n_outputs = 1,
+                                       .layout = TN_LAYOUT_PLAIN,
+                                       .infer_shape = infer_coefficients,
+                                       .implementations = fixed_implementations};
+
+/* ---- The operator ---------------------------------------------------------------------------- */
+
+static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
+    const tn_batch_norm_attrs *a = node->attrs;
+    if (a->training_mode != 0)
+        return tn_fail(error, TN_ERR_UNSUPPORTED,
+                       "training_mode is 1 (export the model for inference: training turns it on "
+                       "by itself)");
+    if (!(a->epsilon >= 0 && a->momentum >= 0 && a->momentum <= 1))
+        return tn_fail(error, TN_ERR_FORMAT, "epsilon %g and momentum %g", a->epsilon, a->momentum);
+    TN_TRY(tn_norm_check(node, SCALE, N_INPUTS - 1, error));
+    return tn_infer_same(graph, node, error);
+}
+
+static void normalise(const tn_run *run, const real *coefficients) {
+    tn_norm_form f = tn_norm_form_of(&run->node->inputs[X]->shape, run->in_channels[X]);
+    const real *x = run->in[X];
+    real *y = run->out[0];
+    for (int64_t i = 0; i < run->n * f.blocks; i++, x += f.rows * f.width, y += f.rows * f.width) {
+        const real *c = coefficients + i % f.blocks;
+        run->kernels->affine(f.rows, f.width, x, c + TN_NORM_MEAN * f.channels,
+                             c + TN_NORM_FACTOR * f.channels, c + TN_NORM_BIAS * f.channels, y);
+    }
+}
+
+static int64_t coefficient_bytes(const tn_node *node) {
+    return TN_NORM_ROWS * node->inputs[X]->shape.dims[1] * (int64_t)sizeof(real);
+}
+
+static bool is_stored(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    for (int i = SCALE; i < N_INPUTS; i++)
+        if (node->inputs[i]->kind != TN_VALUE_PARAMETER &&
+            node->inputs[i]->kind != TN_VALUE_CONSTANT)
+            return false;
+    return true;
+}
+
+static int64_t packed_bytes(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    return coefficient_bytes(node);
+}
+
+static void pack(const tn_run *run, void *packed) {
+    const tn_batch_norm_attrs *a = run->node->attrs;
+    make_coefficients(run->node->inputs[X]->shape.dims[1], a->epsilon, run->in + SCALE, packed);
+}
+
+static void run_packed(const tn_run *run) { normalise(run, run->packed); }
+
+static int64_t workspace_bytes(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    (void)kernels, (void)n;
+    return coefficient_bytes(node);
+}
+
+static void run_any(const tn_run *run) {
+    pack(run, run->workspace);
+    normalise(run, run->workspace);
+}
+
+static const tn_implementation stored = {.name = "stored",
+                                         .applies = is_stored,
+                                         .packed_bytes = packed_bytes,
+                                         .pack = pack,
+                                         .run = run_packed};
+static const tn_implementation any = {
+    .name = "any", .workspace_bytes = workspace_bytes, .run = run_any};
+static const tn_implementation *const implementations[] = {&stored, &any, NULL};
+
+static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
+    tn_value *coefficients;
+    if (tn_gradient_wanted(graph, node->inputs[MEAN]) ||
+        tn_gradient_wanted(graph, node->inputs[VARIANCE]))
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "its statistics have no gradient");
+    TN_TRY(tn_graph_apply(graph, &batch_norm_fixed, node->attrs, node->inputs + SCALE, 4,
+                          &coefficients, error));
+    return tn_norm_differentiate(graph, node, coefficients, node->inputs[SCALE], node->inputs[BIAS],
+                                 true, error);
+}
+
+/* Statistics that training cannot move stay as they are. */
+static tn_status train(tn_graph *graph, const tn_node *node, tn_value *const *inputs, int n_groups,
+                       tn_value **outputs, tn_error *error) {
+    if (inputs[MEAN]->statistic && inputs[VARIANCE]->statistic)
+        return tn_norm_by_batch(graph, node->attrs, n_groups, inputs, outputs, error);
+    return tn_graph_apply(graph, node->op, node->attrs, inputs, N_INPUTS, outputs, error);
+}
+
+const tn_op tn_op_batch_norm = {.name = "BatchNormalization",
+                                .onnx_type = "BatchNormalization",
+                                .attrs = attrs,
+                                .attrs_bytes = sizeof(tn_batch_norm_attrs),
+                                .min_inputs = N_INPUTS,
+                                .max_inputs = N_INPUTS,
+                                .n_outputs = 1,
+                                .layout = TN_LAYOUT_IMAGE,
+                                .in_place = true,
+                                .statistics = 1u << MEAN | 1u << VARIANCE,
+                                .infer_shape = infer_shape,
+                                .differentiate = differentiate,
+                                .train = train,
+                                .implementations = implementations};
