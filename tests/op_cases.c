@@ -122,7 +122,7 @@ static void conv_chain(tn_graph *g) {
 
 static tn_value *pool_of(tn_graph *g, tn_value *x, int64_t kernel, int64_t stride, int64_t pad,
                          int64_t dilation, bool ceil_mode) {
-    tn_max_pool_attrs a;
+    tn_pool_attrs a;
     tn_attrs_init(&tn_op_max_pool, &a);
     a.kernel_shape = (tn_ints){2, {kernel, kernel}};
     a.strides = (tn_ints){2, {stride, stride}};

@@ -112,7 +112,7 @@ static void bad_convolutions_are_refused(void **state) {
 
 static void bad_pools_are_refused(void **state) {
     (void)state;
-    tn_max_pool_attrs a;
+    tn_pool_attrs a;
     const tn_shape x = IMAGE(4, 8, 8), w = SHAPE(1, 1);
     tn_attrs_init(&tn_op_max_pool, &a);
     refuse(&tn_op_max_pool, &a, x, w, "kernel_shape holds 0");
@@ -163,7 +163,7 @@ static void images_and_weights_are_not_exchanged(void **state) {
     (void)state;
     const tn_conv_attrs a = conv_attrs();
     const tn_shape w = SHAPE(4, 6, 4, 3, 3), stored = SHAPE(4, 1, 4, 8, 8);
-    tn_max_pool_attrs pool;
+    tn_pool_attrs pool;
     tn_attrs_init(&tn_op_max_pool, &pool);
     pool.kernel_shape = (tn_ints){2, {2, 2}};
     tn_graph *graph = new_graph();
@@ -220,7 +220,7 @@ static void a_bias_is_one_number_for_each_output(void **state) {
 /* Taps may be so far apart that all of a window's lie in padding, on one side or on both. */
 static void a_window_of_padding_alone_has_no_maximum(void **state) {
     (void)state;
-    tn_max_pool_attrs a;
+    tn_pool_attrs a;
     tn_value *y;
     tn_attrs_init(&tn_op_max_pool, &a);
     a.kernel_shape = (tn_ints){2, {2, 2}};

@@ -82,7 +82,7 @@ static tn_value *make_conv(maker *m, tn_value *x) {
 }
 
 static tn_value *make_pool(maker *m, tn_value *x) {
-    tn_max_pool_attrs a;
+    tn_pool_attrs a;
     tn_attrs_init(&tn_op_max_pool, &a);
     a.kernel_shape = (tn_ints){2, {pick(m, 1, 3), pick(m, 1, 3)}};
     a.strides = (tn_ints){2, {pick(m, 1, 3), pick(m, 1, 2)}};
@@ -210,7 +210,7 @@ static double conv_at(const tn_node *node, const double *x, const double *w, int
 }
 
 static double pool_at(const tn_node *node, const double *x, int64_t i) {
-    const tn_max_pool_attrs *a = node->attrs;
+    const tn_pool_attrs *a = node->attrs;
     const int64_t *xd = node->inputs[0]->shape.dims, *yd = node->outputs[0]->shape.dims;
     int64_t q = i % yd[3], p = i / yd[3] % yd[2], plane = i / (yd[3] * yd[2]);
     double most = -INFINITY;

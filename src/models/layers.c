@@ -63,7 +63,7 @@ tn_status tn_chain_conv(tn_chain *chain, const char *name, int64_t n_out, int64_
 }
 
 tn_status tn_chain_max_pool(tn_chain *chain) {
-    tn_max_pool_attrs attrs;
+    tn_pool_attrs attrs;
     tn_attrs_init(&tn_op_max_pool, &attrs);
     attrs.kernel_shape = attrs.strides = (tn_ints){.n = 2, .v = {2, 2}};
     return append(chain, &tn_op_max_pool, &attrs, NULL, NULL);

@@ -94,6 +94,22 @@ tn_walk tn_walk_make(const tn_shape *y, int64_t channels, int64_t n, const tn_sh
     return w;
 }
 
+void tn_walk_sum(const tn_walk *w, const tn_kernels *kernels, const real *x, real *y) {
+    int inner = w->rank - 1;
+    int64_t at[TN_MAX_RANK] = {0}, rows = 1, n = w->dims[inner], step = w->step[1][inner];
+    for (int i = 0; i < inner; i++) rows *= w->dims[i];
+    for (int64_t row = 0; row < rows; row++, x += n) {
+        real *to = y;
+        for (int i = 0; i < inner; i++) to += at[i] * w->step[1][i];
+        if (step == 1) {
+            kernels->add(n, to, x, to);
+        } else {
+            for (int64_t i = 0; i < n; i++) to[i * step] += x[i];
+        }
+        for (int i = inner - 1; i >= 0 && ++at[i] == w->dims[i]; i--) at[i] = 0;
+    }
+}
+
 static void broadcast_row(int64_t n, const real *a, int64_t step_a, const real *b, int64_t step_b,
                           tn_binary_fn *vector, tn_scalar_fn *scalar, real *y) {
     if (step_a == 1 && step_b == 1)

@@ -22,6 +22,10 @@ typedef struct tn_walk {
 tn_walk tn_walk_make(const tn_shape *y, int64_t channels, int64_t n, const tn_shape *a,
                      const tn_shape *b);
 
+/* Adds to y the elements of x, in the order of a walk over x whose second operand is y: sums over
+ * the axes along which y is repeated. */
+void tn_walk_sum(const tn_walk *walk, const tn_kernels *kernels, const real *x, real *y);
+
 /* y = f(a, b) for a commutative f given for vectors and for a scalar. */
 void tn_broadcast_run(const tn_run *run, tn_binary_fn *vector, tn_scalar_fn *scalar);
 

@@ -3,16 +3,16 @@
 #include <string.h>
 
 #include "base/size.h"
-#include "ops/conv_geometry.h"
+#include "ops/pool_window.h"
 
 static const tn_attr attrs[] = {
-    {"kernel_shape", TN_ATTR_INTS, offsetof(tn_max_pool_attrs, kernel_shape), true, 0, NULL},
-    {"strides", TN_ATTR_INTS, offsetof(tn_max_pool_attrs, strides), false, 0, NULL},
-    {"pads", TN_ATTR_INTS, offsetof(tn_max_pool_attrs, pads), false, 0, NULL},
-    {"dilations", TN_ATTR_INTS, offsetof(tn_max_pool_attrs, dilations), false, 0, NULL},
-    {"ceil_mode", TN_ATTR_INT, offsetof(tn_max_pool_attrs, ceil_mode), false, 0, NULL},
-    {"storage_order", TN_ATTR_INT, offsetof(tn_max_pool_attrs, storage_order), false, 0, NULL},
-    {"auto_pad", TN_ATTR_STRING, offsetof(tn_max_pool_attrs, auto_pad), false, 0, "NOTSET"},
+    {"kernel_shape", TN_ATTR_INTS, offsetof(tn_pool_attrs, kernel_shape), true, 0, NULL},
+    {"strides", TN_ATTR_INTS, offsetof(tn_pool_attrs, strides), false, 0, NULL},
+    {"pads", TN_ATTR_INTS, offsetof(tn_pool_attrs, pads), false, 0, NULL},
+    {"dilations", TN_ATTR_INTS, offsetof(tn_pool_attrs, dilations), false, 0, NULL},
+    {"ceil_mode", TN_ATTR_INT, offsetof(tn_pool_attrs, ceil_mode), false, 0, NULL},
+    {"storage_order", TN_ATTR_INT, offsetof(tn_pool_attrs, storage_order), false, 0, NULL},
+    {"auto_pad", TN_ATTR_STRING, offsetof(tn_pool_attrs, auto_pad), false, 0, "NOTSET"},
     {0}};
 
 /* A position in the window is kept in a byte. */
@@ -33,29 +33,17 @@ static bool taps_inside(int64_t size, int64_t kernel, int64_t stride, int64_t di
  * second output, present in training, is the winning tap. */
 static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph;
-    tn_max_pool_attrs *a = node->attrs;
-    const tn_shape *x = &node->inputs[0]->shape;
-    TN_TRY(tn_window_check_images(node->inputs[0], error));
-    TN_TRY(tn_window_resolve(&a->kernel_shape, &a->strides, &a->dilations, &a->pads, error));
+    const tn_pool_attrs *a = node->attrs;
+    const int64_t *x = node->inputs[0]->shape.dims, *y = node->outputs[0]->shape.dims;
+    TN_TRY(tn_pool_infer(node, error));
     if (a->kernel_shape.v[0] * a->kernel_shape.v[1] > MAX_TAPS)
         return tn_fail(error, TN_ERR_UNSUPPORTED, "a window of %lldx%lld (at most %d pixels)",
                        (long long)a->kernel_shape.v[0], (long long)a->kernel_shape.v[1], MAX_TAPS);
-    tn_shape y = *x;
-    for (int i = 0; i < 2; i++) {
-        TN_TRY(tn_window_output(a->auto_pad, a->ceil_mode != 0, x->dims[2 + i],
-                                a->kernel_shape.v[i], a->strides.v[i], a->dilations.v[i],
-                                &a->pads.v[i], &a->pads.v[2 + i], &y.dims[2 + i], error));
-        int64_t extent = (a->kernel_shape.v[i] - 1) * a->dilations.v[i] + 1;
-        if (a->pads.v[i] >= extent || a->pads.v[2 + i] >= extent)
-            return tn_fail(error, TN_ERR_FORMAT, "padding is not smaller than the window");
-        if (!taps_inside(x->dims[2 + i], a->kernel_shape.v[i], a->strides.v[i], a->dilations.v[i],
-                         a->pads.v[i], y.dims[2 + i]))
+    for (int i = 0; i < 2; i++)
+        if (!taps_inside(x[2 + i], a->kernel_shape.v[i], a->strides.v[i], a->dilations.v[i],
+                         a->pads.v[i], y[2 + i]))
             return tn_fail(error, TN_ERR_UNSUPPORTED,
                            "a window over padding alone, which has no maximum");
-    }
-    strcpy(a->auto_pad, "NOTSET"); /* pads now say it */
-    for (int i = 0; i < node->n_outputs; i++) node->outputs[i]->shape = y;
-    node->outputs[0]->dtype = TN_FLOAT32;
     return TN_OK;
 }
 
@@ -65,7 +53,7 @@ typedef struct window {
 } window;
 
 /* The taps of output pixel (p, q) that lie inside an image of dims [n][c][h][w]. */
-static void window_at(const tn_max_pool_attrs *a, const int64_t *dims, int64_t p, int64_t q,
+static void window_at(const tn_pool_attrs *a, const int64_t *dims, int64_t p, int64_t q,
                       window *win) {
     win->n = 0;
     for (int64_t r = 0; r < a->kernel_shape.v[0]; r++) {
@@ -101,23 +89,8 @@ static const tn_implementation *const implementations[] = {&any, NULL};
 
 /* ---- Gradient: dx gets dy at the first maximum of each window, in scan order ----------------- */
 
-typedef struct max_pool_grad_attrs {
-    tn_max_pool_attrs pool;
-    int64_t h, w;
-} max_pool_grad_attrs;
-
-static tn_status infer_gradient(tn_graph *graph, tn_node *node, tn_error *error) {
-    (void)graph, (void)error;
-    const max_pool_grad_attrs *a = node->attrs;
-    tn_shape *dx = &node->outputs[0]->shape;
-    *dx = node->inputs[0]->shape;
-    dx->dims[2] = a->h;
-    dx->dims[3] = a->w;
-    return TN_OK;
-}
-
 static void run_gradient(const tn_run *run) {
-    const max_pool_grad_attrs *a = run->node->attrs;
+    const tn_pool_grad_attrs *a = run->node->attrs;
     const int64_t *in = run->node->outputs[0]->shape.dims, *out = run->node->inputs[0]->shape.dims;
     int64_t c = in[1], x_each = c * in[2] * in[3], y_each = c * out[2] * out[3];
     window win;
@@ -138,17 +111,16 @@ static const tn_implementation gradient = {.name = "any", .run = run_gradient};
 static const tn_implementation *const gradient_implementations[] = {&gradient, NULL};
 
 static const tn_op max_pool_grad = {.name = "MaxPoolGrad",
-                                    .attrs_bytes = sizeof(max_pool_grad_attrs),
+                                    .attrs_bytes = sizeof(tn_pool_grad_attrs),
                                     .min_inputs = 2,
                                     .max_inputs = 2,
                                     .n_outputs = 1,
                                     .layout = TN_LAYOUT_IMAGE,
-                                    .infer_shape = infer_gradient,
+                                    .infer_shape = tn_pool_infer_gradient,
                                     .implementations = gradient_implementations};
 
 static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
-    const tn_shape *x = &node->inputs[0]->shape;
-    const max_pool_grad_attrs a = {*(const tn_max_pool_attrs *)node->attrs, x->dims[2], x->dims[3]};
+    const tn_pool_grad_attrs a = tn_pool_grad_attrs_make(node);
     tn_value *dy = tn_gradient_of(graph, node->outputs[0]), *dx;
     if (node->n_outputs == 1)
         TN_TRY(tn_graph_add_output(graph, node, TN_UINT8, &node->outputs[0]->shape, NULL, error));
@@ -160,7 +132,7 @@ static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) 
 const tn_op tn_op_max_pool = {.name = "MaxPool",
                               .onnx_type = "MaxPool",
                               .attrs = attrs,
-                              .attrs_bytes = sizeof(tn_max_pool_attrs),
+                              .attrs_bytes = sizeof(tn_pool_attrs),
                               .min_inputs = 1,
                               .max_inputs = 1,
                               .n_outputs = 1,

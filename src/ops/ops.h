@@ -12,6 +12,8 @@ const tn_op *tn_op_find_onnx(const char *onnx_type);
 
 extern const tn_op tn_op_conv, tn_op_max_pool, tn_op_relu, tn_op_dropout, tn_op_flatten, tn_op_gemm,
     tn_op_mul, tn_op_batch_norm, tn_op_log_softmax, tn_op_softmax_cross_entropy, tn_op_load_pixels;
+extern const tn_op tn_op_average_pool, tn_op_global_average_pool, tn_op_global_max_pool,
+    tn_op_reduce_mean;
 
 /* Attributes that other folders set. */
 typedef struct tn_conv_attrs {
@@ -20,11 +22,12 @@ typedef struct tn_conv_attrs {
     char auto_pad[TN_ATTR_STRING_MAX];
 } tn_conv_attrs;
 
-typedef struct tn_max_pool_attrs {
+/* Of MaxPool and AveragePool; what an operator does not have is not in its table, and zero. */
+typedef struct tn_pool_attrs {
     tn_ints kernel_shape, strides, pads, dilations;
-    int64_t ceil_mode, storage_order;
+    int64_t ceil_mode, storage_order, count_include_pad;
     char auto_pad[TN_ATTR_STRING_MAX];
-} tn_max_pool_attrs;
+} tn_pool_attrs;
 
 typedef struct tn_dropout_attrs {
     double ratio;  /* an input in ONNX: the upgrade table of onnx/ moves it */
@@ -44,6 +47,11 @@ typedef struct tn_batch_norm_attrs {
     double epsilon, momentum; /* momentum is that of the running statistics, as ONNX has it */
     int64_t training_mode;    /* 0: whoever trains decides */
 } tn_batch_norm_attrs;
+
+typedef struct tn_reduce_attrs {
+    tn_ints axes; /* ascending once inferred; none: all */
+    int64_t keepdims;
+} tn_reduce_attrs;
 
 /* SoftmaxCrossEntropy: scores [n][k], labels int32 [n] -> loss [n] in nats, with the target
  * (1 - label_smoothing) · one-hot + label_smoothing / k. */

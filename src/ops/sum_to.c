@@ -41,24 +41,11 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
 static void run_any(const tn_run *run) {
     const tn_shape *x_shape = &run->node->inputs[0]->shape;
     tn_shape kept = kept_shape(run->node);
-    const real *x = run->in[0];
     real *y = run->out[0];
     if (kept.batched || !x_shape->batched)
         memset(y, 0, (size_t)tn_run_elements(run) * sizeof(real));
     tn_walk w = tn_walk_make(x_shape, run->in_channels[0], run->n, x_shape, &kept);
-    int inner = w.rank - 1;
-    int64_t at[TN_MAX_RANK] = {0}, rows = 1, n = w.dims[inner];
-    for (int i = 0; i < inner; i++) rows *= w.dims[i];
-    for (int64_t row = 0; row < rows; row++, x += n) {
-        real *to = y;
-        for (int i = 0; i < inner; i++) to += at[i] * w.step[1][i];
-        if (w.step[1][inner] == 1) {
-            run->kernels->add(n, to, x, to);
-        } else {
-            for (int64_t i = 0; i < n; i++) to[i * w.step[1][inner]] += x[i];
-        }
-        for (int i = inner - 1; i >= 0 && ++at[i] == w.dims[i]; i--) at[i] = 0;
-    }
+    tn_walk_sum(&w, run->kernels, run->in[0], y);
 }
 
 static const tn_implementation any = {.name = "any", .run = run_any};

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pool_window.h: what operators that pool images share. */
+#ifndef TN_OPS_POOL_WINDOW_H
+#define TN_OPS_POOL_WINDOW_H
+
+#include "ops/conv_geometry.h"
+
+/* infer_shape of pooling by windows: fills in the attributes left out (of tn_pool_attrs; pads then
+ * say what auto_pad said), checks them, and sets the shapes of all outputs. A window without
+ * dilation has at least one pixel inside the image. */
+tn_status tn_pool_infer(tn_node *node, tn_error *error);
+/* infer_shape of pooling over the whole of each channel: [n][c][h][w] -> [n][c][1][1]. */
+tn_status tn_pool_infer_global(tn_graph *graph, tn_node *node, tn_error *error);
+
+/* Attributes of the gradient operators: those of the pooling (zero if it has none), and the size
+ * of the image. */
+typedef struct tn_pool_grad_attrs {
+    tn_pool_attrs pool;
+    int64_t h, w;
+} tn_pool_grad_attrs;
+
+/* For the gradient of node, which pools. */
+tn_pool_grad_attrs tn_pool_grad_attrs_make(const tn_node *node);
+/* infer_shape of a gradient operator whose input 0 is dy. */
+tn_status tn_pool_infer_gradient(tn_graph *graph, tn_node *node, tn_error *error);
+
+#endif
