@@ -2,8 +2,6 @@
 /* cmd_train.c: tenon train. */
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,145 +9,14 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "json.h"
 #include "message.h"
 #include "model.h"
-#include "options.h"
 #include "output.h"
-#include "progress.h"
 #include "text.h"
-
-static const char *const optimizer_names[] = {"sgd", "adam", NULL};
-static const char *const schedule_names[] = {"constant", "step", "one-cycle", NULL};
-
-typedef struct training {
-    int argc;
-    char **argv;
-    /* from the command line */
-    const char *model_name, *data_name, *output, *json, *checkpoint;
-    bool no_checkpoint, quiet, momentum_given;
-    tn_train_options options;
-    /* derived */
-    char output_path[PATH_MAX], checkpoint_dir[PATH_MAX];
-    FILE *out;
-    tn_cpu_info cpu;
-    tn_dataset *data, *test;
-    tn_model *model, *trained;
-    progress progress;
-    int64_t first_step; /* shown by the first progress report; 0 before it */
-    tn_train_result result;
-    tn_evaluation evaluation;
-    int64_t output_bytes;
-} training;
+#include "training.h"
 
 /* Set by the signal handler: the signal's number. */
 static volatile int stop_signal;
-
-static const char notes[] =
-    "MODEL is a built-in network (mnist-cnn, lenet; default mnist-cnn) or an ONNX file, which is\n"
-    "trained further. The checkpoints in the default directory are removed after success: the "
-    "ONNX\n"
-    "file is the result. Ctrl-C, SIGTERM or SIGHUP writes a checkpoint and prints the command\n"
-    "that goes on; the exit code is 128 + the signal's number (Ctrl-C: 130, SIGTERM: 143). A\n"
-    "second Ctrl-C kills.\n"
-    "\n"
-    "Examples:\n"
-    "  tenon train\n"
-    "  tenon train lenet --epochs 3 --seed 7 -o small.onnx --json results.json\n"
-    "  tenon train --data fashion-mnist --epochs 5 --held-out 0.1\n"
-    "  tenon train --resume\n"
-    "  tenon train mnist-cnn.onnx --epochs 1 --lr 0.001 -o better.onnx\n";
-
-/* Asking for what is only planned must not train something else: under a launcher, for instance,
- * every rank would write the same file. */
-static int refuse_planned(const training *job) {
-    static const char *const ranks[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"};
-    for (int i = 1; i < job->argc; i++)
-        if (strncmp(job->argv[i], "--procs", 7) == 0)
-            return fail_usage("train",
-                              "--procs is not there yet: it is planned for a later version "
-                              "(threads use all cores: --threads)");
-    for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
-        const char *size = getenv(ranks[i]);
-        if (size && strtol(size, NULL, 10) > 1)
-            return fail(
-                "training over %s ranks is not there yet: it is planned for a later version "
-                "(start one process; unset %s if this is one)",
-                size, ranks[i]);
-    }
-    return OPTIONS_GO_ON;
-}
-
-static int parse(training *job, word_list *words) {
-    tn_train_options *t = &job->options;
-    int64_t n_threads = 0;
-    int optimizer = -1, schedule = -1;
-    double momentum = NAN;
-    const option options[] = {
-        {"data", 'd', OPTION_TEXT, "DATA", &job->data_name,
-         "mnist, fashion-mnist, or a directory of IDX files; default mnist"},
-        {"output", 'o', OPTION_TEXT, "OUT.onnx", &job->output,
-         "the file to write; default the model's name with .onnx, in this directory"},
-        {"epochs", 'e', OPTION_COUNT, "N", &t->epochs,
-         "passes over the data; default the model's recipe", 1, 1000000},
-        {"batch-size", 'b', OPTION_COUNT, "N", &t->batch_size,
-         "images per step; default the recipe", 1, 1 << 20},
-        {"optimizer", 0, OPTION_CHOICE, "NAME", &optimizer, "sgd or adam; default the recipe",
-         .choices = optimizer_names},
-        {"lr", 0, OPTION_REAL, "X", &t->lr, "highest learning rate; default the recipe", 0, 1000,
-         .above_min = true},
-        {"momentum", 0, OPTION_REAL, "X", &momentum, "of sgd; default 0.9", 0, 1,
-         .below_max = true},
-        {"weight-decay", 0, OPTION_REAL, "X", &t->weight_decay, "L2 penalty; default 0", 0, 1000},
-        {"label-smoothing", 0, OPTION_REAL, "X", &t->label_smoothing,
-         "probability spread over all classes; default 0", 0, 1, .below_max = true},
-        {"schedule", 0, OPTION_CHOICE, "NAME", &schedule,
-         "of the learning rate: constant, step or one-cycle; default the recipe",
-         .choices = schedule_names},
-        {"seed", 0, OPTION_SEED, "N", &t->seed,
-         "of initial weights, order and dropout; default 0. The same seed gives the same weights, "
-         "to the bit, on any number of threads"},
-        {"threads", 't', OPTION_COUNT, "N", &n_threads,
-         "default one per physical core at hand (see tenon cpu)", 1, 1024},
-        {"limit", 0, OPTION_COUNT, "N", &t->limit, "train on the first N images only; default all",
-         1, INFINITY},
-        {"held-out", 0, OPTION_REAL, "FRACTION", &t->held_out,
-         "of the training images, kept for validation after each epoch; default 0", 0, 1,
-         .below_max = true},
-        {"checkpoint", 0, OPTION_TEXT, "DIR", &job->checkpoint,
-         "where checkpoints go, and stay; default OUT.checkpoints, removed after success"},
-        {"checkpoint-every", 0, OPTION_COUNT, "STEPS", &t->checkpoint_every,
-         "default the end of each epoch", 1, INFINITY},
-        {"no-checkpoint", 0, OPTION_FLAG, NULL, &job->no_checkpoint, "write no checkpoints"},
-        {"resume", 0, OPTION_FLAG, NULL, &t->resume, "go on from the newest good checkpoint"},
-        {"json", 0, OPTION_TEXT, "FILE", &job->json,
-         "write the results as JSON; - is standard output"},
-        {"quiet", 'q', OPTION_FLAG, NULL, &job->quiet, "print errors only"},
-        {NULL}};
-    const command_line line = {
-        .verb = "train",
-        .usage = "[MODEL] [OPTION]...",
-        .summary = "Trains a network on a data set, writes it as an ONNX file and reports its "
-                   "accuracy on the test images.",
-        .options = options,
-        .notes = notes,
-        .words = words,
-        .max_words = 1,
-    };
-    int code = options_parse(&line, job->argc, job->argv);
-    if (code != OPTIONS_GO_ON) return code;
-    if (job->no_checkpoint && (t->resume || job->checkpoint || t->checkpoint_every))
-        return fail_usage("train", "--no-checkpoint does not go with --%s",
-                          t->resume         ? "resume"
-                          : job->checkpoint ? "checkpoint"
-                                            : "checkpoint-every");
-    t->optimizer = (tn_optimizer)(optimizer + 1);
-    t->schedule = (tn_schedule)(schedule + 1);
-    t->n_threads = (int)n_threads;
-    job->momentum_given = !isnan(momentum);
-    if (job->momentum_given) t->momentum = momentum > 0 ? momentum : -1;
-    return OPTIONS_GO_ON;
-}
 
 /* mnist-cnn -> mnist-cnn.onnx; dir/m.onnx -> m-trained.onnx, so that the source is kept. */
 static bool derive_paths(training *job) {
@@ -256,50 +123,6 @@ static bool open_inputs(training *job) {
     return true;
 }
 
-static void announce_recipe(const training *job) {
-    const tn_train_options *t = &job->options;
-    say(job->out, "  recipe       %" PRId64 " epoch%s, batches of %" PRId64 ", %s, lr %g %s",
-        t->epochs, t->epochs == 1 ? "" : "s", t->batch_size, optimizer_names[t->optimizer - 1],
-        t->lr, schedule_names[t->schedule - 1]);
-    if (t->optimizer == TN_OPTIMIZER_SGD)
-        say(job->out, ", momentum %g", t->momentum > 0 ? t->momentum : 0);
-    if (t->weight_decay > 0) say(job->out, ", weight decay %g", t->weight_decay);
-    if (t->label_smoothing > 0) say(job->out, ", label smoothing %g", t->label_smoothing);
-    say(job->out, ", seed %" PRIu64 "\n", t->seed);
-}
-
-static void announce(const training *job) {
-    const tn_train_options *t = &job->options;
-    if (!job->out) return;
-    tn_dataset_info data = TN_INIT(tn_dataset_info);
-    tn_model_info model = TN_INIT(tn_model_info);
-    tn_dataset_describe(job->data, &data);
-    tn_model_describe(job->model, &model);
-    char count[TEXT_NUMBER], name[512];
-    int64_t n = t->limit > 0 && t->limit < data.n ? t->limit : data.n;
-    say(job->out, "Training %s (%s parameters) on %s\n",
-        text_clean(name, sizeof name, job->model_name), text_count(count, model.parameters),
-        data.name);
-    say(job->out, "  data         %s %s images of %" PRId64 "x%" PRId64 ", %d classes",
-        text_count(count, n), data.channels == 1 ? "grey" : "colour", data.width, data.height,
-        data.n_classes);
-    if (n < data.n) say(job->out, " (the first of %s)", text_count(count, data.n));
-    if (t->held_out > 0) say(job->out, ", %g %% held out", 100 * t->held_out);
-    say(job->out, "\n");
-    announce_recipe(job);
-    say(job->out, "  processor    %s, %s kernels\n", job->cpu.model, job->cpu.level);
-    say(job->out, "  threads      %d: %s\n", t->n_threads > 0 ? t->n_threads : job->cpu.n_threads,
-        t->n_threads > 0 && t->n_threads != job->cpu.n_threads ? "as asked for" : job->cpu.reason);
-    say(job->out, "               ");
-    text_wrap(job->out, job->cpu.advice, 15, 90);
-    if (t->checkpoint_dir)
-        say(job->out, "  checkpoints  %s%s\n", t->checkpoint_dir,
-            job->checkpoint ? "" : ", removed after success");
-    say(job->out, "  output       %s%s\n\n", job->output_path,
-        access(job->output_path, F_OK) == 0 ? ", replaces the file that is there" : "");
-    fflush(job->out);
-}
-
 static void on_signal(int signal_number) { stop_signal = signal_number; }
 
 /* After the first signal the default action is back: a second one kills. SIGHUP is left alone if
@@ -386,39 +209,6 @@ static bool evaluate(training *job) {
     return true;
 }
 
-static int write_json(const training *job) {
-    if (!job->json) return EXIT_DONE;
-    const tn_train_result *r = &job->result;
-    json_t *o = json_object();
-    json_put_model(o, job->model_name, job->trained);
-    json_put_text(o, "data", job->data_name);
-    json_put_real(o, "test_accuracy", job->evaluation.n > 0 ? job->evaluation.accuracy : NAN);
-    json_put_real(o, "test_loss", job->evaluation.n > 0 ? job->evaluation.loss : NAN);
-    json_put_real(o, "loss", r->loss);
-    json_put_real(o, "train_accuracy", r->accuracy);
-    json_put_real(o, "held_out_accuracy", r->held_out_accuracy);
-    json_put_real(o, "held_out_loss", r->held_out_loss);
-    json_put_real(o, "seconds", r->seconds);
-    json_put_real(o, "images_per_s", r->images_per_s);
-    json_put_integer(o, "threads", r->n_threads);
-    json_put_integer(o, "epochs", r->epochs);
-    json_put_integer(o, "steps", r->steps);
-    json_put_integer(o, "batch_size", r->batch_size);
-    json_put_text(o, "optimizer", optimizer_names[r->optimizer - 1]);
-    json_put_text(o, "schedule", schedule_names[r->schedule - 1]);
-    json_put_real(o, "lr", r->lr);
-    json_put_integer(o, "seed", (int64_t)job->options.seed);
-    json_put_text(o, "mode", "reference");
-    json_put_text(o, "level", job->cpu.level);
-    json_put_bool(o, "resumed", r->resumed);
-    json_put_bool(o, "stopped", r->stopped);
-    json_put_text(o, "output", r->stopped ? NULL : job->output_path);
-    if (!r->stopped) json_put_integer(o, "output_bytes", job->output_bytes);
-    bool kept = r->checkpoint[0] && (r->stopped || job->checkpoint);
-    json_put_text(o, "checkpoint", kept ? r->checkpoint : NULL);
-    return json_write(o, job->json);
-}
-
 /* Ended by a signal: says how to go on. This is wanted even if --quiet. */
 static int report_stop(const training *job) {
     FILE *out = job->out ? job->out : stderr;
@@ -429,7 +219,7 @@ static int report_stop(const training *job) {
     } else {
         fprintf(out, "; nothing is kept, because no checkpoint was to be written\n");
     }
-    write_json(job);
+    training_write_json(job);
     return 128 + stop_signal;
 }
 
@@ -438,7 +228,7 @@ static int run(training *job) {
     if (job->momentum_given && job->options.optimizer != TN_OPTIMIZER_SGD)
         return fail_usage("train",
                           "--momentum is an option of sgd, not of adam (add --optimizer sgd)");
-    announce(job);
+    training_announce(job);
     tn_error error = {""};
     tn_status status = train(job, &error);
     if (status == TN_STOPPED) return report_stop(job);
@@ -446,7 +236,7 @@ static int run(training *job) {
     bool saved = save(job);
     catch_signals(false);
     if (!saved || !evaluate(job)) return EXIT_FAILED;
-    return write_json(job);
+    return training_write_json(job);
 }
 
 int cmd_train(int argc, char **argv) {
@@ -461,8 +251,7 @@ int cmd_train(int argc, char **argv) {
     job->argv = argv;
     job->data_name = "mnist";
     job->options = TN_INIT(tn_train_options);
-    code = refuse_planned(job);
-    if (code == OPTIONS_GO_ON) code = parse(job, &words);
+    code = training_parse(job, &words);
     if (code != OPTIONS_GO_ON) goto done;
     job->model_name = words.n > 0 ? words.items[0] : "mnist-cnn";
     job->out = people_stream(job->json, job->quiet);

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* train_options.c: the command line of tenon train. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "message.h"
+#include "training.h"
+
+const char *const training_optimizer_names[] = {"sgd", "adam", NULL};
+const char *const training_schedule_names[] = {"constant", "step", "one-cycle", NULL};
+
+static const char notes[] =
+    "MODEL is a built-in network (mnist-cnn, lenet; default mnist-cnn) or an ONNX file, which is\n"
+    "trained further. The checkpoints in the default directory are removed after success: the "
+    "ONNX\n"
+    "file is the result. Ctrl-C, SIGTERM or SIGHUP writes a checkpoint and prints the command\n"
+    "that goes on; the exit code is 128 + the signal's number (Ctrl-C: 130, SIGTERM: 143). A\n"
+    "second Ctrl-C kills.\n"
+    "\n"
+    "Examples:\n"
+    "  tenon train\n"
+    "  tenon train lenet --epochs 3 --seed 7 -o small.onnx --json results.json\n"
+    "  tenon train --data fashion-mnist --epochs 5 --held-out 0.1\n"
+    "  tenon train --resume\n"
+    "  tenon train mnist-cnn.onnx --epochs 1 --lr 0.001 -o better.onnx\n";
+
+/* Asking for what is only planned must not train something else: under a launcher, for instance,
+ * every rank would write the same file. */
+static int refuse_planned(const training *job) {
+    static const char *const ranks[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"};
+    for (int i = 1; i < job->argc; i++)
+        if (strncmp(job->argv[i], "--procs", 7) == 0)
+            return fail_usage("train",
+                              "--procs is not there yet: it is planned for a later version "
+                              "(threads use all cores: --threads)");
+    for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
+        const char *size = getenv(ranks[i]);
+        if (size && strtol(size, NULL, 10) > 1)
+            return fail(
+                "training over %s ranks is not there yet: it is planned for a later version "
+                "(start one process; unset %s if this is one)",
+                size, ranks[i]);
+    }
+    return OPTIONS_GO_ON;
+}
+
+/* What the command line says that needs a second look before it is an option of tn_train. */
+typedef struct words_given {
+    int64_t n_threads;
+    int optimizer, schedule; /* -1 if not given */
+    double momentum;         /* NAN if not given */
+} words_given;
+
+/* The rows of --help, in its order. */
+typedef struct option_table {
+    option rows[64];
+    int n;
+} option_table;
+
+static void append(option_table *table, const option *rows, size_t n) {
+    for (size_t i = 0; i < n; i++) table->rows[table->n++] = rows[i];
+}
+
+static void add_data_options(training *job, option_table *table) {
+    tn_train_options *t = &job->options;
+    const option rows[] = {
+        {"data", 'd', OPTION_TEXT, "DATA", &job->data_name,
+         "mnist, fashion-mnist, or a directory of IDX files; default mnist"},
+        {"limit", 0, OPTION_COUNT, "N", &t->limit, "train on the first N images only; default all",
+         1, INFINITY},
+        {"held-out", 0, OPTION_REAL, "FRACTION", &t->held_out,
+         "of the training images, kept for validation after each epoch; default 0", 0, 1,
+         .below_max = true},
+    };
+    append(table, rows, sizeof rows / sizeof *rows);
+}
+
+static void add_recipe_options(training *job, words_given *given, option_table *table) {
+    tn_train_options *t = &job->options;
+    const option rows[] = {
+        {"epochs", 'e', OPTION_COUNT, "N", &t->epochs,
+         "passes over the data; default the model's recipe", 1, 1000000},
+        {"batch-size", 'b', OPTION_COUNT, "N", &t->batch_size,
+         "images per step; default the recipe", 1, 1 << 20},
+        {"optimizer", 0, OPTION_CHOICE, "NAME", &given->optimizer,
+         "sgd or adam; default the recipe", .choices = training_optimizer_names},
+        {"lr", 0, OPTION_REAL, "X", &t->lr, "highest learning rate; default the recipe", 0, 1000,
+         .above_min = true},
+        {"momentum", 0, OPTION_REAL, "X", &given->momentum, "of sgd; default 0.9", 0, 1,
+         .below_max = true},
+        {"weight-decay", 0, OPTION_REAL, "X", &t->weight_decay, "L2 penalty; default 0", 0, 1000},
+        {"label-smoothing", 0, OPTION_REAL, "X", &t->label_smoothing,
+         "probability spread over all classes; default 0", 0, 1, .below_max = true},
+        {"schedule", 0, OPTION_CHOICE, "NAME", &given->schedule,
+         "of the learning rate: constant, step or one-cycle; default the recipe",
+         .choices = training_schedule_names},
+        {"seed", 0, OPTION_SEED, "N", &t->seed,
+         "of initial weights, order and dropout; default 0. The same seed gives the same weights, "
+         "to the bit, on any number of threads"},
+    };
+    append(table, rows, sizeof rows / sizeof *rows);
+}
+
+static void add_run_options(training *job, words_given *given, option_table *table) {
+    tn_train_options *t = &job->options;
+    const option rows[] = {
+        {"threads", 't', OPTION_COUNT, "N", &given->n_threads,
+         "default one per physical core at hand (see tenon cpu)", 1, 1024},
+        {"checkpoint", 0, OPTION_TEXT, "DIR", &job->checkpoint,
+         "where checkpoints go, and stay; default OUT.checkpoints, removed after success"},
+        {"checkpoint-every", 0, OPTION_COUNT, "STEPS", &t->checkpoint_every,
+         "default the end of each epoch", 1, INFINITY},
+        {"no-checkpoint", 0, OPTION_FLAG, NULL, &job->no_checkpoint, "write no checkpoints"},
+        {"resume", 0, OPTION_FLAG, NULL, &t->resume, "go on from the newest good checkpoint"},
+        {"output", 'o', OPTION_TEXT, "OUT.onnx", &job->output,
+         "the file to write; default the model's name with .onnx, in this directory"},
+        {"json", 0, OPTION_TEXT, "FILE", &job->json,
+         "write the results as JSON; - is standard output"},
+        {"quiet", 'q', OPTION_FLAG, NULL, &job->quiet, "print errors only"},
+    };
+    append(table, rows, sizeof rows / sizeof *rows);
+}
+
+static int adopt(training *job, const words_given *given) {
+    tn_train_options *t = &job->options;
+    if (job->no_checkpoint && (t->resume || job->checkpoint || t->checkpoint_every))
+        return fail_usage("train", "--no-checkpoint does not go with --%s",
+                          t->resume         ? "resume"
+                          : job->checkpoint ? "checkpoint"
+                                            : "checkpoint-every");
+    t->optimizer = (tn_optimizer)(given->optimizer + 1);
+    t->schedule = (tn_schedule)(given->schedule + 1);
+    t->n_threads = (int)given->n_threads;
+    job->momentum_given = !isnan(given->momentum);
+    if (job->momentum_given) t->momentum = given->momentum > 0 ? given->momentum : -1;
+    return OPTIONS_GO_ON;
+}
+
+int training_parse(training *job, word_list *words) {
+    words_given given = {.optimizer = -1, .schedule = -1, .momentum = NAN};
+    option_table table = {.n = 0};
+    add_data_options(job, &table);
+    add_recipe_options(job, &given, &table);
+    add_run_options(job, &given, &table);
+    const command_line line = {
+        .verb = "train",
+        .usage = "[MODEL] [OPTION]...",
+        .summary = "Trains a network on a data set, writes it as an ONNX file and reports its "
+                   "accuracy on the test images.",
+        .options = table.rows,
+        .notes = notes,
+        .words = words,
+        .max_words = 1,
+    };
+    int code = refuse_planned(job);
+    if (code == OPTIONS_GO_ON) code = options_parse(&line, job->argc, job->argv);
+    return code == OPTIONS_GO_ON ? adopt(job, &given) : code;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* training.h: one run of tenon train, shared by its parts: train_options.c (the command line),
+ * train_report.c (what is said before and after), cmd_train.c (all else). */
+#ifndef TN_TENON_TRAINING_H
+#define TN_TENON_TRAINING_H
+
+#include <limits.h>
+
+#include "options.h"
+#include "progress.h"
+
+typedef struct training {
+    int argc;
+    char **argv;
+    /* from the command line */
+    const char *model_name, *data_name, *output, *json, *checkpoint;
+    bool no_checkpoint, quiet, momentum_given;
+    tn_train_options options;
+    /* derived */
+    char output_path[PATH_MAX], checkpoint_dir[PATH_MAX];
+    FILE *out;
+    tn_cpu_info cpu;
+    tn_dataset *data, *test;
+    tn_model *model, *trained;
+    progress progress;
+    int64_t first_step; /* shown by the first progress report; 0 before it */
+    tn_train_result result;
+    tn_evaluation evaluation;
+    int64_t output_bytes;
+} training;
+
+/* Names on the command line and in results: [optimizer - 1], [schedule - 1]; NULL-terminated. */
+extern const char *const training_optimizer_names[], *const training_schedule_names[];
+
+/* Reads the command line into job and words. Returns OPTIONS_GO_ON or the exit code. */
+int training_parse(training *job, word_list *words);
+
+/* Tells people what will be done; options are resolved. */
+void training_announce(const training *job);
+/* Writes the results for programs, if they are asked for; returns the exit code. */
+int training_write_json(const training *job);
+
+#endif
