@@ -126,6 +126,39 @@ static void bad_pools_are_refused(void **state) {
     refuse(&tn_op_max_pool, &a, IMAGE(1, 32, 32), w, "at most 255");
 }
 
+static void bad_average_pools_are_refused(void **state) {
+    (void)state;
+    tn_pool_attrs a;
+    const tn_shape x = IMAGE(4, 8, 8), w = SHAPE(1, 1);
+    tn_attrs_init(&tn_op_average_pool, &a);
+    refuse(&tn_op_average_pool, &a, x, w, "kernel_shape holds 0");
+    a.kernel_shape = (tn_ints){2, {2, 9}};
+    refuse(&tn_op_average_pool, &a, x, w, "does not fit");
+    a.kernel_shape = (tn_ints){2, {2, 2}};
+    a.pads = (tn_ints){4, {0, 0, 0, 2}}; /* the mean of no pixels */
+    refuse(&tn_op_average_pool, &a, x, w, "padding is not smaller than the window");
+    a.pads.n = 0;
+    a.strides = (tn_ints){2, {1, -1}};
+    refuse(&tn_op_average_pool, &a, x, w, "strides holds -1");
+    refuse(&tn_op_global_average_pool, NULL, SHAPE(3, 1, 4, 8), w, "of 3 dimensions");
+    refuse(&tn_op_global_max_pool, NULL, SHAPE(4, 1, 4, 8, 8), w, "is no batch");
+    refuse(&tn_op_global_average_pool, NULL, IMAGE(4, 0, 8), w, "an image of 0x8 pixels");
+}
+
+static void bad_means_are_refused(void **state) {
+    (void)state;
+    const tn_shape x = IMAGE(4, 8, 8), w = SHAPE(1, 1);
+    const tn_reduce_attrs all = {.keepdims = 1}, samples = {{2, {1, -4}}, 1};
+    const tn_reduce_attrs deep = {{1, {4}}, 1}, low = {{1, {-5}}, 1}, twice = {{2, {1, -3}}, 1};
+    refuse(&tn_op_reduce_mean, &all, x, w, "mixes samples");
+    refuse(&tn_op_reduce_mean, &samples, x, w, "mixes samples");
+    refuse(&tn_op_reduce_mean, &deep, x, w, "axis 4 of 4 dimensions");
+    refuse(&tn_op_reduce_mean, &low, x, w, "axis -5 of 4 dimensions");
+    refuse(&tn_op_reduce_mean, &twice, x, w, "axis 1 is given twice");
+    const tn_reduce_attrs height = {{1, {2}}, 1};
+    refuse(&tn_op_reduce_mean, &height, IMAGE(4, 0, 8), w, "which has no elements");
+}
+
 static void bad_products_are_refused(void **state) {
     (void)state;
     tn_gemm_attrs a;
@@ -373,6 +406,8 @@ int main(void) {
                                        cmocka_unit_test(impossible_shapes_are_refused),
                                        cmocka_unit_test(bad_convolutions_are_refused),
                                        cmocka_unit_test(bad_pools_are_refused),
+                                       cmocka_unit_test(bad_average_pools_are_refused),
+                                       cmocka_unit_test(bad_means_are_refused),
                                        cmocka_unit_test(bad_products_are_refused),
                                        cmocka_unit_test(other_bad_attributes_are_refused),
                                        cmocka_unit_test(images_and_weights_are_not_exchanged),

@@ -173,6 +173,29 @@ static tn_model *build_tiny(void) {
     return import_good(&b);
 }
 
+/* x [N,2,8,8] pooled in each way. */
+static tn_model *build_pools(void) {
+    builder b;
+    builder_begin(&b);
+    builder_input(&b, "x", DIMS(0, 2, 8, 8));
+    builder_output(&b, "y", DIMS(0, 2, 1, 1));
+    builder_output(&b, "z", DIMS(0, 1, 4));
+    builder_output(&b, "m", DIMS(0, 2, 1, 1));
+    TnOnnx__NodeProto *pool = builder_node(&b, "AveragePool", "pool", "x", "p");
+    builder_ints(&b, pool, "kernel_shape", DIMS(3, 2));
+    builder_ints(&b, pool, "strides", DIMS(2, 2));
+    builder_ints(&b, pool, "pads", DIMS(1, 0, 1, 0));
+    builder_int(&b, pool, "ceil_mode", 1);
+    builder_int(&b, pool, "count_include_pad", 1);
+    builder_node(&b, "GlobalAveragePool", "all", "p", "y");
+    builder_node(&b, "GlobalMaxPool", "most", "p", "m");
+    TnOnnx__NodeProto *mean = builder_node(&b, "ReduceMean", "mean", "p", "r");
+    builder_ints(&b, mean, "axes", DIMS(2));
+    builder_int(&b, mean, "keepdims", 0);
+    builder_ints(&b, builder_node(&b, "ReduceMean", "channels", "r", "z"), "axes", DIMS(-2));
+    return import_good(&b);
+}
+
 /* ---- Whole models ---- */
 
 static void mnist_cnn_survives_a_round_trip(void **state) {
@@ -190,6 +213,11 @@ static void an_imported_model_survives_a_round_trip(void **state) {
     round_trip(build_tiny());
 }
 
+static void pooling_survives_a_round_trip(void **state) {
+    (void)state;
+    round_trip(build_pools());
+}
+
 static void onnx_accepts_mnist_cnn(void **state) {
     (void)state;
     check_with_onnx(build(&tn_builtin_mnist_cnn));
@@ -203,6 +231,11 @@ static void onnx_accepts_lenet(void **state) {
 static void onnx_accepts_an_imported_model(void **state) {
     (void)state;
     check_with_onnx(build_tiny());
+}
+
+static void onnx_accepts_pooling(void **state) {
+    (void)state;
+    check_with_onnx(build_pools());
 }
 
 static void class_names_and_image_travel(void **state) {
@@ -484,6 +517,55 @@ static void flatten_took_no_negative_axis_before_11(void **state) {
         else
             tn_model_free(import_good(&b));
     }
+}
+
+static tn_status import_mean(int64_t opset, int64_t axis, const char *attr, tn_model **model,
+                             tn_error *error) {
+    builder b;
+    builder_begin(&b);
+    b.model.opset_import[0]->version = opset;
+    builder_input(&b, "x", DIMS(0, 4, 5));
+    builder_output(&b, "y", DIMS(0, 4, 1));
+    TnOnnx__NodeProto *mean = builder_node(&b, "ReduceMean", "mean", "x", "y");
+    builder_ints(&b, mean, "axes", 1, &axis);
+    if (attr) builder_int(&b, mean, attr, 0);
+    tn_status status = import_built(&b, model, error);
+    builder_end(&b);
+    return status;
+}
+
+/* The standard allows negative axes from opset 11 on, but exporters always wrote them. */
+static void a_mean_takes_negative_axes(void **state) {
+    (void)state;
+    for (int64_t opset = 7; opset <= 17; opset += 5) {
+        tn_error error = {""};
+        tn_model *model = NULL;
+        if (import_mean(opset, -1, NULL, &model, &error) != TN_OK) fail_msg("%s", error.message);
+        const tn_reduce_attrs *a = model->graph->nodes[0]->attrs;
+        assert_int_equal(a->axes.n, 1);
+        assert_int_equal(a->axes.v[0], 2);
+        assert_int_equal(a->keepdims, 1);
+        tn_model_free(model);
+    }
+}
+
+static void a_mean_over_the_batch_is_refused(void **state) {
+    (void)state;
+    tn_error error = {""};
+    tn_model *model = NULL;
+    assert_int_equal(import_mean(17, 0, NULL, &model, &error), TN_ERR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "node \"mean\" (ReduceMean)"));
+    assert_non_null(strstr(error.message, "mixes samples of the batch"));
+}
+
+/* Opset 18 brings it, and axes as an input. */
+static void attributes_of_later_opsets_are_refused(void **state) {
+    (void)state;
+    tn_error error = {""};
+    tn_model *model = NULL;
+    assert_int_equal(import_mean(17, 2, "noop_with_empty_axes", &model, &error),
+                     TN_ERR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "\"noop_with_empty_axes\" is not known"));
 }
 
 static void opsets_beyond_the_range_are_refused(void **state) {
@@ -1096,9 +1178,11 @@ int main(void) {
         cmocka_unit_test(mnist_cnn_survives_a_round_trip),
         cmocka_unit_test(lenet_survives_a_round_trip),
         cmocka_unit_test(an_imported_model_survives_a_round_trip),
+        cmocka_unit_test(pooling_survives_a_round_trip),
         cmocka_unit_test(onnx_accepts_mnist_cnn),
         cmocka_unit_test(onnx_accepts_lenet),
         cmocka_unit_test(onnx_accepts_an_imported_model),
+        cmocka_unit_test(onnx_accepts_pooling),
         cmocka_unit_test(class_names_and_image_travel),
         cmocka_unit_test(class_names_that_do_not_fit_are_refused),
         cmocka_unit_test(class_names_of_another_program_are_not_ours),
@@ -1118,6 +1202,9 @@ int main(void) {
         cmocka_unit_test(our_own_attributes_are_not_onnx),
         cmocka_unit_test(log_softmax_meant_something_else_before_13),
         cmocka_unit_test(flatten_took_no_negative_axis_before_11),
+        cmocka_unit_test(a_mean_takes_negative_axes),
+        cmocka_unit_test(a_mean_over_the_batch_is_refused),
+        cmocka_unit_test(attributes_of_later_opsets_are_refused),
         cmocka_unit_test(opsets_beyond_the_range_are_refused),
         cmocka_unit_test(a_missing_opset_is_an_error),
         cmocka_unit_test(ir_versions_beyond_the_range_are_refused),

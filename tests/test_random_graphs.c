@@ -82,14 +82,29 @@ static tn_value *make_conv(maker *m, tn_value *x) {
 }
 
 static tn_value *make_pool(maker *m, tn_value *x) {
+    const tn_op *op = chance(m, 2) ? &tn_op_max_pool : &tn_op_average_pool;
     tn_pool_attrs a;
-    tn_attrs_init(&tn_op_max_pool, &a);
+    tn_attrs_init(op, &a);
     a.kernel_shape = (tn_ints){2, {pick(m, 1, 3), pick(m, 1, 3)}};
     a.strides = (tn_ints){2, {pick(m, 1, 3), pick(m, 1, 2)}};
-    a.dilations = (tn_ints){2, {1, pick(m, 1, 3)}};
     a.pads = (tn_ints){4, {pick(m, 0, 1), pick(m, 0, 1), pick(m, 0, 1), pick(m, 0, 1)}};
     a.ceil_mode = pick(m, 0, 1);
-    return apply(m, &tn_op_max_pool, &a, x, NULL, NULL);
+    if (op == &tn_op_max_pool) a.dilations = (tn_ints){2, {1, pick(m, 1, 3)}};
+    if (op == &tn_op_average_pool) a.count_include_pad = pick(m, 0, 1);
+    return apply(m, op, &a, x, NULL, NULL);
+}
+
+static tn_value *make_global_pool(maker *m, tn_value *x) {
+    const tn_op *op = chance(m, 3) ? &tn_op_global_max_pool : &tn_op_global_average_pool;
+    return apply(m, op, NULL, x, NULL, NULL);
+}
+
+/* Over any axes but the samples'. */
+static tn_value *make_mean(maker *m, tn_value *x) {
+    tn_reduce_attrs a = {.keepdims = pick(m, 0, 1)};
+    for (int axis = x->shape.rank - 1; axis > 0; axis--)
+        if (chance(m, 2)) a.axes.v[a.axes.n++] = chance(m, 2) ? axis : axis - x->shape.rank;
+    return a.axes.n > 0 ? apply(m, &tn_op_reduce_mean, &a, x, NULL, NULL) : NULL;
 }
 
 static tn_value *make_gemm(maker *m, tn_value *x) {
@@ -97,6 +112,7 @@ static tn_value *make_gemm(maker *m, tn_value *x) {
     tn_attrs_init(&tn_op_gemm, &a);
     a.trans_b = pick(m, 0, 1);
     if (chance(m, 16)) a.alpha = 0.5; /* and no gradient */
+    if (x->shape.rank != 2) return NULL;
     int64_t k = x->shape.dims[1], o = chance(m, 16) ? 1 + 70000 / k : pick(m, 1, 40);
     if (o > 2000) o = 3;
     tn_value *w =
@@ -138,7 +154,7 @@ static tn_value *make_node(maker *m) {
     static const tn_dropout_attrs drop = {.ratio = 0.5};
     tn_value *x = m->batched[chance(m, 2) ? m->n_batched - 1 : pick(m, 0, m->n_batched - 1)];
     bool image = x->shape.rank == 4;
-    switch (pick(m, 0, 9)) {
+    switch (pick(m, 0, 10)) {
     case 0: return apply(m, &tn_op_relu, NULL, x, NULL, NULL);
     case 1: return apply(m, &tn_op_dropout, &drop, x, NULL, NULL);
     case 2: return apply(m, &tn_op_flatten, &first, x, NULL, NULL);
@@ -147,6 +163,7 @@ static tn_value *make_node(maker *m) {
     case 5:
     case 6: return make_binary(m, x);
     case 7: return image ? make_pool(m, x) : make_gemm(m, x);
+    case 8: return image && chance(m, 2) ? make_global_pool(m, x) : make_mean(m, x);
     default: return image ? make_conv(m, x) : make_gemm(m, x);
     }
 }
@@ -209,19 +226,58 @@ static double conv_at(const tn_node *node, const double *x, const double *w, int
     return sum;
 }
 
+/* Of MaxPool and AveragePool. */
 static double pool_at(const tn_node *node, const double *x, int64_t i) {
     const tn_pool_attrs *a = node->attrs;
     const int64_t *xd = node->inputs[0]->shape.dims, *yd = node->outputs[0]->shape.dims;
     int64_t q = i % yd[3], p = i / yd[3] % yd[2], plane = i / (yd[3] * yd[2]);
-    double most = -INFINITY;
+    double most = -INFINITY, sum = 0, count = 0;
     for (int64_t k = 0; k < a->kernel_shape.v[0] * a->kernel_shape.v[1]; k++) {
         int64_t s = k % a->kernel_shape.v[1], r = k / a->kernel_shape.v[1];
         int64_t row = p * a->strides.v[0] + r * a->dilations.v[0] - a->pads.v[0];
         int64_t column = q * a->strides.v[1] + s * a->dilations.v[1] - a->pads.v[1];
-        if (row < 0 || row >= xd[2] || column < 0 || column >= xd[3]) continue;
+        if (row >= xd[2] + a->pads.v[2] || column >= xd[3] + a->pads.v[3]) continue;
+        bool inside = row >= 0 && row < xd[2] && column >= 0 && column < xd[3];
+        if (inside || a->count_include_pad) count++;
+        if (!inside) continue;
         most = fmax(most, x[(plane * xd[2] + row) * xd[3] + column]);
+        sum += x[(plane * xd[2] + row) * xd[3] + column];
     }
-    return most;
+    return node->op == &tn_op_average_pool ? sum / count : most;
+}
+
+static double global_pool_at(const tn_node *node, const double *x, int64_t i) {
+    const int64_t *xd = node->inputs[0]->shape.dims;
+    int64_t pixels = xd[2] * xd[3];
+    double most = -INFINITY, sum = 0;
+    for (int64_t k = i * pixels; k < (i + 1) * pixels; k++) {
+        most = fmax(most, x[k]);
+        sum += x[k];
+    }
+    return node->op == &tn_op_global_max_pool ? most : sum / (double)pixels;
+}
+
+/* Goes through all of x and takes what belongs to y's element i. */
+static double mean_at(const tn_node *node, const double *x, int64_t i) {
+    const tn_reduce_attrs *a = node->attrs;
+    const tn_shape *xs = &node->inputs[0]->shape;
+    double sum = 0, count = 0;
+    for (int64_t k = 0; k < tn_shape_elements(xs); k++) {
+        int64_t at = 0, step = 1, rest = k;
+        for (int axis = xs->rank - 1, r = a->axes.n - 1; axis >= 0; axis--) {
+            if (r >= 0 && a->axes.v[r] == axis) {
+                r--;
+            } else {
+                at += rest % xs->dims[axis] * step;
+                step *= xs->dims[axis];
+            }
+            rest /= xs->dims[axis];
+        }
+        if (at != i) continue;
+        sum += x[k];
+        count++;
+    }
+    return sum / count;
 }
 
 static double gemm_at(const tn_node *node, const double *x, const double *w, int64_t i) {
@@ -256,7 +312,11 @@ static double element(const tn_node *node, const numbers *v, int64_t i) {
     if (node->op == &tn_op_add) return other[0] + other[1];
     if (node->op == &tn_op_mul) return other[0] * other[1];
     if (node->op == &tn_op_relu) return fmax(in[0][i], 0);
-    if (node->op == &tn_op_max_pool) return pool_at(node, in[0], i);
+    if (node->op == &tn_op_max_pool || node->op == &tn_op_average_pool)
+        return pool_at(node, in[0], i);
+    if (node->op == &tn_op_global_max_pool || node->op == &tn_op_global_average_pool)
+        return global_pool_at(node, in[0], i);
+    if (node->op == &tn_op_reduce_mean) return mean_at(node, in[0], i);
     if (node->op == &tn_op_log_softmax) return log_softmax_at(node, in[0], i);
     if (node->op == &tn_op_gemm) return gemm_at(node, in[0], in[1], i) + other[2];
     if (node->op == &tn_op_conv)
