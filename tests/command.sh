@@ -128,6 +128,9 @@ usage_error 'takes NAME=FILE' run m.onnx --input x.npy
 usage_error '.npy or .pb' run m.onnx --input x=x.txt
 usage_error 'given twice' run m.onnx --input x=a.npy --input x=b.npy
 usage_error 'not both' infer m.onnx 7.png --data mnist
+usage_error 'is for data sets' infer m.onnx 7.png --confusion
+usage_error 'is for data sets' infer m.onnx 7.png --mistakes m.png
+usage_error 'needs --mistakes' infer m.onnx --mistakes-count 3
 
 # ---- failures before any work -------------------------------------------------------------------
 
@@ -282,6 +285,36 @@ tn 0 infer whole.onnx --json - && is_json out && [ "$(value out images)" -eq 100
     [ "$(value out test_accuracy)" = "$(value whole.json test_accuracy)" ] &&
     [ "$(value out weights_sha256)" = "$(value whole.json weights_sha256)" ]
 report $? "infer --json -: the same accuracy on the test images as train said"
+grep -qE '^class +images +precision +recall +F1$' err &&
+    [ "$(grep -cE '^[0-9] +[0-9,]+ +[0-9.]+ % +[0-9.]+ % +[0-9.]+ %$' err)" -eq 10 ] &&
+    ! grep -q 'taken for' err
+report $? "infer: a table of the classes, and no matrix that nobody asked for"
+if command -v jq >/dev/null; then
+    jq -e '(.confusion | map(add) | add) == .images and
+        ([range(10) as $k | .confusion[$k][$k]] | add) == .correct and
+        ([range(10) as $k | .classes[$k] | .images == 0 or
+            (.correct / .images - .recall | fabs) < 1e-9] | all) and
+        ([range(10) as $k | .classes[$k].images == (.confusion[$k] | add)] | all) and
+        ([range(10) as $k | .classes[$k].predicted == (.confusion | map(.[$k]) | add)] | all) and
+        ([.classes[] | (2 * .precision * .recall / (.precision + .recall) - .f1 | fabs) < 1e-9] |
+            all)' out >err
+    report $? "infer: matrix, classes and accuracy agree"
+else
+    skip "infer: matrix, classes and accuracy agree" "there is no jq"
+fi
+COLUMNS=80 tn 0 infer whole.onnx --confusion &&
+    sed -n '/^rows: what it is/,$p' out >matrix && [ "$(grep -cE '^[0-9] ' matrix)" -eq 10 ] &&
+    awk 'length > 80 { exit 1 }' matrix && ! grep -q "$(printf '\033')" out
+report $? "infer --confusion: fits into 80 columns"
+COLUMNS=30 tn 0 infer whole.onnx --confusion && grep -qE '^is +taken for +images$' out &&
+    grep -q 'too wide' out
+report $? "infer --confusion: the most frequent ones if the matrix is too wide"
+tn 0 infer whole.onnx --mistakes sheet.png --mistakes-count 5 && grep -q '5 mistakes' out &&
+    [ "$(head -c 4 sheet.png | tail -c 3)" = PNG ]
+report $? "infer --mistakes: a sheet"
+failure 'it is the model' infer whole.onnx --mistakes ./whole.onnx
+failure 'the sheet of mistakes, too' infer whole.onnx --mistakes both --json ./both
+failure 'cannot write no/m.png' infer whole.onnx --mistakes no/m.png
 tn 0 infer whole.onnx "$digits"/[0-9]-a.png && [ "$(grep -c '%), else' out)" -eq 10 ]
 report $? "infer: a line per image in a pipe"
 tn 0 infer whole.onnx "$digits"/[0-9]-a.png --batch-size 3 --json - && is_json out &&
@@ -330,6 +363,21 @@ usage_error 'did you mean reference?' infer whole.onnx --mode referense
 usage_error '--mode reference' run whole.onnx --input x=x.npy --mode pytorch
 tn 0 infer whole.onnx --threads 1 --mode reference && grep -q '1 thread' out
 report $? "infer --threads 1"
+
+# One class, of which there are five black images; nine more of the model's never occur.
+mkdir one
+for split in train t10k; do
+    idx one/$split-images-idx3-ubyte 003 5 28 28
+    idx one/$split-labels-idx1-ubyte 001 5
+done
+COLUMNS=80 tn 0 infer whole.onnx --data ./one --confusion --mistakes one.png --json one.json &&
+    is_json one.json && [ "$(grep -c '"recall": null' one.json)" -eq 9 ] &&
+    grep -qE '^0 +5 ' out && grep -qE '^[1-9] +0 +.* - ' out && [ -s one.png ]
+report $? "infer: classes without test images"
+tn 0 train lenet --data ./one --epochs 1 --no-checkpoint --quiet -o sure.onnx &&
+    COLUMNS=80 tn 0 infer sure.onnx --data ./one --confusion --mistakes none.png &&
+    grep -q '0 mistakes' out && [ -s none.png ]
+report $? "infer: one class and no mistakes"
 
 # ---- run ----------------------------------------------------------------------------------------
 

@@ -173,6 +173,61 @@ static void evaluation_counts_right(void **state) {
     tn_model_free(model);
 }
 
+/* Against a plain search, with every second image mistaken. */
+static void mistakes_are_the_worst_ones(void **state) {
+    (void)state;
+    static uint8_t pixels[N * PIXELS];
+    static float x[N * PIXELS];
+    int32_t labels[N], predictions[N];
+    float y[N * 10], losses[N];
+    tn_mistake mistakes[N];
+    int64_t n = -1;
+    tn_dataset *data;
+    tn_model *model = lenet();
+    tn_session *session = session_of(model, 2, 2);
+    tn_evaluation e = TN_INIT(tn_evaluation);
+    fill(pixels, x, N * PIXELS);
+    assert_int_equal(tn_session_classify(session, pixels, N, y, &error), TN_OK);
+    for (int i = 0; i < N; i++) {
+        int best = 0;
+        for (int k = 0; k < 10; k++)
+            if (y[i * 10 + k] > y[i * 10 + best]) best = k;
+        labels[i] = i % 2 ? (best + i) % 10 : best;
+    }
+    assert_int_equal(tn_dataset_create("made up", N, 28, 28, 1, 10, pixels, labels, &data, &error),
+                     TN_OK);
+    assert_int_equal(tn_session_evaluate(session, data, predictions, losses, &e, &error), TN_OK);
+    int wrong = N - (int)e.n_correct;
+    assert_true(wrong >= 3);
+    for (int64_t most = 0; most <= N; most++) {
+        assert_int_equal(
+            tn_session_mistakes(session, data, predictions, losses, most, mistakes, &n, &error),
+            TN_OK);
+        assert_int_equal(n, most < wrong ? most : wrong);
+    }
+    for (int i = 0; i < wrong; i++) {
+        const tn_mistake *m = &mistakes[i];
+        double sum = 0;
+        assert_int_not_equal(m->label, m->prediction);
+        assert_int_equal(m->label, labels[m->image]);
+        assert_int_equal(m->prediction, predictions[m->image]);
+        assert_true(m->loss == losses[m->image]);
+        if (i > 0) assert_true(m->loss <= mistakes[i - 1].loss);
+        for (int k = 0; k < 10; k++) sum += exp((double)y[m->image * 10 + k]);
+        double p = exp((double)y[m->image * 10 + m->prediction]) / sum;
+        assert_true(fabs(m->probability - p) < 1e-6);
+    }
+    predictions[0] = 10;
+    assert_int_equal(
+        tn_session_mistakes(session, data, predictions, losses, 1, mistakes, &n, &error),
+        TN_ERR_ARGUMENT);
+    assert_int_equal(tn_session_mistakes(session, data, NULL, losses, 1, mistakes, &n, &error),
+                     TN_ERR_ARGUMENT);
+    tn_dataset_free(data);
+    tn_session_free(session);
+    tn_model_free(model);
+}
+
 static void data_of_another_size_is_refused(void **state) {
     (void)state;
     static uint8_t pixels[20 * 20];
@@ -219,6 +274,7 @@ int main(void) {
                                        cmocka_unit_test(what_does_not_fit_is_refused),
                                        cmocka_unit_test(the_output_tells_its_shape),
                                        cmocka_unit_test(evaluation_counts_right),
+                                       cmocka_unit_test(mistakes_are_the_worst_ones),
                                        cmocka_unit_test(data_of_another_size_is_refused),
                                        cmocka_unit_test(a_batch_beyond_memory_is_refused),
                                        cmocka_unit_test(an_unknown_level_is_refused)};

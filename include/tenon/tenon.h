@@ -351,6 +351,30 @@ TN_API tn_status tn_session_evaluate(tn_session *session, const tn_dataset *data
                                      int32_t *predictions, float *losses, tn_evaluation *evaluation,
                                      tn_error *error);
 
+/* An image that a model takes for something else. */
+typedef struct tn_mistake {
+    int64_t image; /* its place in the data set */
+    int32_t label, prediction;
+    float loss;        /* cross-entropy in nats */
+    float probability; /* that the model gives its prediction */
+} tn_mistake;
+
+/* Writes the worst of an evaluation's mistakes to mistakes, the highest loss first, at most
+ * max_mistakes; *n is how many those are. predictions and losses are those of tn_session_evaluate
+ * for this session and data set. */
+TN_API tn_status tn_session_mistakes(tn_session *session, const tn_dataset *dataset,
+                                     const int32_t *predictions, const float *losses,
+                                     int64_t max_mistakes, tn_mistake *mistakes, int64_t *n,
+                                     tn_error *error);
+/* Draws n mistakes, which may be none, as a PNG file of enlarged images with what they are and what
+ * they were taken for, below a line with the title. class_names [n_classes] are the model's; a
+ * class beyond them is shown as a number. Fails as tn_image_write does, with TN_ERR_ARGUMENT for an
+ * image that is not in the data set. */
+TN_API tn_status tn_contact_sheet_write(const char *path, const char *title,
+                                        const tn_dataset *dataset, const char *const *class_names,
+                                        int n_classes, const tn_mistake *mistakes, int64_t n,
+                                        tn_error *error);
+
 /* ---- Training ----------------------------------------------------------------------------- */
 
 typedef enum tn_optimizer {
@@ -476,12 +500,13 @@ TN_API tn_status tn_train(const tn_model *model, const tn_dataset *dataset,
 /* ---- Event files -------------------------------------------------------------------------- */
 
 /* Event files are what TensorBoard shows. Writing is buffered; the first failure sticks and is
- * reported by tn_events_close. Steps need not ascend. */
+ * reported by tn_events_close. Steps need not ascend. One thread at a time; NULL for events does
+ * nothing. */
 
 /* Makes a new file in dir, which is made if missing. Fails with TN_ERR_IO, TN_ERR_MEMORY. */
 TN_API tn_status tn_events_open(const char *dir, tn_events **events, tn_error *error);
 TN_API void tn_events_scalar(tn_events *events, const char *tag, int64_t step, double value);
-/* The distribution of values [n]. */
+/* The distribution of values [n]; those that are not finite are left out. */
 TN_API void tn_events_histogram(tn_events *events, const char *tag, int64_t step,
                                 const float *values, int64_t n);
 /* pixels [height][width][channels], channels 1 or 3. */

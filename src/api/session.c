@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* session.c: running models. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -306,4 +307,88 @@ tn_status tn_session_evaluate(tn_session *session, const tn_dataset *dataset, in
     e.images_per_s = (double)data.n / e.seconds;
     memcpy(evaluation, &e, e.size < sizeof e ? e.size : sizeof e);
     return TN_OK;
+}
+
+/* ---- Mistakes -------------------------------------------------------------------------------- */
+
+/* The highest loss first, and what is no number before all: order by image decides the rest. */
+static int worst_first(const void *a, const void *b) {
+    const tn_mistake *x = a, *y = b;
+    bool x_nan = isnan(x->loss), y_nan = isnan(y->loss);
+    if (x_nan != y_nan) return x_nan ? -1 : 1;
+    if (!x_nan && x->loss != y->loss) return x->loss > y->loss ? -1 : 1;
+    return x->image < y->image ? -1 : x->image > y->image;
+}
+
+/* All mistakes, in order; *found is malloc'ed, the caller's. */
+static tn_status find_mistakes(const tn_dataset *dataset, int64_t n_images,
+                               const int32_t *predictions, const float *losses, tn_mistake **found,
+                               int64_t *n, tn_error *error) {
+    const int32_t *labels = tn_dataset_labels(dataset);
+    *n = 0;
+    for (int64_t i = 0; i < n_images; i++) *n += predictions[i] != labels[i];
+    *found = malloc((size_t)*n * sizeof **found + 1);
+    if (!*found) return tn_fail_memory(error);
+    tn_mistake *next = *found;
+    for (int64_t i = 0; i < n_images; i++)
+        if (predictions[i] != labels[i])
+            *next++ = (tn_mistake){
+                .image = i, .label = labels[i], .prediction = predictions[i], .loss = losses[i]};
+    qsort(*found, (size_t)*n, sizeof **found, worst_first);
+    return TN_OK;
+}
+
+/* Scores the images of mistakes [n] again, for the probabilities. */
+static tn_status fill_probabilities(tn_session *s, const uint8_t *images, tn_mistake *mistakes,
+                                    int64_t n, tn_error *error) {
+    const tn_model *model = s->model;
+    int64_t each = model->channels * model->height * model->width, n_classes = model->n_classes;
+    int64_t room = tn_min_i64(s->max_batch, n);
+    uint8_t *pixels = malloc((size_t)(room * each) + 1);
+    float *scores = malloc((size_t)(room * n_classes) * sizeof *scores + 1);
+    tn_status status = pixels && scores ? TN_OK : tn_fail_memory(error);
+    for (int64_t first = 0; first < n && status == TN_OK; first += room) {
+        int64_t batch = tn_min_i64(room, n - first);
+        for (int64_t i = 0; i < batch; i++)
+            memcpy(pixels + i * each, images + mistakes[first + i].image * each, (size_t)each);
+        status = tn_session_classify(s, pixels, batch, scores, error);
+        for (int64_t i = 0; i < batch && status == TN_OK; i++) {
+            double loss; /* of what was predicted */
+            tn_mistake *m = &mistakes[first + i];
+            judge(scores + i * n_classes, (int)n_classes, m->prediction, &loss);
+            m->probability = (float)tn_exp((real)-loss);
+        }
+    }
+    free(pixels);
+    free(scores);
+    return status;
+}
+
+tn_status tn_session_mistakes(tn_session *session, const tn_dataset *dataset,
+                              const int32_t *predictions, const float *losses, int64_t max_mistakes,
+                              tn_mistake *mistakes, int64_t *n, tn_error *error) {
+    if (!session || !dataset || !predictions || !losses || !n || max_mistakes < 0 ||
+        (max_mistakes > 0 && !mistakes))
+        return tn_fail(error, TN_ERR_ARGUMENT, "cannot find mistakes: an argument is missing");
+    tn_dataset_info data = TN_INIT(tn_dataset_info);
+    tn_dataset_describe(dataset, &data);
+    TN_TRY(check_dataset(session->model, &data, error));
+    for (int64_t i = 0; i < data.n; i++)
+        if (predictions[i] < 0 || predictions[i] >= session->model->n_classes)
+            return tn_fail(error, TN_ERR_ARGUMENT,
+                           "cannot find mistakes: image %lld is said to be "
+                           "of class %d, the model has %d",
+                           (long long)i, (int)predictions[i], session->model->n_classes);
+    tn_mistake *found = NULL;
+    int64_t n_found;
+    TN_TRY(find_mistakes(dataset, data.n, predictions, losses, &found, &n_found, error));
+    n_found = tn_min_i64(n_found, max_mistakes);
+    tn_status status =
+        fill_probabilities(session, tn_dataset_images(dataset), found, n_found, error);
+    if (status == TN_OK) {
+        memcpy(mistakes, found, (size_t)n_found * sizeof *found);
+        *n = n_found;
+    }
+    free(found);
+    return status;
 }

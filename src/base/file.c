@@ -88,6 +88,26 @@ tn_status tn_file_read(const char *path, int64_t max_bytes, void **data, int64_t
     return status;
 }
 
+/* ---- Directories -------------------------------------------------------------------------- */
+
+int tn_directory_make(const char *dir, bool *made) {
+    char *path = strdup(dir);
+    if (!path) return ENOMEM;
+    int reason = path[0] ? 0 : ENOENT;
+    for (char *c = path; reason == 0; c++) {
+        bool last = *c == '\0';
+        if (c == path || (*c != '/' && !last)) continue;
+        *c = '\0';
+        bool is_new = mkdir(path, 0777) == 0;
+        if (!is_new && errno != EEXIST) reason = errno;
+        if (made) *made = is_new;
+        if (last) break;
+        *c = '/';
+    }
+    free(path);
+    return reason;
+}
+
 /* ---- Replacing ---------------------------------------------------------------------------- */
 
 /* All or nothing; 0 or an errno. */

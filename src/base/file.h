@@ -15,6 +15,10 @@
 tn_status tn_file_read(const char *path, int64_t max_bytes, void **data, int64_t *bytes,
                        tn_error *error);
 
+/* Makes a directory and those above it where they are missing; *made (may be NULL) says whether it
+ * is new. 0 or an errno; that something else has its name may go unnoticed. */
+int tn_directory_make(const char *dir, bool *made);
+
 /* Makes data the content of path, complete or not at all, whatever happens meanwhile: a temporary
  * file in the same directory is written, synchronised, renamed over path, and the directory
  * synchronised. Keeps the mode of an existing file and follows a symbolic link; a device or pipe is

@@ -19,24 +19,6 @@
 /* What is put behind the directory's name: a slash, the longest file name, a temporary's mark. */
 enum { NAME_ROOM = 96 };
 
-/* mkdir -p; *made says whether the last one is new. */
-static tn_status make_directories(const char *dir, bool *made, tn_error *error) {
-    char path[TN_STORE_PATH_MAX];
-    snprintf(path, sizeof path, "%s", dir);
-    for (char *c = path + 1;; c++) {
-        if (*c != '/' && *c != '\0') continue;
-        char end = *c;
-        *c = '\0';
-        *made = mkdir(path, 0777) == 0;
-        if (!*made && errno != EEXIST) {
-            tn_fail_errno(error, errno, "cannot write checkpoints to %s", dir);
-            return TN_ERR_IO;
-        }
-        if (!end) return TN_OK;
-        *c = end;
-    }
-}
-
 /* A file system without locks is used without. */
 static tn_status take(tn_store *store, tn_error *error) {
     store->lock = open(store->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -102,7 +84,11 @@ tn_status tn_store_open(const char *dir, int keep, tn_store *store, tn_error *er
                        length == 0 ? "is empty" : "is too long");
     memcpy(store->dir, dir, length);
     store->dir[length] = '\0';
-    TN_TRY(make_directories(store->dir, &store->made, error));
+    int reason = tn_directory_make(store->dir, &store->made);
+    if (reason != 0) {
+        tn_fail_errno(error, reason, "cannot write checkpoints to %s", store->dir);
+        return TN_ERR_IO;
+    }
     TN_TRY(take(store, error));
     if (store->locked) remove_temporaries(store);
     return probe(store, error);

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_infer.c: tenon infer. */
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "command.h"
+#include "infer_data.h"
 #include "infer_images.h"
 #include "json.h"
 #include "message.h"
 #include "model.h"
 #include "options.h"
 #include "output.h"
-#include "text.h"
 
 static const char notes[] =
     "Without DATA and images, the model classifies the test images of mnist. Images that are not "
@@ -22,12 +20,13 @@ static const char notes[] =
     "  tenon infer mnist-cnn.onnx\n"
     "  tenon infer mnist-cnn.onnx 7.png 3.png\n"
     "  tenon infer mnist-cnn.onnx --invert scan.png       dark strokes on light paper\n"
-    "  tenon infer fashion.onnx --data fashion-mnist --json results.json\n";
+    "  tenon infer fashion.onnx --data fashion-mnist --json results.json\n"
+    "  tenon infer mnist-cnn.onnx --confusion --mistakes mistakes.png\n";
 
 typedef struct arguments {
-    const char *path, *mode, *data, *json;
-    int64_t batch_size, n_threads;
-    bool invert, draw, no_draw;
+    const char *path, *mode, *data, *json, *mistakes;
+    int64_t batch_size, n_threads, n_mistakes;
+    bool invert, draw, no_draw, confusion;
 } arguments;
 
 static int parse(arguments *a, word_list *words, int argc, char **argv) {
@@ -45,6 +44,12 @@ static int parse(arguments *a, word_list *words, int argc, char **argv) {
         {"draw", 0, OPTION_FLAG, NULL, &a->draw,
          "draw the images; default on a terminal, up to 12 images"},
         {"no-draw", 0, OPTION_FLAG, NULL, &a->no_draw, "print a line per image"},
+        {"confusion", 0, OPTION_FLAG, NULL, &a->confusion,
+         "print how often each class was taken for which"},
+        {"mistakes", 0, OPTION_TEXT, "FILE.png", &a->mistakes,
+         "draw the worst mistakes on one sheet"},
+        {"mistakes-count", 0, OPTION_COUNT, "N", &a->n_mistakes, "on the sheet; default 64", 1,
+         1000},
         {"json", 0, OPTION_TEXT, "FILE", &a->json,
          "write the results as JSON; - is standard output"},
         {NULL}};
@@ -63,6 +68,11 @@ static int parse(arguments *a, word_list *words, int argc, char **argv) {
     if (words->n == 0) return fail_usage("infer", "which model? (MODEL.onnx is missing)");
     if (words->n > 1 && a->data) return fail_usage("infer", "either --data or images, not both");
     if (a->draw && a->no_draw) return fail_usage("infer", "either --draw or --no-draw, not both");
+    if ((a->confusion || a->mistakes) && words->n > 1)
+        return fail_usage("infer", "--%s is for data sets, not for images",
+                          a->confusion ? "confusion" : "mistakes");
+    if (a->n_mistakes && !a->mistakes)
+        return fail_usage("infer", "--mistakes-count needs --mistakes FILE.png");
     if ((a->invert || a->draw) && words->n == 1)
         return fail_usage("infer", "--%s is for images", a->invert ? "invert" : "draw");
     a->path = words->items[0];
@@ -81,32 +91,6 @@ static json_t *new_results(const arguments *a, const tn_model *model, const tn_s
     return o;
 }
 
-static int infer_data(FILE *out, const arguments *a, tn_session *session, json_t *results) {
-    tn_error error = {""};
-    tn_dataset *data = NULL;
-    tn_evaluation e = TN_INIT(tn_evaluation);
-    tn_status status = tn_dataset_open(a->data, TN_TEST, NULL, &data, &error);
-    if (status == TN_OK) status = tn_session_evaluate(session, data, NULL, NULL, &e, &error);
-    tn_dataset_free(data);
-    if (status != TN_OK) return fail_error(&error);
-    char text[TEXT_NUMBER], right[TEXT_NUMBER], n[TEXT_NUMBER];
-    say(out, "data      %s, %s test images\n", a->data, text_count(n, e.n));
-    say(out, "accuracy  %s (%s of %s)\n", text_percent(text, e.accuracy),
-        text_count(right, e.n_correct), n);
-    say(out, "loss      %.4f\n", e.loss);
-    if (!isfinite(e.loss)) infer_warn_not_finite();
-    say(out, "time      %s", text_duration(text, e.seconds));
-    say(out, " (%s images/s)\n", text_count(text, (int64_t)e.images_per_s));
-    json_put_text(results, "data", a->data);
-    json_put_integer(results, "images", e.n);
-    json_put_integer(results, "correct", e.n_correct);
-    json_put_real(results, "test_accuracy", e.accuracy);
-    json_put_real(results, "loss", e.loss);
-    json_put_real(results, "seconds", e.seconds);
-    json_put_real(results, "images_per_s", e.images_per_s);
-    return EXIT_DONE;
-}
-
 /* Without DATA and images: MNIST, if the model takes such images. */
 static int choose_data(arguments *a, const tn_model *model, int n_images) {
     tn_model_info info = TN_INIT(tn_model_info);
@@ -120,9 +104,11 @@ static int choose_data(arguments *a, const tn_model *model, int n_images) {
     return EXIT_DONE;
 }
 
-/* The results must not replace what they are about. */
-static bool check_json(const arguments *a, const char *const *files, int n_files) {
-    if (!output_is_writable(a->json) || !output_is_apart(a->json, a->path, "the model"))
+/* The results must not replace what they are about, nor each other. */
+static bool check_outputs(const arguments *a, const char *const *files, int n_files) {
+    if (!output_is_writable(a->json) || !output_is_apart(a->json, a->path, "the model") ||
+        !output_is_writable(a->mistakes) || !output_is_apart(a->mistakes, a->path, "the model") ||
+        !output_is_apart(a->json, a->mistakes, "the sheet of mistakes, too"))
         return false;
     for (int i = 0; i < n_files; i++)
         if (!output_is_apart(a->json, files[i], "one of the images")) return false;
@@ -137,7 +123,7 @@ static int infer(arguments *a, const tn_model *model, const char *const *files, 
     int code = model_choose_mode("infer", a->mode, a->path, model, &options.mode);
     if (code == EXIT_DONE) code = choose_data(a, model, n_files);
     if (code != EXIT_DONE) return code;
-    if (!check_json(a, files, n_files)) return EXIT_FAILED;
+    if (!check_outputs(a, files, n_files)) return EXIT_FAILED;
     options.n_threads = (int)a->n_threads;
     if (n_files > 0 && n_files < a->batch_size) a->batch_size = n_files;
     options.max_batch = a->batch_size;
@@ -149,7 +135,12 @@ static int infer(arguments *a, const tn_model *model, const char *const *files, 
     json_t *results = new_results(a, model, session, &cpu);
     model_announce(out, a->path, model, &cpu, tn_session_threads(session));
     if (n_files == 0) {
-        code = infer_data(out, a, session, results);
+        const data_options data = {.data = a->data,
+                                   .model_path = a->path,
+                                   .confusion = a->confusion,
+                                   .mistakes = a->mistakes,
+                                   .n_mistakes = a->n_mistakes ? a->n_mistakes : 64};
+        code = infer_data(out, model, session, &data, results);
     } else {
         const image_options images = {.batch_size = a->batch_size,
                                       .invert = a->invert,

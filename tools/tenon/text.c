@@ -60,6 +60,15 @@ char *text_fit(char *buffer, size_t size, const char *text, int columns) {
     return buffer;
 }
 
+int text_columns(const char *text) {
+    int n = 0;
+    for (const unsigned char *s = (const unsigned char *)text; *s; n++) {
+        size_t bytes = character_bytes(s);
+        s += bytes ? bytes : 1;
+    }
+    return n;
+}
+
 char *text_count(char buffer[static TEXT_NUMBER], int64_t n) {
     char digits[TEXT_NUMBER];
     int n_digits = snprintf(digits, sizeof digits, "%" PRId64, n);

@@ -15,6 +15,8 @@ enum { TEXT_NUMBER = 48 }; /* bytes that hold any number below */
 char *text_clean(char *buffer, size_t size, const char *text);
 /* The same, filled up with spaces or cut to so many columns. size > 4 · columns. */
 char *text_fit(char *buffer, size_t size, const char *text, int columns);
+/* Columns that text_clean's result takes, a character being one. */
+int text_columns(const char *text);
 
 char *text_count(char buffer[static TEXT_NUMBER], int64_t n);         /* 60,000 */
 char *text_bytes(char buffer[static TEXT_NUMBER], int64_t bytes);     /* 4.8 MB */
