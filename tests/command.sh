@@ -13,25 +13,7 @@ unset NO_COLOR TENON_CPU
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-n=0
-failed=0
-
-# report STATUS NAME: one line of TAP, with what the last command printed if it is a failure.
-report() {
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        failed=$((failed + 1))
-        echo "not ok $n - $2"
-        sed 's/^/# /' out err 2>/dev/null | head -40
-    fi
-}
-
-skip() {
-    n=$((n + 1))
-    echo "ok $n - $1 # SKIP $2"
-}
+. "$root/tests/tap.sh"
 
 # ok NAME COMMAND...: the command must succeed.
 ok() {
@@ -437,5 +419,4 @@ else
     skip "run" "no python3 to make an array"
 fi
 
-echo "1..$n"
-[ $failed -eq 0 ]
+finish

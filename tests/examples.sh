@@ -10,29 +10,11 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-n=0
-failed=0
+. "$root/tests/tap.sh"
+. "$root/tests/installed.sh"
 
-report() {
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        failed=$((failed + 1))
-        echo "not ok $n - $2"
-        tail -n 40 log | sed 's/^/# /'
-    fi
-}
-
-# Installed below a directory of its own: pkg-config puts that before the paths it prints.
-DESTDIR=$work/root meson install -C "$build" --no-rebuild >log 2>&1
+install_build "$build" "$work/root" >log 2>&1
 report $? "meson install"
-pc=$(find "$work/root" -name tenon.pc)
-PKG_CONFIG_LIBDIR=$(dirname "$pc"):$(pkg-config --variable pc_path pkg-config)
-PKG_CONFIG_SYSROOT_DIR=$work/root
-LD_LIBRARY_PATH=$(dirname "$(dirname "$pc")")
-TENON_DATA=$(find "$work/root" -type d -path '*/share/tenon')
-export PKG_CONFIG_LIBDIR PKG_CONFIG_SYSROOT_DIR LD_LIBRARY_PATH TENON_DATA
 
 [ -n "$(find "$work/root" -path '*/include/tenon/tenon.h')" ] &&
     [ -n "$(find "$work/root" -path '*/bin/tenon' -perm -u+x)" ] && [ -d "$TENON_DATA/mnist" ]
@@ -66,5 +48,4 @@ report $? "infer reports a missing image"
 ! (cd / && TENON_DATA=/nonexistent "$work/mnist" 1 >"$work/log" 2>&1) && grep -q '^mnist: ' log
 report $? "mnist reports missing data"
 
-echo "1..$n"
-[ $failed -eq 0 ]
+finish
