@@ -16,7 +16,8 @@ tn_value *apply(tn_graph *g, const tn_op *op, const void *attrs, tn_value *a, tn
 void output(tn_graph *g, tn_value *v);
 
 /* clang-format off */
-#define DIMS(...) (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__}
+#define DIMS(...) \
+    (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__}
 /* clang-format on */
 #define INPUT(...) value(g, TN_VALUE_INPUT, TN_FLOAT32, true, DIMS(1, __VA_ARGS__))
 #define PARAMETER(...) value(g, TN_VALUE_PARAMETER, TN_FLOAT32, false, DIMS(__VA_ARGS__))
