@@ -147,6 +147,11 @@ tn 0 cpu && grep -qE '^threads +[1-9]' out
 report $? "cpu"
 tn 0 cpu --json - && is_json out && [ "$(value out threads)" -ge 1 ] && grep -q '^threads' err
 report $? "cpu --json -: JSON on standard output, text on standard error"
+for model in mnist-cnn lenet mlp resnet20 vgg-small; do
+    tn 0 train --help && grep -q "[( ]${model}[,; ]" out && tn 0 info "$model" &&
+        grep -q '^output *scores' out
+    report $? "$model is built in, and named by train --help"
+done
 tn 0 info lenet && grep -q 'Conv' out && grep -qE '^total' out
 report $? "info of a built-in network"
 tn 0 info mnist-cnn --json - && is_json out && [ "$(value out parameters)" -eq 1199882 ]

@@ -123,6 +123,29 @@ static void random_uniform_fills_the_unit_interval(void **state) {
     check_uniform(BINS, counts, DRAWS);
 }
 
+/* The normal distribution cut into pieces of equal chance: at its octiles. */
+static void random_normal_is_normal(void **state) {
+    (void)state;
+    enum { DRAWS = 200000, BINS = 8 };
+    static const double octiles[] = {
+        -1.1503493803760079, -0.67448975019608171, -0.31863936396437514, 0,
+        0.31863936396437514, 0.67448975019608171,  1.1503493803760079};
+    int counts[BINS] = {0}, tail = 0;
+    double fourth = 0;
+    tn_random random = tn_random_begin(14, TN_PURPOSE_TEST, 0);
+    for (int k = 0; k < DRAWS; k++) {
+        double x = tn_random_normal(&random);
+        int bin = 0;
+        while (bin < BINS - 1 && x >= octiles[bin]) bin++;
+        counts[bin]++;
+        tail += fabs(x) > 3;
+        fourth += x * x * x * x / DRAWS;
+    }
+    check_uniform(BINS, counts, DRAWS);
+    assert_in_range(tail, 440, 640);           /* 540 expected, deviation 23 */
+    assert_true(fabs(fourth - 3) < 5 * 0.022); /* its deviation is sqrt(96 / DRAWS) */
+}
+
 static void streams_differ(void **state) {
     (void)state;
     tn_random random[4] = {
@@ -424,6 +447,7 @@ int main(void) {
         cmocka_unit_test(random_below_is_uniform),
         cmocka_unit_test(random_below_has_no_bias_for_large_limits),
         cmocka_unit_test(random_uniform_fills_the_unit_interval),
+        cmocka_unit_test(random_normal_is_normal),
         cmocka_unit_test(streams_differ),
         cmocka_unit_test(arena_keeps_many_blocks_apart),
         cmocka_unit_test(arena_gives_empty_requests_distinct_places),

@@ -295,7 +295,8 @@ TN_API tn_value *tn_build_concat(tn_builder *builder, tn_value *const *x, int n)
 TN_API tn_value *tn_build_parameter(tn_builder *builder, const char *name, int rank,
                                     const int64_t *dims, const float *data);
 /* Any operator that tenon knows, by its ONNX name; attributes are written as tenon info prints
- * them: "kernel_shape=3,3 strides=2,2". */
+ * them: "kernel_shape=3,3 strides=2,2" (NULL for none). Of the inputs, NULL leaves out an optional
+ * one. Returns the first output. */
 TN_API tn_value *tn_build_op(tn_builder *builder, const char *onnx_type, const char *attributes,
                              tn_value *const *inputs, int n_inputs);
 /* Size of an axis of x; axis 0 counts samples and is 1. 0 after a failure or beyond the rank. */

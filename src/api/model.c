@@ -13,25 +13,11 @@
 /* Beyond it protobuf itself gives up. */
 static const int64_t file_limit = INT32_MAX;
 
-static tn_model_options with_defaults(const tn_model_options *given) {
-    tn_model_options o = TN_INIT(tn_model_options);
-    if (given) memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
-    if (o.channels == 0) o.channels = 1;
-    if (o.height == 0) o.height = 28;
-    if (o.width == 0) o.width = 28;
-    if (o.n_classes == 0) o.n_classes = 10;
-    if (o.std == 0) {
-        o.mean = 0.1307;
-        o.std = 0.3081;
-    }
-    return o;
-}
-
 tn_status tn_model_build(const char *name, const tn_model_options *options, tn_model **model,
                          tn_error *error) {
     const tn_builtin *builtin = tn_builtin_find(name);
-    const tn_model_options o = with_defaults(options);
-    tn_graph *graph;
+    const tn_model_options o = tn_model_options_resolve(options);
+    tn_builder *builder;
     if (!builtin) {
         char names[256] = "";
         for (const char *const *n = tn_model_builtin_names(); *n; n++)
@@ -40,22 +26,12 @@ tn_status tn_model_build(const char *name, const tn_model_options *options, tn_m
         return tn_fail(error, TN_ERR_NOT_FOUND, "no built-in model \"%s\" (there are %s)", name,
                        names);
     }
-    if (o.channels < 1 || o.height < 1 || o.width < 1 || o.n_classes < 2 || !(o.std > 0))
-        return tn_fail(error, TN_ERR_ARGUMENT, "a model of %lld classes for %lldx%lldx%lld images",
-                       (long long)o.n_classes, (long long)o.channels, (long long)o.height,
-                       (long long)o.width);
-    TN_TRY(tn_graph_create(&graph, error));
-    tn_status status = builtin->build(&o, graph, error);
-    if (status != TN_OK) {
-        tn_graph_free(graph);
-        if (status != TN_ERR_FORMAT) return status;
-        return tn_fail_within(error, TN_ERR_ARGUMENT, "%s cannot take images of %lldx%lld", name,
-                              (long long)o.height, (long long)o.width);
-    }
-    TN_TRY(tn_model_create(graph, name, o.class_names ? o.n_classes : 0, o.class_names, 17, model,
-                           error));
-    (*model)->recipe = builtin->recipe;
-    return TN_OK;
+    TN_TRY(tn_builder_create(name, &o, &builder, error));
+    tn_status status =
+        tn_builder_finish(builder, builtin->build(builder, o.n_classes), model, error);
+    if (status != TN_ERR_ARGUMENT) return status;
+    return tn_fail_within(error, status, "%s cannot take images of %lldx%lld", name,
+                          (long long)o.height, (long long)o.width);
 }
 
 /* A model that carries the name of a built-in one is trained as that. */
@@ -94,6 +70,11 @@ tn_status tn_model_save(const tn_model *model, const char *path, tn_error *error
 
 static int64_t node_macs(const tn_node *node) { return node->op->macs ? node->op->macs(node) : 0; }
 
+/* Numbers in v that training changes by their gradient. */
+static int64_t trainable(const tn_value *v) {
+    return v && v->kind == TN_VALUE_PARAMETER && !v->statistic ? tn_shape_elements(&v->shape) : 0;
+}
+
 void tn_model_describe(const tn_model *model, tn_model_info *info) {
     const tn_graph *graph = model->graph;
     tn_model_info i = {.size = sizeof i,
@@ -108,8 +89,7 @@ void tn_model_describe(const tn_model *model, tn_model_info *info) {
                        .n_classes = model->n_classes,
                        .class_names = (const char *const *)model->class_names,
                        .opset = model->opset};
-    for (int k = 0; k < graph->n_parameters; k++)
-        i.parameters += tn_shape_elements(&graph->parameters[k]->shape);
+    for (int k = 0; k < graph->n_parameters; k++) i.parameters += trainable(graph->parameters[k]);
     for (int k = 0; k < graph->n_nodes; k++)
         if (!tn_size_add(i.macs, node_macs(graph->nodes[k]), &i.macs)) i.macs = INT64_MAX;
     tn_model_weights_sha256(model, i.weights_sha256);
@@ -137,9 +117,7 @@ void tn_model_describe_node(const tn_model *model, int i, tn_node_info *info) {
     tn_node_info n = {.size = info->size, .name = node->name, .op = node->op->name};
     describe_value(node->outputs[0], &n.output);
     tn_attrs_print(node->op, node->attrs, n.attributes, sizeof n.attributes);
-    for (int k = 0; k < node->n_inputs; k++)
-        if (node->inputs[k] && node->inputs[k]->kind == TN_VALUE_PARAMETER)
-            n.parameters += tn_shape_elements(&node->inputs[k]->shape);
+    for (int k = 0; k < node->n_inputs; k++) n.parameters += trainable(node->inputs[k]);
     n.macs = node_macs(node);
     memcpy(info, &n, info->size < sizeof n ? info->size : sizeof n);
 }

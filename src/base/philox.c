@@ -2,6 +2,8 @@
 /* philox.c: Philox4x32-10 and streams of it. */
 #include "base/philox.h"
 
+#include <stdbool.h>
+
 /* One of the ten rounds: section 3.3 of Salmon et al. 2011, constants of their Random123 library.
  */
 static void apply_round(const uint32_t key[2], uint32_t x[4]) {
@@ -57,4 +59,31 @@ double tn_random_uniform(tn_random *random) {
     uint64_t high = tn_random_u32(random);
     uint64_t low = tn_random_u32(random);
     return (double)((high << 32 | low) >> 11) * 0x1p-53;
+}
+
+/* True with probability exp(-x), 0 <= x <= 1: von Neumann's way, by the length of a falling run. */
+static bool happens_exp(tn_random *random, double x) {
+    for (bool even = true;; even = !even) {
+        double next = tn_random_uniform(random);
+        if (next >= x) return even;
+        x = next;
+    }
+}
+
+/* Whether `times` events of probability exp(-x) each all happen. */
+static bool all_happen_exp(tn_random *random, double x, int times) {
+    while (times > 0 && happens_exp(random, x)) times--;
+    return times == 0;
+}
+
+/* Karney, "Sampling exactly from the normal distribution", ACM TOMS 42 (2016), algorithm N. */
+double tn_random_normal(tn_random *random) {
+    for (;;) {
+        int k = 0;
+        while (happens_exp(random, 0.5)) k++;
+        if (!all_happen_exp(random, 0.5, k * (k - 1))) continue;
+        double x = tn_random_uniform(random);
+        if (!all_happen_exp(random, x * (2 * k + x) / (2 * k + 2), k + 1)) continue;
+        return tn_random_u32(random) & 1 ? k + x : -(k + x);
+    }
 }

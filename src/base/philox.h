@@ -32,5 +32,7 @@ uint32_t tn_random_u32(tn_random *random);
 uint32_t tn_random_below(tn_random *random, uint32_t n);
 /* Uniform in [0, 1), a multiple of 2^-53. */
 double tn_random_uniform(tn_random *random);
+/* Normal with mean 0 and variance 1. Asks no mathematical library, whose last bits differ. */
+double tn_random_normal(tn_random *random);
 
 #endif

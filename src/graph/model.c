@@ -16,9 +16,6 @@ tn_recipe tn_recipe_general(void) {
                        .n_shards = 16};
 }
 
-/* More are not classes, and would cost memory to number. */
-static const int64_t most_classes = 1 << 16;
-
 /* Whether the graph takes images [n][c][h][w] with few enough channels to be pixels, and gives
  * scores [n][classes]. */
 static void find_out(tn_model *model) {
@@ -30,7 +27,7 @@ static void find_out(tn_model *model) {
         model->height = x->dims[2];
         model->width = x->dims[3];
     }
-    if (y && y->rank == 2 && y->batched && y->dims[1] <= most_classes)
+    if (y && y->rank == 2 && y->batched && y->dims[1] <= TN_MAX_CLASSES)
         model->n_classes = (int)y->dims[1];
 }
 

@@ -14,6 +14,9 @@ typedef struct tn_recipe {
     int n_shards; /* a power of two, at most 64 */
 } tn_recipe;
 
+/* More are not classes, and would cost memory to number. */
+enum { TN_MAX_CLASSES = 1 << 16 };
+
 struct tn_model {
     tn_graph *graph; /* inferred for a batch of 1 */
     char *name;

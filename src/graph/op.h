@@ -38,6 +38,11 @@ typedef struct tn_attr {
 void tn_attrs_init(const tn_op *op, void *attrs);
 /* "kernel_shape=3,3 strides=1,1": the attributes that differ from their defaults, cut at bytes. */
 void tn_attrs_print(const tn_op *op, const void *attrs, char *text, size_t bytes);
+/* The inverse: fills attrs with the defaults and then with what text says. Fails with
+ * TN_ERR_ARGUMENT, naming the attribute; of an unknown one also those that there are. */
+tn_status tn_attrs_parse(const tn_op *op, const char *text, void *attrs, tn_error *error);
+/* The row of a name, or NULL. */
+const tn_attr *tn_attr_find(const tn_op *op, const char *name);
 
 /* ---- Memory layout ------------------------------------------------------------------------ */
 

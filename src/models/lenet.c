@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lenet.c: a small network in the manner of LeNet. */
-#include "models/layers.h"
+#include "models/models.h"
 
-static tn_status build(const tn_model_options *options, tn_graph *graph, tn_error *error) {
-    tn_chain chain;
-    TN_TRY(tn_chain_begin(&chain, graph, options, error));
-    TN_TRY(tn_chain_conv(&chain, "conv1", 10, 5));
-    TN_TRY(tn_chain_max_pool(&chain));
-    TN_TRY(tn_chain_relu(&chain));
-    TN_TRY(tn_chain_conv(&chain, "conv2", 20, 5));
-    TN_TRY(tn_chain_dropout(&chain, 0.5));
-    TN_TRY(tn_chain_max_pool(&chain));
-    TN_TRY(tn_chain_relu(&chain));
-    TN_TRY(tn_chain_flatten(&chain));
-    TN_TRY(tn_chain_linear(&chain, "fc1", 50));
-    TN_TRY(tn_chain_relu(&chain));
-    TN_TRY(tn_chain_dropout(&chain, 0.5));
-    TN_TRY(tn_chain_linear(&chain, "fc2", options->n_classes));
-    return tn_chain_end(&chain);
+static tn_value *build(tn_builder *b, int64_t n_classes) {
+    tn_value *x = tn_build_images(b);
+    x = tn_build_conv(b, x, 10, 5, 1, 0, true);
+    x = tn_build_relu(b, tn_build_max_pool(b, x, 2, 2));
+    x = tn_build_dropout(b, tn_build_conv(b, x, 20, 5, 1, 0, true), 0.5);
+    x = tn_build_relu(b, tn_build_max_pool(b, x, 2, 2));
+    x = tn_build_relu(b, tn_build_linear(b, tn_build_flatten(b, x), 50));
+    x = tn_build_dropout(b, x, 0.5);
+    return tn_build_linear(b, x, n_classes);
 }
 
 const tn_builtin tn_builtin_lenet = {

@@ -4,8 +4,10 @@
 
 #include "models/models.h"
 
-static const tn_builtin *const builtins[] = {&tn_builtin_mnist_cnn, &tn_builtin_lenet, NULL};
-static const char *const names[] = {"mnist-cnn", "lenet", NULL};
+static const tn_builtin *const builtins[] = {&tn_builtin_mnist_cnn, &tn_builtin_lenet,
+                                             &tn_builtin_mlp,       &tn_builtin_resnet20,
+                                             &tn_builtin_vgg_small, NULL};
+static const char *const names[] = {"mnist-cnn", "lenet", "mlp", "resnet20", "vgg-small", NULL};
 
 const tn_builtin *tn_builtin_find(const char *name) {
     for (const tn_builtin *const *b = builtins; *b; b++)

@@ -3,12 +3,6 @@
 
 #include <string.h>
 
-const tn_attr *tn_attr_find(const tn_op *op, const char *name) {
-    for (const tn_attr *a = op->attrs; a && a->name; a++)
-        if (strcmp(a->name, name) == 0) return a;
-    return NULL;
-}
-
 void tn_attr_set_number(const tn_attr *attr, void *attrs, double number) {
     void *field = (char *)attrs + attr->offset;
     if (attr->type == TN_ATTR_FLOAT) *(double *)field = number;

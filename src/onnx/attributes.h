@@ -6,8 +6,6 @@
 #include "onnx/tensor.h"
 #include "onnx/upgrade.h"
 
-/* The row of op's attribute table, or NULL. */
-const tn_attr *tn_attr_find(const tn_op *op, const char *name);
 /* Sets a FLOAT or INT attribute. */
 void tn_attr_set_number(const tn_attr *attr, void *attrs, double number);
 double tn_attr_number(const tn_attr *attr, const void *attrs);

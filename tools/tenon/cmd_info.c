@@ -179,7 +179,8 @@ int cmd_info(int argc, char **argv) {
         .summary = "Prints the layers of a model, with shapes (N is the batch), parameters and "
                    "multiply-accumulates (MACs) of one sample.",
         .options = options,
-        .notes = "MODEL is an ONNX file or the name of a built-in network (mnist-cnn, lenet).\n\n"
+        .notes = "MODEL is an ONNX file or the name of a built-in network (mnist-cnn,\n"
+                 "lenet, mlp, resnet20, vgg-small).\n\n"
                  "Examples:\n"
                  "  tenon info lenet\n"
                  "  tenon info mnist-cnn.onnx --json -\n",
