@@ -284,6 +284,20 @@ static void cross_entropy(tn_graph *g, double smoothing) {
 }
 static void cross_entropy_plain(tn_graph *g) { cross_entropy(g, 0); }
 static void cross_entropy_smooth(tn_graph *g) { cross_entropy(g, 0.1); }
+/* Weights that no gradient is wanted of: losses, themselves those of pixels. They may exceed 1. */
+static void cross_entropy_mixed(tn_graph *g) {
+    const tn_softmax_cross_entropy_attrs a = {0.1};
+    tn_error error;
+    tn_value *x = INPUT(10), *y;
+    tn_value *labels = value(g, TN_VALUE_INPUT, TN_INT32, true, DIMS(1));
+    tn_value *labels2 = value(g, TN_VALUE_INPUT, TN_INT32, true, DIMS(1));
+    tn_value *pixels = value(g, TN_VALUE_INPUT, TN_UINT8, true, DIMS(1, 1, 1, 10));
+    pixels = flatten_of(g, apply(g, &tn_op_load_pixels, NULL, pixels, NULL, NULL));
+    tn_value *weights = apply(g, &tn_op_softmax_cross_entropy, &a, pixels, labels2, NULL);
+    tn_value *in[] = {x, labels, labels2, weights};
+    check(tn_graph_apply(g, &tn_op_softmax_cross_entropy, &a, in, 4, &y, &error), &error);
+    output(g, y);
+}
 
 static void load_pixels(tn_graph *g) {
     tn_value *pixels = value(g, TN_VALUE_INPUT, TN_UINT8, true, DIMS(1, 5, 6, 3));
@@ -367,6 +381,7 @@ static const op_case first_cases[] = {
     {"LogSoftmax", &tn_op_log_softmax, log_softmax},
     {"SoftmaxCrossEntropy", &tn_op_softmax_cross_entropy, cross_entropy_plain},
     {"SoftmaxCrossEntropy, smoothing", &tn_op_softmax_cross_entropy, cross_entropy_smooth},
+    {"SoftmaxCrossEntropy, two labels", &tn_op_softmax_cross_entropy, cross_entropy_mixed},
     {"LoadPixels", &tn_op_load_pixels, load_pixels},
     {"a network", &tn_op_conv, network},
     {0}};

@@ -14,10 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "data/mixup.h"
 #include "graph/model.h"
 #include "graph/op.h"
 #include "ops/ops.h"
 #include "tenon/tenon.h"
+#include "train/order.h"
 
 enum { PATH = 512, N_IMAGES = 330, BATCH = 32, EPOCHS = 2, STEPS_PER_EPOCH = 11 };
 
@@ -119,6 +121,27 @@ static void threads_change_no_bits(void **state) {
     }
 }
 
+static const tn_augmentation every_change = {
+    .crop = 2, .shift = 1, .rotate = 10, .scale = 0.1, .flip = true, .cutout = 5, .mixup = 0.4};
+
+static void threads_change_no_bits_of_augmented_training(void **state) {
+    fixture *f = *state;
+    const int n_threads[] = {2, 3, 4, 7};
+    char first[65], other[65], plain[65];
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    tn_train_result r1 = TN_INIT(tn_train_result), r = TN_INIT(tn_train_result);
+    train(f, &o, TN_OK, &r, plain);
+    o.augment = every_change;
+    train(f, &o, TN_OK, &r1, first);
+    assert_string_not_equal(first, plain);
+    for (int i = 0; i < 4; i++) {
+        o.n_threads = n_threads[i];
+        train(f, &o, TN_OK, &r, other);
+        assert_string_equal(other, first);
+        assert_true(r.loss == r1.loss && r.accuracy == r1.accuracy);
+    }
+}
+
 static void seed_changes_bits(void **state) {
     fixture *f = *state;
     char first[65], other[65];
@@ -186,6 +209,14 @@ static void interrupted_plain_sgd_with_held_out_ends_in_the_same_bits(void **sta
     o.held_out = 0.1;
     o.schedule = TN_SCHEDULE_STEP;
     check_interrupted(*state, o, stops, 2);
+}
+
+static void interrupted_augmented_training_ends_in_the_same_bits(void **state) {
+    const int64_t stops[] = {1, 7, STEPS_PER_EPOCH + 1};
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    o.augment = every_change;
+    o.held_out = 0.1;
+    check_interrupted(*state, o, stops, 3);
 }
 
 /* A checkpoint in the middle of an epoch, not at a stop: what a killed run leaves. */
@@ -308,6 +339,61 @@ static void one_step_is_the_mean_gradient(void **state) {
         tn_model_free(trained);
     }
     tn_model_free(model);
+}
+
+/* From zero weights, where every class has probability 1/10, one step moves the bias by lr times
+ * the mean of target - 1/10. */
+static void mixup_trains_on_both_labels(void **state) {
+    fixture *f = *state;
+    enum { N = 40 };
+    uint32_t images[N], order[N];
+    tn_model *model = make_linear_model(), *trained;
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    o.epochs = 1;
+    o.limit = o.batch_size = N;
+    o.schedule = TN_SCHEDULE_CONSTANT;
+    o.lr = 0.5;
+    o.momentum = -1;
+    o.label_smoothing = 0.2;
+    o.augment.mixup = 1;
+    tn_train_result r = TN_INIT(tn_train_result);
+    assert_int_equal(tn_train(model, f->mnist, &o, &trained, &r, NULL), TN_OK);
+    assert_true(fabs(r.loss - log(10)) < 1e-6);
+    const int32_t *labels = tn_dataset_labels(f->mnist);
+    tn_augment_key key = {.seed = o.seed};
+    int64_t offset = tn_mixup_offset(&key, N);
+    double expected[10], blended = 0;
+    for (int k = 0; k < 10; k++) expected[k] = o.lr * (0.02 - 0.1);
+    tn_order_split(o.seed, N, 0, images);
+    tn_order_shuffle(o.seed, 0, N, images, order);
+    for (key.place = 0; key.place < N; key.place++) {
+        double w = tn_mixup_weight(&key, 1) / 256.0;
+        blended += w / N;
+        expected[labels[order[key.place]]] += o.lr / N * 0.8 * (1 - w);
+        expected[labels[order[(key.place + offset) % N]]] += o.lr / N * 0.8 * w;
+    }
+    assert_true(blended > 0.3 && blended < 0.7);
+    const float *bias = trained->graph->parameters[1]->data;
+    for (int k = 0; k < 10; k++) assert_true(fabs((double)bias[k] - expected[k]) < 1e-7);
+    tn_model_free(trained);
+    tn_model_free(model);
+}
+
+/* Held-out images are looked at as they are. */
+static void held_out_images_are_not_augmented(void **state) {
+    fixture *f = *state;
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    tn_train_result plain = TN_INIT(tn_train_result), augmented = TN_INIT(tn_train_result);
+    char hex[65];
+    o.epochs = 1;
+    o.lr = 1e-12;
+    o.momentum = -1;
+    o.held_out = 0.5;
+    train(f, &o, TN_OK, &plain, hex);
+    o.augment = every_change;
+    train(f, &o, TN_OK, &augmented, hex);
+    assert_true(fabs(plain.held_out_loss - augmented.held_out_loss) < 1e-7);
+    assert_true(fabs(plain.loss - augmented.loss) > 1e-5);
 }
 
 /* With a learning rate of almost nothing, training on the data is no different from looking at it:
@@ -449,6 +535,18 @@ static void senseless_options_are_refused(void **state) {
     REFUSE(checkpoint_every, -1, "between checkpoints is -1");
     REFUSE(checkpoint_keep, -1, "to keep is -1");
     REFUSE(resume, true, "no directory of checkpoints");
+    REFUSE(augment.crop, -1, "crop is -1");
+    REFUSE(augment.crop, 15, "crop is 15, not in 0 to 14");
+    REFUSE(augment.shift, 28, "shift is 28");
+    REFUSE(augment.shift, NAN, "shift is");
+    REFUSE(augment.rotate, 180.5, "rotation is 180.5");
+    REFUSE(augment.rotate, -1, "rotation is -1");
+    REFUSE(augment.scale, 1, "scale is 1, not in [0, 1)");
+    REFUSE(augment.scale, -0.1, "scale is -0.1");
+    REFUSE(augment.cutout, 29, "cutout is 29, not in 0 to 28");
+    REFUSE(augment.cutout, -2, "cutout is -2");
+    REFUSE(augment.mixup, 10.5, "mixup is 10.5");
+    REFUSE(augment.mixup, INFINITY, "mixup is inf");
     REFUSE(size, 0, "size is 0");
 #undef REFUSE
     tn_train_options o = TN_INIT(tn_train_options);
@@ -520,6 +618,9 @@ static void checkpoint_of_another_run_is_refused(void **state) {
     REFUSE(held_out, 0.5, "held_out 0, but this run has 0.5");
     REFUSE(limit, 300, "limit 330, but this run has 300");
     REFUSE(seed, 1, "seed 42, but this run has 1");
+    REFUSE(augment.rotate, 7.5, "augment none, but this run has rotate=7.5");
+    REFUSE(augment, every_change,
+           "but this run has crop=2,shift=1,rotate=10,scale=0.1,flip,cutout=5,mixup=0.4");
 #undef REFUSE
     tn_dataset *other;
     assert_int_equal(tn_dataset_create("small", N_IMAGES, 28, 28, 1, 10,
@@ -685,13 +786,17 @@ static void resolve_fills_zeros_only(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_change_no_bits),
+        cmocka_unit_test(threads_change_no_bits_of_augmented_training),
         cmocka_unit_test(seed_changes_bits),
         cmocka_unit_test(interrupted_sgd_ends_in_the_same_bits),
         cmocka_unit_test(interrupted_adam_ends_in_the_same_bits),
         cmocka_unit_test(interrupted_plain_sgd_with_held_out_ends_in_the_same_bits),
+        cmocka_unit_test(interrupted_augmented_training_ends_in_the_same_bits),
         cmocka_unit_test(older_checkpoint_leads_to_the_same_bits),
         cmocka_unit_test(loss_falls),
         cmocka_unit_test(one_step_is_the_mean_gradient),
+        cmocka_unit_test(mixup_trains_on_both_labels),
+        cmocka_unit_test(held_out_images_are_not_augmented),
         cmocka_unit_test(held_out_agrees_with_a_session),
         cmocka_unit_test(progress_tells_every_step),
         cmocka_unit_test(stop_leaves_a_checkpoint),

@@ -22,7 +22,10 @@ typedef enum tn_purpose {
     TN_PURPOSE_ORDER,
     TN_PURPOSE_DROPOUT,
     TN_PURPOSE_SPLIT,
-    TN_PURPOSE_TEST
+    TN_PURPOSE_TEST,
+    TN_PURPOSE_AUGMENT,
+    TN_PURPOSE_MIXUP,   /* by the sample */
+    TN_PURPOSE_PARTNERS /* by the batch */
 } tn_purpose;
 
 /* The stream number `stream` of a purpose. */

@@ -78,6 +78,7 @@ typedef struct tn_step {
     bool training;              /* dropout drops */
     uint64_t seed;              /* of dropout */
     uint64_t number;            /* of the training step, from 0 */
+    int64_t place;              /* of this run's first sample among those of the step */
     int64_t batch;              /* samples in this run */
     const int64_t *shard_begin; /* [n_shards + 1]: shard s holds samples [s], [s+1) */
     int n_shards;

@@ -45,7 +45,8 @@ static void run_any(const tn_run *run) {
     real scale = (real)(1 / (1 - threshold / 65536.0));
     for (int64_t i = 0; i < samples; i++) {
         /* Word 0 counts elements; the purpose keeps the streams of shuffling and weights apart. */
-        const uint32_t counter[4] = {0, (uint32_t)(run->first + i), (uint32_t)step->number,
+        const uint32_t counter[4] = {0, (uint32_t)(step->place + run->first + i),
+                                     (uint32_t)step->number,
                                      (uint32_t)a->layer << 8 | TN_PURPOSE_DROPOUT};
         run->kernels->dropout(each, key, counter, 0, threshold, scale,
                               (const real *)run->in[0] + i * each, (real *)run->out[0] + i * each);

@@ -54,7 +54,8 @@ typedef struct tn_reduce_attrs {
 } tn_reduce_attrs;
 
 /* SoftmaxCrossEntropy: scores [n][k], labels int32 [n] -> loss [n] in nats, with the target
- * (1 - label_smoothing) · one-hot + label_smoothing / k. */
+ * (1 - label_smoothing) · one-hot + label_smoothing / k. With labels2 int32 [n] and weights2 [n] it
+ * is (1 - weights2) · loss of labels + weights2 · loss of labels2. */
 typedef struct tn_softmax_cross_entropy_attrs {
     double label_smoothing;
 } tn_softmax_cross_entropy_attrs;

@@ -3,10 +3,28 @@
  *
  * With log p = log-softmax of the scores x [n][k], labels t [n] and smoothing e,
  *     loss[n] = -Σ_j target[n,j] · log p[n,j],   target = (1 - e) · one-hot(t) + e / k
- * (Szegedy et al. 2016, as PyTorch's CrossEntropyLoss). Since Σ target = 1,
+ * (Szegedy et al. 2016, as PyTorch's CrossEntropyLoss). With second labels t2 and their weights w
+ * the target is (1 - w) · target of t + w · target of t2 (mixup, Zhang et al. 2018). Since
+ * Σ target = 1,
  *     dx[n,j] = dloss[n] · (p[n,j] - target[n,j]). */
 #include "ops/elementwise.h"
 #include "ops/ops.h"
+
+/* Inputs 2 and 3, or neither. */
+static tn_status check_second(const tn_node *node, tn_error *error) {
+    if (node->n_inputs == 2) return TN_OK;
+    const tn_value *labels = node->inputs[1], *in2 = node->inputs[2],
+                   *in3 = node->n_inputs == 4 ? node->inputs[3] : NULL;
+    if (!in2 || !in3)
+        return tn_fail(error, TN_ERR_MISMATCH, "second labels and their weights go together");
+    if (!tn_shape_equal(&in2->shape, &labels->shape) ||
+        !tn_shape_equal(&in3->shape, &labels->shape))
+        return tn_fail(error, TN_ERR_MISMATCH, "second labels and their weights must be [n]");
+    if (in2->dtype != TN_INT32 || in3->dtype != TN_FLOAT32)
+        return tn_fail(error, TN_ERR_MISMATCH,
+                       "second labels must be int32 and their weights float32");
+    return TN_OK;
+}
 
 /* The second output, log p, is kept for the gradient. */
 static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
@@ -17,6 +35,7 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
         return tn_fail(error, TN_ERR_MISMATCH, "scores must be [n][classes] and labels [n]");
     if (node->inputs[0]->dtype != TN_FLOAT32 || node->inputs[1]->dtype != TN_INT32)
         return tn_fail(error, TN_ERR_MISMATCH, "scores must be float32 and labels int32");
+    TN_TRY(check_second(node, error));
     if (!(a->label_smoothing >= 0 && a->label_smoothing < 1))
         return tn_fail(error, TN_ERR_ARGUMENT, "label smoothing must be at least 0 and below 1");
     node->outputs[0]->shape = *t;
@@ -29,6 +48,20 @@ static real target(const tn_node *node, double smoothing, int64_t j, int32_t lab
     return (real)(j == label ? 1 - smoothing + even : even);
 }
 
+/* Labels of the samples at hand, labels2 and weights2 NULL if there are none. */
+typedef struct labelling {
+    const int32_t *labels, *labels2;
+    const real *weights2;
+} labelling;
+
+static real mixed_target(const tn_node *node, double smoothing, int64_t j, const labelling *l,
+                         int64_t i) {
+    real first = target(node, smoothing, j, l->labels[i]);
+    if (!l->labels2) return first;
+    real second = target(node, smoothing, j, l->labels2[i]), w = l->weights2[i];
+    return (1 - w) * first + w * second;
+}
+
 static int64_t samples(const tn_run *run) {
     const tn_shape *x = &run->node->inputs[0]->shape;
     return x->batched ? run->n : x->dims[0];
@@ -37,13 +70,13 @@ static int64_t samples(const tn_run *run) {
 static void run_any(const tn_run *run) {
     const tn_softmax_cross_entropy_attrs *a = run->node->attrs;
     int64_t n = samples(run), k = run->node->inputs[0]->shape.dims[1];
-    const int32_t *label = run->in[1];
+    const labelling l = {run->in[1], run->in[2], run->in[3]};
     real *loss = run->out[0], *log_p = run->out[1];
     run->kernels->log_softmax(n, k, run->in[0], log_p);
     for (int64_t i = 0; i < n; i++, log_p += k) {
         real sum = 0;
         for (int64_t j = 0; j < k; j++) {
-            real t = target(run->node, a->label_smoothing, j, label[i]);
+            real t = mixed_target(run->node, a->label_smoothing, j, &l, i);
             if (t != 0) sum -= t * log_p[j]; /* an impossible class may have log p = -inf */
         }
         loss[i] = sum;
@@ -53,17 +86,17 @@ static void run_any(const tn_run *run) {
 static const tn_implementation any = {.name = "any", .run = run_any};
 static const tn_implementation *const implementations[] = {&any, NULL};
 
-/* Inputs log p, labels, dloss. */
+/* Inputs log p, labels, dloss, and labels2, weights2 or neither. */
 static void run_gradient(const tn_run *run) {
     const tn_softmax_cross_entropy_attrs *a = run->node->attrs;
     int64_t n = samples(run), k = run->node->inputs[0]->shape.dims[1];
     const real *log_p = run->in[0], *dloss = run->in[2];
-    const int32_t *label = run->in[1];
+    const labelling l = {run->in[1], run->in[3], run->in[4]};
     real *dx = run->out[0];
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < k; j++)
             dx[i * k + j] = dloss[i] * (tn_exp(log_p[i * k + j]) -
-                                        target(run->node, a->label_smoothing, j, label[i]));
+                                        mixed_target(run->node, a->label_smoothing, j, &l, i));
 }
 
 static const tn_implementation gradient = {.name = "any", .run = run_gradient};
@@ -73,7 +106,7 @@ static const tn_op softmax_cross_entropy_grad = {.name = "SoftmaxCrossEntropyGra
                                                  .attrs_bytes =
                                                      sizeof(tn_softmax_cross_entropy_attrs),
                                                  .min_inputs = 3,
-                                                 .max_inputs = 3,
+                                                 .max_inputs = 5,
                                                  .n_outputs = 1,
                                                  .layout = TN_LAYOUT_PLAIN,
                                                  .infer_shape = tn_infer_same,
@@ -81,8 +114,12 @@ static const tn_op softmax_cross_entropy_grad = {.name = "SoftmaxCrossEntropyGra
 
 static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
     tn_value *dloss = tn_gradient_of(graph, node->outputs[0]), *dx;
-    tn_value *in[] = {node->outputs[1], node->inputs[1], dloss};
-    TN_TRY(tn_graph_apply(graph, &softmax_cross_entropy_grad, node->attrs, in, 3, &dx, error));
+    tn_value *in[] = {node->outputs[1], node->inputs[1], dloss, node->inputs[2], node->inputs[3]};
+    bool mixes = node->n_inputs == 4;
+    if (mixes && tn_gradient_wanted(graph, node->inputs[3]))
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "the weights of its labels have no gradient");
+    TN_TRY(tn_graph_apply(graph, &softmax_cross_entropy_grad, node->attrs, in, mixes ? 5 : 3, &dx,
+                          error));
     return tn_gradient_add(graph, node->inputs[0], dx, error);
 }
 
@@ -95,7 +132,7 @@ const tn_op tn_op_softmax_cross_entropy = {.name = "SoftmaxCrossEntropy",
                                            .attrs = attrs,
                                            .attrs_bytes = sizeof(tn_softmax_cross_entropy_attrs),
                                            .min_inputs = 2,
-                                           .max_inputs = 2,
+                                           .max_inputs = 4,
                                            .n_outputs = 2,
                                            .layout = TN_LAYOUT_PLAIN,
                                            .infer_shape = infer_shape,

@@ -6,6 +6,7 @@
 
 #include "base/size.h"
 #include "cpu/topology.h"
+#include "data/augment.h"
 
 /* Bounds that no honest use reaches, so that products of options cannot overflow. */
 enum { MAX_EPOCHS = 1000 * 1000, MAX_THREADS = 1024, MAX_KEEP = 1000 * 1000 };
@@ -99,6 +100,26 @@ static tn_status check_numbers(const tn_train_options *o, tn_error *error) {
                         "in [0, 1)", error);
 }
 
+static tn_status check_augmentation(const tn_model *model, const tn_augmentation *a,
+                                    tn_error *error) {
+    int64_t side = tn_min_i64(model->height, model->width);
+    TN_TRY(check_int("augmentation's crop", a->crop, 0, side / 2, error));
+    TN_TRY(check_number("augmentation's shift", a->shift, a->shift >= 0 && a->shift < (double)side,
+                        "at least 0 and below the side of the image", error));
+    TN_TRY(check_number("augmentation's rotation", a->rotate, a->rotate >= 0 && a->rotate <= 180,
+                        "in 0 to 180 degrees", error));
+    TN_TRY(check_number("augmentation's scale", a->scale, a->scale >= 0 && a->scale < 1,
+                        "in [0, 1)", error));
+    TN_TRY(check_int("augmentation's cutout", a->cutout, 0, side, error));
+    TN_TRY(check_number("augmentation's mixup", a->mixup, a->mixup >= 0 && a->mixup <= 10,
+                        "in 0 to 10", error));
+    if (!tn_augment_wanted(a) || tn_max_i64(model->height, model->width) <= TN_AUGMENT_MAX_SIDE)
+        return TN_OK;
+    return tn_fail(error, TN_ERR_UNSUPPORTED,
+                   "cannot augment images of %lldx%lld: no side may be longer than %d",
+                   (long long)model->height, (long long)model->width, TN_AUGMENT_MAX_SIDE);
+}
+
 static tn_status check_model(const tn_model *model, tn_error *error) {
     const tn_graph *graph = model->graph;
     if (model->channels == 0 || graph->n_inputs < 1)
@@ -169,5 +190,6 @@ tn_status tn_train_options_check(const tn_model *model, const tn_dataset *datase
     TN_TRY(check_numbers(options, error));
     TN_TRY(check_model(model, error));
     TN_TRY(check_groups(model, options, error));
+    TN_TRY(check_augmentation(model, &options->augment, error));
     return check_data(model, dataset, options, error);
 }

@@ -66,26 +66,26 @@ static tn_status create_plan(tn_pass *pass, tn_value *const *gradients,
     return find_statistics(pass, error);
 }
 
-static tn_status allocate_batch(tn_pass *pass, int64_t max_batch, tn_error *error) {
+static tn_status allocate_results(tn_pass *pass, int64_t max_batch, tn_error *error) {
     size_t n = (size_t)max_batch;
-    pass->images = tn_aligned_alloc(n * (size_t)pass->image_bytes);
-    pass->labels = tn_aligned_alloc(n * sizeof *pass->labels);
     pass->loss = tn_aligned_alloc(n * sizeof *pass->loss);
     pass->scores = tn_aligned_alloc(n * (size_t)pass->n_classes * sizeof *pass->scores);
     pass->loss_gradient = tn_aligned_alloc(n * sizeof *pass->loss_gradient);
-    bool complete =
-        pass->images && pass->labels && pass->loss && pass->scores && pass->loss_gradient;
+    bool complete = pass->loss && pass->scores && pass->loss_gradient;
     return complete ? TN_OK : tn_fail_memory(error);
 }
 
 static tn_status create(const tn_model *model, const tn_pass_options *options, tn_value **gradients,
                         tn_pass *pass, tn_error *error) {
-    TN_TRY(tn_training_graph_build(model, options->label_smoothing, options->n_groups,
+    const tn_image_shape image = {model->height, model->width, model->channels};
+    bool mixup = options->augment && options->augment->mixup > 0;
+    TN_TRY(tn_training_graph_build(model, options->label_smoothing, options->n_groups, mixup,
                                    options->gradients ? gradients : NULL, &pass->graph, error));
     pass->n_classes = tn_shape_sample_elements(&pass->graph->outputs[TN_TRAINING_SCORES]->shape);
-    pass->image_bytes = model->height * model->width * model->channels;
     TN_TRY(create_plan(pass, gradients, options, error));
-    return allocate_batch(pass, options->max_batch, error);
+    TN_TRY(tn_batch_create(&image, options->augment, options->max_batch, options->pool,
+                           &pass->batch, error));
+    return allocate_results(pass, options->max_batch, error);
 }
 
 tn_status tn_pass_create(const tn_model *model, const tn_pass_options *options, tn_pass *pass,
@@ -105,8 +105,7 @@ void tn_pass_free(tn_pass *pass) {
     tn_graph_free(pass->graph);
     free(pass->trained);
     free(pass->statistics);
-    free(pass->images);
-    free(pass->labels);
+    tn_batch_free(&pass->batch);
     free(pass->loss);
     free(pass->scores);
     free(pass->loss_gradient);
@@ -120,17 +119,6 @@ real *tn_pass_vector(const tn_pass *pass) {
     return vector;
 }
 
-static void gather(tn_pass *pass, const tn_dataset *dataset, const uint32_t *which, int64_t n) {
-    const uint8_t *images = tn_dataset_images(dataset);
-    const int32_t *labels = tn_dataset_labels(dataset);
-    for (int64_t i = 0; i < n; i++) {
-        memcpy(pass->images + i * pass->image_bytes, images + which[i] * pass->image_bytes,
-               (size_t)pass->image_bytes);
-        pass->labels[i] = labels[which[i]];
-        pass->loss_gradient[i] = (real)(1.0 / (double)n);
-    }
-}
-
 /* Whether the label has the highest score, the first of several; a NaN is never right. */
 static bool is_correct(const real *scores, int64_t n_classes, int32_t label) {
     if (isnan(scores[label])) return false;
@@ -139,12 +127,16 @@ static bool is_correct(const real *scores, int64_t n_classes, int32_t label) {
     return true;
 }
 
+static int32_t main_label(const tn_batch *batch, int64_t i) {
+    return batch->weights2 && batch->weights2[i] > 0.5f ? batch->labels2[i] : batch->labels[i];
+}
+
 static tn_tally count(const tn_pass *pass, int64_t n) {
     tn_tally tally = {.n = n};
     for (int64_t i = 0; i < n; i++) {
         tally.loss += (double)pass->loss[i];
-        tally.n_correct +=
-            is_correct(pass->scores + i * pass->n_classes, pass->n_classes, pass->labels[i]);
+        tally.n_correct += is_correct(pass->scores + i * pass->n_classes, pass->n_classes,
+                                      main_label(&pass->batch, i));
     }
     return tally;
 }
@@ -153,10 +145,15 @@ tn_tally tn_pass_run(tn_pass *pass, const tn_dataset *dataset, const uint32_t *w
                      const tn_step *step, const real *weights, real *gradients) {
     tn_step of_batch = *step;
     of_batch.batch = n;
-    gather(pass, dataset, which, n);
-    const void *inputs[] = {[TN_TRAINING_IMAGES] = pass->images,
-                            [TN_TRAINING_LABELS] = pass->labels,
-                            [TN_TRAINING_LOSS_GRADIENT] = pass->loss_gradient};
+    const tn_augment_key first = {.seed = step->seed, .step = step->number, .place = step->place};
+    tn_batch *batch = &pass->batch;
+    tn_batch_gather(batch, dataset, which, n, &first);
+    for (int64_t i = 0; i < n; i++) pass->loss_gradient[i] = (real)(1.0 / (double)n);
+    const void *inputs[] = {[TN_TRAINING_IMAGES] = batch->images,
+                            [TN_TRAINING_LABELS] = batch->labels,
+                            [TN_TRAINING_LOSS_GRADIENT] = pass->loss_gradient,
+                            [TN_TRAINING_LABELS2] = batch->labels2,
+                            [TN_TRAINING_WEIGHTS2] = batch->weights2};
     void *outputs[] = {[TN_TRAINING_LOSS] = pass->loss, [TN_TRAINING_SCORES] = pass->scores};
     const tn_bindings bindings = {.inputs = inputs,
                                   .outputs = outputs,

@@ -5,6 +5,7 @@
 
 #include "graph/model.h"
 #include "graph/plan.h"
+#include "train/batch.h"
 #include "train/optimizer.h"
 
 typedef struct tn_pass_options {
@@ -12,6 +13,7 @@ typedef struct tn_pass_options {
     int64_t max_batch;
     int n_shards, n_groups; /* groups share the statistics of normalisation */
     bool gradients;
+    const tn_augmentation *augment; /* NULL for images as they are */
     const tn_kernels *kernels;
     tn_pool *pool;
 } tn_pass_options;
@@ -32,9 +34,8 @@ typedef struct tn_pass {
     int n_trained;
     tn_statistic *statistics;
     int n_statistics;
-    int64_t n_classes, image_bytes;
-    uint8_t *images; /* the batch at hand */
-    int32_t *labels;
+    int64_t n_classes;
+    tn_batch batch; /* the images at hand */
     real *loss, *scores, *loss_gradient;
 } tn_pass;
 
@@ -56,7 +57,8 @@ void tn_pass_free(tn_pass *pass);
 real *tn_pass_vector(const tn_pass *pass);
 
 /* Runs the images which[0..n-1] of dataset, n <= max_batch. step->batch is set to n; gradients
- * (NULL for a pass without) become those of the mean loss. */
+ * (NULL for a pass without) become those of the mean loss. What mixup has blended counts as correct
+ * if the label with the larger part is found. */
 tn_tally tn_pass_run(tn_pass *pass, const tn_dataset *dataset, const uint32_t *which, int64_t n,
                      const tn_step *step, const real *weights, real *gradients);
 

@@ -62,6 +62,21 @@ static tn_status check_entries(const tn_checkpoint_entry *entries, int n, tn_err
     return TN_OK;
 }
 
+/* "crop=2,flip,rotate=10", as the command takes it; "none". */
+static const char *augmentation_text(const tn_augmentation *a, char text[256]) {
+    char number[32];
+    int n = 0;
+    text[0] = '\0';
+    if (a->crop > 0) n += snprintf(text + n, 32, ",crop=%lld", (long long)a->crop);
+    if (a->shift > 0) n += snprintf(text + n, 40, ",shift=%s", number_text(a->shift, number));
+    if (a->rotate > 0) n += snprintf(text + n, 40, ",rotate=%s", number_text(a->rotate, number));
+    if (a->scale > 0) n += snprintf(text + n, 40, ",scale=%s", number_text(a->scale, number));
+    if (a->flip) n += snprintf(text + n, 8, ",flip");
+    if (a->cutout > 0) n += snprintf(text + n, 32, ",cutout=%lld", (long long)a->cutout);
+    if (a->mixup > 0) n += snprintf(text + n, 40, ",mixup=%s", number_text(a->mixup, number));
+    return n > 0 ? text + 1 : "none";
+}
+
 static void identify_model_and_data(tn_training *run, int *n) {
     tn_arena *arena = &run->arena;
     tn_checkpoint_entry *e = run->identity;
@@ -85,7 +100,7 @@ tn_status tn_training_identify(tn_training *run, tn_error *error) {
     tn_checkpoint_entry *e = tn_arena_alloc(arena, MAX_IDENTITY * sizeof *e);
     if (!e) return tn_fail_memory(error);
     int n = 0;
-    char text[32];
+    char text[32], augmentation[256];
     run->identity = e;
     identify_model_and_data(run, &n);
     add_entry(arena, e, &n, "epochs", "%lld", (long long)o->epochs);
@@ -97,6 +112,7 @@ tn_status tn_training_identify(tn_training *run, tn_error *error) {
     add_entry(arena, e, &n, "momentum", "%s", number_text(run->trainer.rule.momentum, text));
     add_entry(arena, e, &n, "weight_decay", "%s", number_text(o->weight_decay, text));
     add_entry(arena, e, &n, "label_smoothing", "%s", number_text(o->label_smoothing, text));
+    add_entry(arena, e, &n, "augment", "%s", augmentation_text(&o->augment, augmentation));
     add_entry(arena, e, &n, "held_out", "%s", number_text(o->held_out, text));
     add_entry(arena, e, &n, "limit", "%lld", (long long)o->limit);
     add_entry(arena, e, &n, "seed", "%llu", (unsigned long long)o->seed);

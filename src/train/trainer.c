@@ -13,6 +13,7 @@ static tn_status create_passes(tn_trainer *trainer, const tn_train_options *opti
                             .n_shards = trainer->model->recipe.n_shards,
                             .n_groups = (int)(options->batch_size / options->bn_group),
                             .gradients = true,
+                            .augment = &options->augment,
                             .kernels = &trainer->kernels,
                             .pool = trainer->pool};
     TN_TRY(tn_pass_create(trainer->model, &pass, &trainer->training, error));
@@ -24,6 +25,7 @@ static tn_status create_passes(tn_trainer *trainer, const tn_train_options *opti
     pass.label_smoothing = 0;
     pass.n_shards = 1;
     pass.gradients = false;
+    pass.augment = NULL;
     return tn_pass_create(trainer->model, &pass, &trainer->evaluation, error);
 }
 

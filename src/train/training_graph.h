@@ -6,7 +6,13 @@
 #include "graph/model.h"
 
 /* Places among the graph's inputs and outputs. */
-enum { TN_TRAINING_IMAGES, TN_TRAINING_LABELS, TN_TRAINING_LOSS_GRADIENT };
+enum {
+    TN_TRAINING_IMAGES,
+    TN_TRAINING_LABELS,
+    TN_TRAINING_LOSS_GRADIENT,
+    TN_TRAINING_LABELS2,
+    TN_TRAINING_WEIGHTS2
+};
 enum { TN_TRAINING_LOSS, TN_TRAINING_SCORES };
 
 /* Builds a graph that holds a copy of the model's, fed with pixels: inputs are images uint8
@@ -14,9 +20,11 @@ enum { TN_TRAINING_LOSS, TN_TRAINING_SCORES };
  * model's, in their order. With gradients (not NULL) there is a third input, loss_gradient [n],
  * and gradients[i], room for all parameters, becomes the value of the gradient of parameter i,
  * NULL if the loss does not depend on it; of a statistic, the value that it is to move towards. The
- * statistics of normalisation are then those of n_groups parts of the batch. The model must be one
- * for images. */
+ * statistics of normalisation are then those of n_groups parts of the batch. With mixup (and
+ * gradients) there are labels2 int32 [n] and weights2 [n], as SoftmaxCrossEntropy takes them. The
+ * model must be one for images. */
 tn_status tn_training_graph_build(const tn_model *model, double label_smoothing, int n_groups,
-                                  tn_value **gradients, tn_graph **graph, tn_error *error);
+                                  bool mixup, tn_value **gradients, tn_graph **graph,
+                                  tn_error *error);
 
 #endif
