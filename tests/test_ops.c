@@ -60,8 +60,9 @@ static void compare_settings(const op_case *c, const op_setting *first, const op
 
 /* Values that pass through exp, log or a division by 255 or a dropout scale are not exact. */
 static bool exact_on_integers(const op_case *c) {
-    return c->op != &tn_op_log_softmax && c->op != &tn_op_softmax_cross_entropy &&
-           c->op != &tn_op_load_pixels && strcmp(c->name, "a network") != 0 && !c->inexact;
+    return c->op != &tn_op_log_softmax && c->op != &tn_op_softmax &&
+           c->op != &tn_op_softmax_cross_entropy && c->op != &tn_op_load_pixels &&
+           strcmp(c->name, "a network") != 0 && !c->inexact;
 }
 
 static void test_levels(void **state) {

@@ -60,6 +60,12 @@ static int64_t elementwise(const tn_node *node, const tn_value *v) {
     return 1;
 }
 
+/* Whether the samples are rows that a stored matrix is multiplied with. */
+static bool rows_meet_weight(const tn_node *node) {
+    return is_stored(node->inputs[1]) && node->inputs[0]->shape.rank == 2 &&
+           node->inputs[1]->shape.rank == 2;
+}
+
 /* How input i has to be stored. */
 static int64_t wanted(const tn_node *node, int i) {
     const tn_value *v = node->inputs[i];
@@ -67,9 +73,7 @@ static int64_t wanted(const tn_node *node, int i) {
     case TN_LAYOUT_ANY: return elementwise(node, v);
     case TN_LAYOUT_IMAGE: return channels_last(v);
     case TN_LAYOUT_WEIGHTED:
-        return i == 0 && is_stored(node->inputs[1])  ? v->channels
-               : i == 0 && node->op->reduces_samples ? v->channels
-                                                     : 1;
+        return i == 0 && (node->op->reduces_samples || rows_meet_weight(node)) ? v->channels : 1;
     case TN_LAYOUT_PLAIN:
     case TN_LAYOUT_PIXELS:
     case TN_LAYOUT_WEIGHTED_GRADIENT: break;

@@ -56,7 +56,8 @@ typedef enum tn_layout_rule {
     TN_LAYOUT_PLAIN,
     TN_LAYOUT_PIXELS,   /* output 0 channels last, the rest plain */
     TN_LAYOUT_WEIGHTED, /* input 0 as it is, since the weight (input 1) is arranged to match;
-                           plain if the weight is computed; everything else plain */
+                           plain if the weight is computed or either is no matrix; everything else
+                           plain */
     TN_LAYOUT_WEIGHTED_GRADIENT /* output 0 as the weight (input 1) was arranged for; the rest plain
                                  */
 } tn_layout_rule;

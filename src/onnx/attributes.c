@@ -60,9 +60,11 @@ static tn_status import_one(const TnOnnx__AttributeProto *from, const tn_attr *a
     return TN_OK;
 }
 
-static tn_status check_required(const TnOnnx__NodeProto *node, const tn_op *op, tn_error *error) {
+static tn_status check_required(const TnOnnx__NodeProto *node, const tn_op *op,
+                                const tn_upgrade *upgrade, tn_error *error) {
     for (const tn_attr *a = op->attrs; a && a->name; a++) {
         size_t i = 0;
+        if (!tn_upgrade_in_file(upgrade, a->name)) continue;
         while (i < node->n_attribute && a->required &&
                strcmp(node->attribute[i]->name, a->name) != 0)
             i++;
@@ -93,7 +95,7 @@ tn_status tn_attrs_import(const TnOnnx__NodeProto *node, const tn_op *op, const 
             return tn_fail(error, TN_ERR_UNSUPPORTED, "attribute \"%s\" is not known", from->name);
         TN_TRY(import_one(from, attr, attrs, error));
     }
-    return check_required(node, op, error);
+    return check_required(node, op, upgrade, error);
 }
 
 /* ---- Export ------------------------------------------------------------------------------- */

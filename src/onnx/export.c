@@ -114,15 +114,30 @@ static tn_status export_tensors(exporter *ex) {
 
 /* ---- Nodes -------------------------------------------------------------------------------- */
 
-/* An attribute that ONNX has as an input: an initializer of one number. */
-static tn_status export_scalar(exporter *ex, const tn_node *node, const char *attr, char **name) {
-    float *number = alloc(ex, 1, sizeof *number);
-    *name = tn_arena_printf(&ex->arena, "%s.%s", node->name, attr);
+/* An attribute that ONNX has as an input: an initializer of one number, or of a list. */
+static tn_status export_constant(exporter *ex, const tn_node *node, const tn_attr *attr,
+                                 char **name) {
+    *name = tn_arena_printf(&ex->arena, "%s.%s", node->name, attr->name);
     for (int i = 1; *name && tn_graph_find_value(ex->graph, *name); i++)
-        *name = tn_arena_printf(&ex->arena, "%s.%s_%d", node->name, attr, i);
-    if (!number || !*name) return tn_fail_memory(ex->error);
-    *number = (float)tn_attr_number(tn_attr_find(node->op, attr), node->attrs);
-    return export_tensor(ex, *name, TN_FLOAT32, &(tn_shape){0}, number);
+        *name = tn_arena_printf(&ex->arena, "%s.%s_%d", node->name, attr->name, i);
+    float *number = alloc(ex, 1, sizeof *number);
+    tn_shape *shape = alloc(ex, 1, sizeof *shape); /* the message points into it */
+    if (!number || !shape || !*name) return tn_fail_memory(ex->error);
+    if (attr->type == TN_ATTR_INTS) {
+        const tn_ints *ints =
+            (const tn_ints *)(const void *)((const char *)node->attrs + attr->offset);
+        *shape = (tn_shape){.rank = 1, .dims = {ints->n}};
+        return export_tensor(ex, *name, TN_INT64, shape, ints->v);
+    }
+    *shape = (tn_shape){0};
+    *number = (float)tn_attr_number(attr, node->attrs);
+    return export_tensor(ex, *name, TN_FLOAT32, shape, number);
+}
+
+/* A list that is empty stands for "the default" where it need not be given. */
+static bool left_out(const tn_node *node, const tn_attr *attr) {
+    const tn_ints *ints = (const tn_ints *)(const void *)((const char *)node->attrs + attr->offset);
+    return attr->type == TN_ATTR_INTS && !attr->required && ints->n == 0;
 }
 
 static tn_status export_inputs(exporter *ex, const tn_node *node, const tn_upgrade *upgrade,
@@ -131,9 +146,11 @@ static tn_status export_inputs(exporter *ex, const tn_node *node, const tn_upgra
     if (!out->input) return tn_fail_memory(ex->error);
     for (int i = 0; i < node->n_inputs; i++)
         out->input[out->n_input++] = node->inputs[i] ? node->inputs[i]->name : (char *)"";
-    for (int i = 0; upgrade && i < TN_UPGRADE_NAMES && upgrade->input_attrs[i]; i++)
-        if (*upgrade->input_attrs[i])
-            TN_TRY(export_scalar(ex, node, upgrade->input_attrs[i], &out->input[out->n_input++]));
+    for (int i = 0; upgrade && i < TN_UPGRADE_NAMES && upgrade->input_attrs[i]; i++) {
+        const tn_attr *attr = tn_attr_find(node->op, upgrade->input_attrs[i]);
+        if (attr && !left_out(node, attr))
+            TN_TRY(export_constant(ex, node, attr, &out->input[out->n_input++]));
+    }
     return TN_OK;
 }
 

@@ -239,31 +239,55 @@ static tn_status add_tensors(importer *im) {
 
 /* ---- Nodes -------------------------------------------------------------------------------- */
 
-/* An input that is an attribute in canonical form. */
-static tn_status import_scalar(importer *im, const char *input, const tn_attr *attr, void *attrs) {
+/* What a constant input is as an attribute: one number, or a list of them. */
+static tn_status set_attr(const tn_onnx_tensor *tensor, const char *input, const tn_attr *attr,
+                          void *attrs, tn_error *error) {
+    int64_t n = tn_shape_elements(&tensor->shape);
+    if (attr->type == TN_ATTR_INTS) {
+        tn_ints *ints = (tn_ints *)((char *)attrs + attr->offset);
+        if (tensor->dtype != TN_INT64 || tensor->shape.rank > 1)
+            return tn_fail(error, TN_ERR_FORMAT, "input \"%s\" must be a list of int64", input);
+        if (n > TN_ATTR_INTS_MAX)
+            return tn_fail(error, TN_ERR_UNSUPPORTED, "input \"%s\" has %lld numbers (at most %d)",
+                           input, (long long)n, TN_ATTR_INTS_MAX);
+        ints->n = (int)n;
+        memcpy(ints->v, tensor->data, (size_t)n * sizeof *ints->v);
+        return TN_OK;
+    }
+    if (tensor->dtype != TN_FLOAT32 || n != 1)
+        return tn_fail(error, TN_ERR_FORMAT, "input \"%s\" must be one number", input);
+    tn_attr_set_number(attr, attrs, (double)*(const float *)tensor->data);
+    return TN_OK;
+}
+
+/* An input that is an attribute in canonical form; attr is NULL if it is dropped. */
+static tn_status import_constant(importer *im, const char *input, const tn_attr *attr,
+                                 void *attrs) {
     tn_onnx_tensor tensor;
     const tn_name *name = tn_names_find(&im->names, input);
     if (name->kind != TN_NAME_INITIALIZER && name->kind != TN_NAME_CONSTANT)
         return tn_fail(im->error, TN_ERR_UNSUPPORTED, "input \"%s\" must be a constant", input);
     if (!attr) return TN_OK;
     TN_TRY(tn_names_tensor(im->file, name, &tensor, im->error));
-    bool scalar = tensor.dtype == TN_FLOAT32 && tn_shape_elements(&tensor.shape) == 1;
-    if (scalar) tn_attr_set_number(attr, attrs, (double)*(const float *)tensor.data);
+    tn_status status = set_attr(&tensor, input, attr, attrs, im->error);
     free(tensor.data);
-    if (!scalar) return tn_fail(im->error, TN_ERR_FORMAT, "input \"%s\" must be one number", input);
-    return TN_OK;
+    return status;
 }
 
-static tn_status import_scalars(importer *im, const TnOnnx__NodeProto *node, const tn_op *op,
-                                const tn_upgrade *upgrade, void *attrs) {
-    for (size_t i = tn_upgrade_value_inputs(upgrade, node->n_input); i < node->n_input; i++) {
-        size_t k = i - (size_t)upgrade->n_inputs;
-        if (k >= TN_UPGRADE_NAMES || !upgrade->input_attrs[k])
-            return tn_fail(im->error, TN_ERR_FORMAT, "%zu inputs", node->n_input);
-        if (*node->input[i])
-            TN_TRY(import_scalar(im, node->input[i], tn_attr_find(op, upgrade->input_attrs[k]),
-                                 attrs));
+static tn_status import_constants(importer *im, const TnOnnx__NodeProto *node, const tn_op *op,
+                                  const tn_upgrade *upgrade, void *attrs) {
+    size_t n_values = tn_upgrade_value_inputs(upgrade, node->n_input), known = n_values;
+    for (int k = 0; upgrade && k < TN_UPGRADE_NAMES && upgrade->input_attrs[k]; k++) {
+        size_t i = (size_t)upgrade->n_inputs + (size_t)k;
+        const tn_attr *attr = tn_attr_find(op, upgrade->input_attrs[k]);
+        known = i + 1;
+        if (i < node->n_input && *node->input[i])
+            TN_TRY(import_constant(im, node->input[i], attr, attrs));
+        else if (attr && attr->required)
+            return tn_fail(im->error, TN_ERR_FORMAT, "input %zu (%s) is missing", i, attr->name);
     }
+    if (node->n_input > n_values && node->n_input > known)
+        return tn_fail(im->error, TN_ERR_FORMAT, "%zu inputs", node->n_input);
     return TN_OK;
 }
 
@@ -313,7 +337,7 @@ static tn_status add_node_with(importer *im, size_t index, const tn_op *op, void
     char made_up[TN_NODE_NAME_TEXT];
     int n_inputs;
     TN_TRY(tn_attrs_import(from, op, upgrade, attrs, im->error));
-    TN_TRY(import_scalars(im, from, op, upgrade, attrs));
+    TN_TRY(import_constants(im, from, op, upgrade, attrs));
     TN_TRY(
         find_inputs(im, from, tn_upgrade_value_inputs(upgrade, from->n_input), inputs, &n_inputs));
     if (upgrade && upgrade->import) {

@@ -20,6 +20,15 @@ static tn_status refuse_negative_axis(const tn_upgrade_node *node, tn_error *err
                    (long long)a->axis);
 }
 
+static tn_status refuse_negative_axes(const tn_upgrade_node *node, tn_error *error) {
+    const tn_ints *axes = &((const tn_axes_attrs *)node->attrs)->axes;
+    for (int i = 0; i < axes->n; i++)
+        if (axes->v[i] < 0)
+            return tn_fail(error, TN_ERR_FORMAT, "axis %lld is negative, which opset 11 introduced",
+                           (long long)axes->v[i]);
+    return TN_OK;
+}
+
 /* Until opset 13 all axes from `axis` on were taken together: the same as now for the last alone.
  */
 static tn_status demand_last_axis(const tn_upgrade_node *node, tn_error *error) {
@@ -34,6 +43,7 @@ static tn_status demand_last_axis(const tn_upgrade_node *node, tn_error *error) 
 }
 
 static const tn_upgrade upgrades[] = {
+    {.onnx_type = "Concat", .first_opset = 7, .last_opset = 10, .import = refuse_negative_axis},
     {.onnx_type = "Dropout",
      .first_opset = 7,
      .last_opset = 11,
@@ -59,6 +69,38 @@ static const tn_upgrade upgrades[] = {
      .default_name = "axis",
      .default_number = 1,
      .import = demand_last_axis},
+    {.onnx_type = "Pad",
+     .first_opset = 11,
+     .last_opset = INT_MAX,
+     .n_inputs = 1,
+     .input_attrs = {"pads", "value"},
+     .ours = {"pads", "value"}},
+    {.onnx_type = "Reshape",
+     .first_opset = 7,
+     .last_opset = INT_MAX,
+     .n_inputs = 1,
+     .input_attrs = {"shape"},
+     .ours = {"shape"}},
+    {.onnx_type = "Softmax",
+     .first_opset = 7,
+     .last_opset = 12,
+     .default_name = "axis",
+     .default_number = 1,
+     .import = demand_last_axis},
+    {.onnx_type = "Squeeze", .first_opset = 7, .last_opset = 10, .import = refuse_negative_axes},
+    {.onnx_type = "Squeeze",
+     .first_opset = 13,
+     .last_opset = INT_MAX,
+     .n_inputs = 1,
+     .input_attrs = {"axes"},
+     .ours = {"axes"}},
+    {.onnx_type = "Unsqueeze", .first_opset = 7, .last_opset = 10, .import = refuse_negative_axes},
+    {.onnx_type = "Unsqueeze",
+     .first_opset = 13,
+     .last_opset = INT_MAX,
+     .n_inputs = 1,
+     .input_attrs = {"axes"},
+     .ours = {"axes"}},
 };
 
 const tn_upgrade *tn_upgrade_find(const char *onnx_type, int opset) {

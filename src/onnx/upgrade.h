@@ -21,8 +21,8 @@ enum { TN_UPGRADE_NAMES = 3 };
 typedef struct tn_upgrade {
     const char *onnx_type;
     int first_opset, last_opset;
-    /* Inputs that stay inputs, 0 for all. Input n_inputs + i, a constant scalar, is our attribute
-     * input_attrs[i]; "" drops it. */
+    /* Inputs that stay inputs, 0 for all. Input n_inputs + i, a constant scalar or list of int64,
+     * is our attribute input_attrs[i]; "" drops it. A list that may be missing comes last. */
     int n_inputs;
     const char *input_attrs[TN_UPGRADE_NAMES];
     const char *ours[TN_UPGRADE_NAMES];    /* attributes of ours that ONNX has not */

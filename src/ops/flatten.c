@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* flatten.c: [d0,...,dn] -> [d0·...·d(axis-1), d(axis)·...·dn]. ONNX Flatten. */
-#include <string.h>
-
-#include "ops/elementwise.h"
 #include "ops/ops.h"
+#include "ops/reshape.h"
 
 static const tn_attr attrs[] = {
     {"axis", TN_ATTR_INT, offsetof(tn_axis_attrs, axis), false, 1, NULL}, {0}};
@@ -28,50 +26,6 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     return TN_OK;
 }
 
-static void run_copy(const tn_run *run) {
-    if (run->in[0] != run->out[0])
-        memcpy(run->out[0], run->in[0], (size_t)tn_run_elements(run) * sizeof(real));
-}
-
-static const tn_implementation copy = {.name = "copy", .run = run_copy};
-static const tn_implementation *const implementations[] = {&copy, NULL};
-
-/* Back to the shape of the input. */
-typedef struct unflatten_attrs {
-    int rank;
-    int64_t dims[TN_MAX_RANK]; /* without samples if batched */
-} unflatten_attrs;
-
-static tn_status infer_unflatten(tn_graph *graph, tn_node *node, tn_error *error) {
-    (void)graph, (void)error;
-    const unflatten_attrs *a = node->attrs;
-    const tn_shape *dy = &node->inputs[0]->shape;
-    tn_shape dx = {.rank = a->rank, .batched = dy->batched};
-    for (int i = 0; i < a->rank; i++) dx.dims[i] = a->dims[i];
-    if (dx.batched) dx.dims[0] = dy->dims[0];
-    node->outputs[0]->shape = dx;
-    return TN_OK;
-}
-
-static const tn_op unflatten = {.name = "Unflatten",
-                                .attrs_bytes = sizeof(unflatten_attrs),
-                                .min_inputs = 1,
-                                .max_inputs = 1,
-                                .n_outputs = 1,
-                                .layout = TN_LAYOUT_ANY,
-                                .in_place = true,
-                                .infer_shape = infer_unflatten,
-                                .implementations = implementations};
-
-static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
-    tn_value *dy = tn_gradient_of(graph, node->outputs[0]), *dx;
-    const tn_shape *x = &node->inputs[0]->shape;
-    unflatten_attrs a = {.rank = x->rank};
-    memcpy(a.dims, x->dims, sizeof a.dims);
-    TN_TRY(tn_graph_apply(graph, &unflatten, &a, &dy, 1, &dx, error));
-    return tn_gradient_add(graph, node->inputs[0], dx, error);
-}
-
 const tn_op tn_op_flatten = {.name = "Flatten",
                              .onnx_type = "Flatten",
                              .attrs = attrs,
@@ -82,5 +36,5 @@ const tn_op tn_op_flatten = {.name = "Flatten",
                              .layout = TN_LAYOUT_ANY,
                              .in_place = true,
                              .infer_shape = infer_shape,
-                             .differentiate = differentiate,
-                             .implementations = implementations};
+                             .differentiate = tn_reshape_differentiate,
+                             .implementations = tn_reshape_implementations};

@@ -4,12 +4,13 @@
  * A is [n][k] and, where it is a batch, its samples are the rows. A weight B is stored [k][o], its
  * k in the order in which the samples of A are stored. Large weights run over the whole batch,
  * split over outputs; small ones tile by tile. */
+#include "ops/gemm.h"
+
 #include <string.h>
 
 #include "base/size.h"
 #include "kernels/tree_sum.h"
 #include "ops/elementwise.h"
-#include "ops/ops.h"
 #include "ops/sum_to.h"
 #include "ops/tiles.h"
 
@@ -72,18 +73,20 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     return TN_OK;
 }
 
-/* Canonical [o][c·hw] or [c·hw][o] becomes [hw·c][o]. */
-static tn_arrangement arrange_weight(bool trans_b, const int64_t *dims, int64_t channels) {
+/* Canonical [o][c·hw] or [c·hw][o] becomes [hw·c][o]; nothing to do is said in one way only, so
+ * that nodes can share a weight. */
+tn_arrangement tn_gemm_arrange(bool trans_b, const int64_t dims[2], int64_t channels) {
     int64_t c = channels > 1 ? channels : 1;
     if (trans_b)
         return (tn_arrangement){.rank = 3, .dims = {dims[0], c, dims[1] / c}, .axes = {2, 1, 0}};
+    if (c == 1) return (tn_arrangement){0};
     return (tn_arrangement){.rank = 3, .dims = {c, dims[0] / c, dims[1]}, .axes = {1, 0, 2}};
 }
 
 static tn_arrangement arrange(const tn_node *node, int input, const int64_t *in_channels) {
     const tn_gemm_attrs *g = node->attrs;
     if (input != 1) return (tn_arrangement){0};
-    return arrange_weight(g->trans_b, node->inputs[1]->shape.dims, in_channels[1]);
+    return tn_gemm_arrange(g->trans_b, node->inputs[1]->shape.dims, in_channels[1]);
 }
 
 static int64_t macs(const tn_node *node) {
@@ -132,38 +135,30 @@ static bool tiled_applies(const tn_node *node, const tn_kernels *kernels) {
            g->beta == 1;
 }
 
-static int64_t forward_units(const tn_node *node) {
+int64_t tn_gemm_units(const tn_node *node) {
     const tn_shape *b = &node->inputs[1]->shape;
     if (!node->outputs[0]->shape.batched || b->dims[0] * b->dims[1] < large_weight) return 0;
     return (outputs_of(node) + UNIT_OUTPUTS - 1) / UNIT_OUTPUTS;
 }
 
-static int64_t lists_bytes(int64_t n) { return tn_round_up(n * (int64_t)sizeof(int64_t), 64); }
-
-static int64_t forward_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+int64_t tn_gemm_workspace_bytes(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     const tn_shape *y = &node->outputs[0]->shape;
     int64_t rows = y->batched ? n : y->dims[0];
     return tn_product_workspace_bytes(kernels) +
-           lists_bytes(2 * rows + node->inputs[0]->shape.dims[1]);
+           tn_product_steps_bytes(2 * rows + node->inputs[0]->shape.dims[1]);
 }
 
-/* Writes i·step for i < n; returns what follows. */
-static int64_t *list_steps(int64_t *list, int64_t n, int64_t step) {
-    for (int64_t i = 0; i < n; i++) list[i] = i * step;
-    return list + n;
-}
-
-static void run_tiled(const tn_run *run) {
+void tn_gemm_run(const tn_run *run) {
     const tn_node *node = run->node;
     int64_t rows = rows_of(run), o = outputs_of(node), k = node->inputs[0]->shape.dims[1];
-    bool whole = forward_units(node) > 0;
+    bool whole = tn_gemm_units(node) > 0;
     int64_t first = whole ? run->begin * UNIT_OUTPUTS : 0;
     int64_t last = whole ? tn_min_i64(o, run->end * UNIT_OUTPUTS) : o;
     real *y = run->out[0];
     int64_t *a_row = (int64_t *)((char *)run->workspace + tn_product_workspace_bytes(run->kernels));
-    int64_t *c_row = list_steps(a_row, rows, k);
-    int64_t *offset = list_steps(c_row, rows, o);
-    list_steps(offset, k, 1);
+    int64_t *c_row = tn_product_steps(a_row, rows, k);
+    int64_t *offset = tn_product_steps(c_row, rows, o);
+    tn_product_steps(offset, k, 1);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = first; j < last; j++)
             y[i * o + j] = run->in[2] ? c_at(node, run->in[2], i, j) : 0;
@@ -183,16 +178,16 @@ static void run_tiled(const tn_run *run) {
 
 static const tn_implementation tiled = {.name = "tiles",
                                         .applies = tiled_applies,
-                                        .units = forward_units,
-                                        .workspace_bytes = forward_workspace,
-                                        .run = run_tiled};
+                                        .units = tn_gemm_units,
+                                        .workspace_bytes = tn_gemm_workspace_bytes,
+                                        .run = tn_gemm_run};
 static const tn_implementation any = {.name = "naive", .run = run_any};
 static const tn_implementation *const implementations[] = {&tiled, &any, NULL};
 
 /* ---- Input gradient: dA[i][k] = Σ_o dy[i][o] · B[k][o] -------------------------------------- */
 
 typedef struct gemm_grad_attrs {
-    tn_gemm_attrs gemm;
+    bool trans_b;
     int64_t k;
 } gemm_grad_attrs;
 
@@ -207,7 +202,7 @@ static tn_status input_shape(tn_graph *graph, tn_node *node, tn_error *error) {
 static tn_arrangement input_arrange(const tn_node *node, int input, const int64_t *in_channels) {
     const gemm_grad_attrs *g = node->attrs;
     if (input != 1) return (tn_arrangement){0};
-    return arrange_weight(g->gemm.trans_b, node->inputs[1]->shape.dims, in_channels[1]);
+    return tn_gemm_arrange(g->trans_b, node->inputs[1]->shape.dims, in_channels[1]);
 }
 
 static int64_t input_units(const tn_node *node) {
@@ -218,7 +213,7 @@ static int64_t input_units(const tn_node *node) {
 
 static int64_t input_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     return tn_product_workspace_bytes(kernels) +
-           lists_bytes(2 * n + node->inputs[0]->shape.dims[1]);
+           tn_product_steps_bytes(2 * n + node->inputs[0]->shape.dims[1]);
 }
 
 static void run_input(const tn_run *run) {
@@ -229,9 +224,9 @@ static void run_input(const tn_run *run) {
     int64_t last = whole ? tn_min_i64(k, run->end * UNIT_INPUTS) : k;
     real *dx = run->out[0];
     int64_t *a_row = (int64_t *)((char *)run->workspace + tn_product_workspace_bytes(run->kernels));
-    int64_t *c_row = list_steps(a_row, run->n, o);
-    int64_t *offset = list_steps(c_row, run->n, k);
-    list_steps(offset, o, 1);
+    int64_t *c_row = tn_product_steps(a_row, run->n, o);
+    int64_t *offset = tn_product_steps(c_row, run->n, k);
+    tn_product_steps(offset, o, 1);
     for (int64_t i = 0; i < run->n; i++)
         memset(dx + i * k + first, 0, (size_t)(last - first) * sizeof(real));
     const tn_product product = {.rows = run->n,
@@ -293,7 +288,7 @@ static tn_status weight_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph, (void)error;
     const gemm_grad_attrs *g = node->attrs;
     int64_t k = node->inputs[0]->shape.dims[1], o = node->inputs[1]->shape.dims[1];
-    bool t = g->gemm.trans_b;
+    bool t = g->trans_b;
     node->outputs[0]->shape = (tn_shape){.rank = 2, .dims = {t ? o : k, t ? k : o}};
     return TN_OK;
 }
@@ -322,7 +317,7 @@ static int64_t weight_workspace(const tn_node *node, const tn_kernels *kernels, 
     int64_t o = node->inputs[1]->shape.dims[1];
     int64_t reals = tn_panels_elements(kernels, n, o) + n * UNIT_INPUTS +
                     (int64_t)TN_MAX_SHARDS * kernels->mr * kernels->nr;
-    return reals * (int64_t)sizeof(real) + lists_bytes(n) + 64;
+    return reals * (int64_t)sizeof(real) + tn_product_steps_bytes(n) + 64;
 }
 
 typedef struct weight_workspace_parts {
@@ -333,7 +328,7 @@ typedef struct weight_workspace_parts {
 static weight_parts weight_workspace_split(const tn_run *run, int64_t o) {
     weight_parts w;
     w.offset = run->workspace;
-    w.tiles = (real *)((char *)run->workspace + lists_bytes(run->n));
+    w.tiles = (real *)((char *)run->workspace + tn_product_steps_bytes(run->n));
     w.panels = w.tiles + (int64_t)TN_MAX_SHARDS * run->kernels->mr * run->kernels->nr;
     w.columns = w.panels + tn_panels_elements(run->kernels, run->n, o);
     return w;
@@ -363,7 +358,7 @@ static void run_weight_whole(const tn_run *run) {
     const tn_kernels *kernels = run->kernels;
     const weight_parts w = weight_workspace_split(run, o);
     tn_panels_pack(kernels, TN_PANELS_STORED, run->in[1], o, run->n, o, w.panels);
-    list_steps(w.offset, run->n, UNIT_INPUTS);
+    tn_product_steps(w.offset, run->n, UNIT_INPUTS);
     for (int64_t unit = run->begin; unit < run->end; unit++) {
         int64_t first = unit * UNIT_INPUTS, rows = tn_min_i64(UNIT_INPUTS, k - first);
         for (int64_t i = 0; i < run->n; i++)
@@ -385,9 +380,9 @@ static void run_weight_whole(const tn_run *run) {
 static void run_weight_tile(const tn_run *run) {
     int64_t k = run->node->inputs[0]->shape.dims[1], o = run->node->inputs[1]->shape.dims[1];
     int64_t *a_row = (int64_t *)((char *)run->workspace + tn_product_workspace_bytes(run->kernels));
-    int64_t *c_row = list_steps(a_row, k, 1);
-    int64_t *offset = list_steps(c_row, k, o);
-    list_steps(offset, run->n, k);
+    int64_t *c_row = tn_product_steps(a_row, k, 1);
+    int64_t *offset = tn_product_steps(c_row, k, o);
+    tn_product_steps(offset, run->n, k);
     const tn_product product = {.rows = k,
                                 .depth = run->n,
                                 .columns = o,
@@ -404,7 +399,7 @@ static void run_weight_tile(const tn_run *run) {
 
 static int64_t weight_tile_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     return tn_product_workspace_bytes(kernels) +
-           lists_bytes(2 * node->inputs[0]->shape.dims[1] + n);
+           tn_product_steps_bytes(2 * node->inputs[0]->shape.dims[1] + n);
 }
 
 static bool whole_applies(const tn_node *node, const tn_kernels *kernels) {
@@ -437,6 +432,23 @@ static const tn_op gemm_grad_weight = {.name = "GemmGradWeight",
 
 /* ---- Gradient ----------------------------------------------------------------------------- */
 
+tn_status tn_gemm_add_gradients(tn_graph *graph, bool trans_b, tn_value *a, tn_value *b,
+                                tn_value *dy, tn_error *error) {
+    const gemm_grad_attrs g = {trans_b, a->shape.dims[1]};
+    tn_value *d;
+    if (tn_gradient_wanted(graph, b)) {
+        tn_value *in[] = {a, dy};
+        TN_TRY(tn_graph_apply(graph, &gemm_grad_weight, &g, in, 2, &d, error));
+        TN_TRY(tn_gradient_add(graph, b, d, error));
+    }
+    if (tn_gradient_wanted(graph, a)) {
+        tn_value *in[] = {dy, b};
+        TN_TRY(tn_graph_apply(graph, &gemm_grad_input, &g, in, 2, &d, error));
+        TN_TRY(tn_gradient_add(graph, a, d, error));
+    }
+    return TN_OK;
+}
+
 static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
     const tn_gemm_attrs *g = node->attrs;
     tn_value *dy = tn_gradient_of(graph, node->outputs[0]), *d;
@@ -446,22 +458,11 @@ static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) 
         return tn_fail(error, TN_ERR_UNSUPPORTED,
                        "no gradient with alpha, beta, a computed weight or an input that is no "
                        "batch");
-    gemm_grad_attrs attributes = {*g, a->shape.dims[1]};
     if (tn_gradient_wanted(graph, c)) {
         TN_TRY(tn_sum_to_shape(graph, dy, &c->shape, &d, error));
         TN_TRY(tn_gradient_add(graph, c, d, error));
     }
-    if (tn_gradient_wanted(graph, b)) {
-        tn_value *in[] = {a, dy};
-        TN_TRY(tn_graph_apply(graph, &gemm_grad_weight, &attributes, in, 2, &d, error));
-        TN_TRY(tn_gradient_add(graph, b, d, error));
-    }
-    if (tn_gradient_wanted(graph, a)) {
-        tn_value *in[] = {dy, b};
-        TN_TRY(tn_graph_apply(graph, &gemm_grad_input, &attributes, in, 2, &d, error));
-        TN_TRY(tn_gradient_add(graph, a, d, error));
-    }
-    return TN_OK;
+    return tn_gemm_add_gradients(graph, g->trans_b, a, b, dy, error);
 }
 
 const tn_op tn_op_gemm = {.name = "Gemm",

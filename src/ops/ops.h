@@ -14,6 +14,8 @@ extern const tn_op tn_op_conv, tn_op_max_pool, tn_op_relu, tn_op_dropout, tn_op_
     tn_op_mul, tn_op_batch_norm, tn_op_log_softmax, tn_op_softmax_cross_entropy, tn_op_load_pixels;
 extern const tn_op tn_op_average_pool, tn_op_global_average_pool, tn_op_global_max_pool,
     tn_op_reduce_mean;
+extern const tn_op tn_op_reshape, tn_op_squeeze, tn_op_unsqueeze, tn_op_transpose, tn_op_concat,
+    tn_op_pad, tn_op_mat_mul, tn_op_softmax;
 
 /* Attributes that other folders set. */
 typedef struct tn_conv_attrs {
@@ -40,7 +42,7 @@ typedef struct tn_gemm_attrs {
 } tn_gemm_attrs;
 
 typedef struct tn_axis_attrs {
-    int64_t axis; /* of Flatten (default 1) and LogSoftmax (default -1) */
+    int64_t axis; /* of Flatten (default 1), Concat, LogSoftmax and Softmax (default -1) */
 } tn_axis_attrs;
 
 typedef struct tn_batch_norm_attrs {
@@ -52,6 +54,25 @@ typedef struct tn_reduce_attrs {
     tn_ints axes; /* ascending once inferred; none: all */
     int64_t keepdims;
 } tn_reduce_attrs;
+
+typedef struct tn_axes_attrs {
+    tn_ints axes; /* of Squeeze (default all of 1) and Unsqueeze; an input in newer ONNX */
+} tn_axes_attrs;
+
+typedef struct tn_reshape_attrs {
+    tn_ints shape; /* an input in ONNX; 0 copies, -1 is what remains */
+    int64_t allow_zero;
+} tn_reshape_attrs;
+
+typedef struct tn_transpose_attrs {
+    tn_ints perm; /* axis i of the output is axis perm[i] of the input */
+} tn_transpose_attrs;
+
+typedef struct tn_pad_attrs {
+    char mode[TN_ATTR_STRING_MAX];
+    tn_ints pads; /* before each axis, then after each; negative cuts off; an input in newer ONNX */
+    double value; /* likewise */
+} tn_pad_attrs;
 
 /* SoftmaxCrossEntropy: scores [n][k], labels int32 [n] -> loss [n] in nats, with the target
  * (1 - label_smoothing) · one-hot + label_smoothing / k. With labels2 int32 [n] and weights2 [n] it

@@ -17,6 +17,13 @@ int64_t tn_product_workspace_bytes(const tn_kernels *kernels) {
     return limit * kernels->nr * (int64_t)sizeof(real);
 }
 
+int64_t *tn_product_steps(int64_t *list, int64_t n, int64_t step) {
+    for (int64_t i = 0; i < n; i++) list[i] = i * step;
+    return list + n;
+}
+
+int64_t tn_product_steps_bytes(int64_t n) { return tn_round_up(n * (int64_t)sizeof(int64_t), 64); }
+
 int64_t tn_panels_elements(const tn_kernels *kernels, int64_t depth, int64_t columns) {
     return depth * tn_round_up(columns, kernels->nr);
 }

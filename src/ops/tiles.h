@@ -34,6 +34,11 @@ typedef struct tn_product {
 void tn_product_add(const tn_kernels *kernels, const tn_product *product, void *workspace);
 int64_t tn_product_workspace_bytes(const tn_kernels *kernels);
 
+/* Writes i·step for i < n, such as rows or offsets that are `step` apart; returns what follows. */
+int64_t *tn_product_steps(int64_t *list, int64_t n, int64_t step);
+/* Of lists of n steps in all. */
+int64_t tn_product_steps_bytes(int64_t n);
+
 /* Panels of nr columns, zero-padded, each [depth][nr], one after the other. */
 int64_t tn_panels_elements(const tn_kernels *kernels, int64_t depth, int64_t columns);
 /* Rows first..first+n-1 of the depth of one panel, columns from `column`, into panel [n][nr]. */

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* softmax.c: y = exp x / Σ exp x along an axis. ONNX Softmax. */
+#include <math.h>
+
+#include "ops/axes.h"
+#include "ops/elementwise.h"
+#include "ops/ops.h"
+
+static const tn_attr attrs[] = {
+    {"axis", TN_ATTR_INT, offsetof(tn_axis_attrs, axis), false, -1, NULL}, {0}};
+
+static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
+    const tn_axis_attrs *a = node->attrs;
+    const tn_shape *x = &node->inputs[0]->shape;
+    int axis;
+    TN_TRY(tn_axis_resolve(a->axis, x->rank, &axis, error));
+    if (x->batched && axis == 0)
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "axis 0 mixes samples of the batch");
+    return tn_infer_same(graph, node, error);
+}
+
+/* A tensor as stored, seen as [outer][n][inner] with the axis in the middle. */
+typedef struct view {
+    int64_t outer, n, inner;
+} view;
+
+static view view_of(const tn_run *run) {
+    const tn_axis_attrs *a = run->node->attrs;
+    const tn_shape *x = &run->node->outputs[0]->shape;
+    int order[TN_MAX_RANK];
+    int axis = (int)(a->axis < 0 ? a->axis + x->rank : a->axis), at = 0;
+    view v = {.n = x->dims[axis], .inner = 1};
+    tn_axes_stored(x, order);
+    while (order[at] != axis) at++;
+    for (int i = at + 1; i < x->rank; i++) v.inner *= x->dims[order[i]];
+    int64_t elements = tn_run_elements(run);
+    v.outer = elements > 0 ? elements / (v.n * v.inner) : 0;
+    return v;
+}
+
+/* n numbers at x, `step` apart, the maximum subtracted first; y may be x. */
+static void softmax(int64_t n, int64_t step, const real *x, real *y) {
+    real max = -INFINITY, sum = 0;
+    for (int64_t j = 0; j < n; j++) max = x[j * step] > max ? x[j * step] : max;
+    for (int64_t j = 0; j < n; j++) {
+        y[j * step] = tn_exp(x[j * step] - max);
+        sum += y[j * step];
+    }
+    for (int64_t j = 0; j < n; j++) y[j * step] /= sum;
+}
+
+static void run_any(const tn_run *run) {
+    view v = view_of(run);
+    for (int64_t o = 0; o < v.outer; o++)
+        for (int64_t i = 0; i < v.inner; i++) {
+            int64_t at = o * v.n * v.inner + i;
+            softmax(v.n, v.inner, (const real *)run->in[0] + at, (real *)run->out[0] + at);
+        }
+}
+
+/* dx = y · (dy - Σ dy · y) */
+static void run_gradient(const tn_run *run) {
+    view v = view_of(run);
+    for (int64_t o = 0; o < v.outer; o++)
+        for (int64_t i = 0; i < v.inner; i++) {
+            int64_t at = o * v.n * v.inner + i;
+            const real *dy = (const real *)run->in[0] + at, *y = (const real *)run->in[1] + at;
+            real *dx = (real *)run->out[0] + at, sum = 0;
+            for (int64_t j = 0; j < v.n; j++) sum += dy[j * v.inner] * y[j * v.inner];
+            for (int64_t j = 0; j < v.n; j++)
+                dx[j * v.inner] = y[j * v.inner] * (dy[j * v.inner] - sum);
+        }
+}
+
+static const tn_implementation gradient = {.name = "any", .run = run_gradient};
+static const tn_implementation *const gradient_implementations[] = {&gradient, NULL};
+
+/* Inputs dy, y. */
+static const tn_op softmax_grad = {.name = "SoftmaxGrad",
+                                   .attrs_bytes = sizeof(tn_axis_attrs),
+                                   .min_inputs = 2,
+                                   .max_inputs = 2,
+                                   .n_outputs = 1,
+                                   .layout = TN_LAYOUT_IMAGE,
+                                   .in_place = true,
+                                   .infer_shape = tn_infer_same,
+                                   .implementations = gradient_implementations};
+
+static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
+    tn_value *y = node->outputs[0], *in[] = {tn_gradient_of(graph, y), y}, *dx;
+    TN_TRY(tn_graph_apply(graph, &softmax_grad, node->attrs, in, 2, &dx, error));
+    return tn_gradient_add(graph, node->inputs[0], dx, error);
+}
+
+static const tn_implementation any = {.name = "any", .run = run_any};
+static const tn_implementation *const implementations[] = {&any, NULL};
+
+const tn_op tn_op_softmax = {.name = "Softmax",
+                             .onnx_type = "Softmax",
+                             .attrs = attrs,
+                             .attrs_bytes = sizeof(tn_axis_attrs),
+                             .min_inputs = 1,
+                             .max_inputs = 1,
+                             .n_outputs = 1,
+                             .layout = TN_LAYOUT_IMAGE,
+                             .in_place = true,
+                             .infer_shape = infer_shape,
+                             .differentiate = differentiate,
+                             .implementations = implementations};
