@@ -77,6 +77,58 @@ static void residual_block(tn_graph *g) {
     output(g, apply(g, &tn_op_relu, NULL, apply(g, &tn_op_add, NULL, y, x, NULL), NULL, NULL));
 }
 
+/* ---- Whole networks -------------------------------------------------------------------------- */
+
+static tn_value *conv_norm(tn_graph *g, tn_value *x, int64_t filters, int64_t kernel,
+                           int64_t stride) {
+    int64_t pad = kernel / 2;
+    tn_conv_attrs a;
+    tn_attrs_init(&tn_op_conv, &a);
+    a.strides = (tn_ints){2, {stride, stride}};
+    a.pads = (tn_ints){4, {pad, pad, pad, pad}};
+    x = apply(g, &tn_op_conv, &a, x, PARAMETER(filters, x->shape.dims[1], kernel, kernel), NULL);
+    return batch_norm_of(g, x, 1);
+}
+
+static tn_value *conv_norm_relu(tn_graph *g, tn_value *x, int64_t filters, int64_t stride) {
+    return apply(g, &tn_op_relu, NULL, conv_norm(g, x, filters, 3, stride), NULL, NULL);
+}
+
+/* The loss of ten scores that are made of the channels of x. */
+static void classify(tn_graph *g, tn_value *x) {
+    const tn_softmax_cross_entropy_attrs loss = {0.05};
+    tn_axis_attrs flatten;
+    tn_gemm_attrs gemm;
+    tn_attrs_init(&tn_op_flatten, &flatten);
+    tn_attrs_init(&tn_op_gemm, &gemm);
+    x = apply(g, &tn_op_global_average_pool, NULL, x, NULL, NULL);
+    x = apply(g, &tn_op_flatten, &flatten, x, NULL, NULL);
+    x = apply(g, &tn_op_gemm, &gemm, x, PARAMETER(x->shape.dims[1], 10), PARAMETER(10));
+    tn_value *labels = value(g, TN_VALUE_INPUT, TN_INT32, true, DIMS(1));
+    output(g, apply(g, &tn_op_softmax_cross_entropy, &loss, x, labels, NULL));
+}
+
+/* As resnet20: a block, and one that halves the image and projects its shortcut. */
+static void residual_network(tn_graph *g) {
+    tn_value *x = conv_norm_relu(g, INPUT(1, 8, 7), 4, 1);
+    for (int64_t stride = 1; stride <= 2; stride++) {
+        tn_value *y = conv_norm(g, conv_norm_relu(g, x, 4 * stride, stride), 4 * stride, 3, 1);
+        if (stride > 1) x = conv_norm(g, x, 4 * stride, 1, stride);
+        x = apply(g, &tn_op_relu, NULL, apply(g, &tn_op_add, NULL, y, x, NULL), NULL, NULL);
+    }
+    classify(g, x);
+}
+
+/* As vgg-small. */
+static void vgg_network(tn_graph *g) {
+    tn_pool_attrs pool;
+    tn_attrs_init(&tn_op_max_pool, &pool);
+    pool.kernel_shape = pool.strides = (tn_ints){2, {2, 2}};
+    tn_value *x = conv_norm_relu(g, conv_norm_relu(g, INPUT(3, 6, 6), 4, 1), 4, 1);
+    x = apply(g, &tn_op_max_pool, &pool, x, NULL, NULL);
+    classify(g, conv_norm_relu(g, conv_norm_relu(g, x, 8, 1), 8, 1));
+}
+
 const op_case norm_cases[] = {
     {"BatchNormalization", &tn_op_batch_norm, running_image, true, false},
     {"BatchNormalization, no pixels", &tn_op_batch_norm, running_row, true, false},
@@ -92,4 +144,6 @@ const op_case norm_cases[] = {
     {"BatchNormalization by batch, two groups", &tn_op_batch_norm, two_groups, true, true},
     {"BatchNormalization by batch, four groups", &tn_op_batch_norm, four_groups, true, true},
     {"a residual block", &tn_op_batch_norm, residual_block, true, true},
+    {"a residual network", &tn_op_batch_norm, residual_network, true, true},
+    {"a network like VGG", &tn_op_batch_norm, vgg_network, true, true},
     {0}};

@@ -20,14 +20,15 @@ report $? "meson install"
     [ -n "$(find "$work/root" -path '*/bin/tenon' -perm -u+x)" ] && [ -d "$TENON_DATA/mnist" ]
 report $? "header, command and MNIST are installed"
 
-for example in mnist infer; do
+for example in mnist infer own_model; do
     # shellcheck disable=SC2046
     ${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -Werror "$root/examples/$example.c" -o "$example" \
         $(pkg-config --cflags --libs tenon) >log 2>&1
     report $? "examples/$example.c builds with pkg-config, without a warning"
 done
 cp -r "$root/examples" source && meson setup meson-build source >log 2>&1 &&
-    meson compile -C meson-build >>log 2>&1 && [ -x meson-build/mnist ] && [ -x meson-build/infer ]
+    meson compile -C meson-build >>log 2>&1 && [ -x meson-build/mnist ] &&
+    [ -x meson-build/infer ] && [ -x meson-build/own_model ]
 report $? "the examples build as a Meson project"
 
 ./mnist 1280 >log 2>&1 && grep -qE '^epoch 1 of 1: loss [0-9.]+, accuracy [0-9.]+ %$' log &&
@@ -45,6 +46,14 @@ right=$(sed -nE 's/.*\/([0-9])-a\.png: ([0-9])$/\1 \2/p' log |
 report $? "at least half of the digits are right ($right of 10)"
 ! ./infer mnist-cnn.onnx missing.png >log 2>&1 && grep -q '^infer: .*missing.png' log
 report $? "infer reports a missing image"
+./own_model 1280 >log 2>&1 && grep -q '^17370 parameters; .*; wrote own-model.onnx$' log &&
+    [ -s own-model.onnx ]
+report $? "own_model builds, trains and writes a network of its own"
+accuracy=$(sed -n 's/.*test accuracy \([0-9]*\).*/\1/p' log)
+[ "${accuracy:-0}" -ge 75 ]
+report $? "1,280 images are enough for 75 % ($accuracy %)"
+./infer own-model.onnx "$root"/examples/digits/7-a.png >log 2>&1 && grep -q '7-a.png: [0-9]$' log
+report $? "infer takes the network"
 ! (cd / && TENON_DATA=/nonexistent "$work/mnist" 1 >"$work/log" 2>&1) && grep -q '^mnist: ' log
 report $? "mnist reports missing data"
 
