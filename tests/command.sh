@@ -182,6 +182,16 @@ tn 0 train lenet --limit 640 --epochs 1 --quiet --checkpoint kept -o q.onnx && !
 report $? "train --quiet says nothing; --checkpoint stays"
 failure 'add --resume' train lenet --limit 640 --epochs 1 --checkpoint kept -o q.onnx
 ok "the same seed gives the same file" cmp lenet.onnx q.onnx
+tn 0 train lenet --limit 640 --epochs 1 --no-checkpoint --tensorboard tb/1 -o told.onnx &&
+    grep -qE '^  events +tb/1' out && [ "$(ls tb/1 | wc -l)" -eq 1 ] &&
+    [ "$(grep -cao 'mistakes/[0-9] taken for [0-9] (image [0-9]*)' tb/1/events.out.tfevents.*)" \
+        -ge 1 ] && grep -qa test_accuracy tb/1/events.out.tfevents.* &&
+    grep -qa test_loss tb/1/events.out.tfevents.*
+report $? "train --tensorboard: an event file with the mistakes"
+ok "an event file changes no weights" cmp lenet.onnx told.onnx
+failure 'cannot write event files to told.onnx/tb' \
+    train lenet --limit 640 --tensorboard told.onnx/tb -o untold.onnx
+ok "an event file that cannot be made is found before training" test ! -e untold.onnx
 tn 0 train lenet --limit 640 --epochs 1 --seed 5 --no-checkpoint --json - && is_json out &&
     [ "$(value out seed)" -eq 5 ] &&
     [ "$(value out weights_sha256)" != "$(value r.json weights_sha256)" ]

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Event files: CRC-32C, histograms, and files taken apart by a reader of their own. */
-#include <dirent.h>
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
@@ -12,157 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/crc32c.h"
-#include "base/file.h"
 #include "data/image.h"
+#include "event_reader.h"
 #include "report/histogram.h"
 #include "scratch.h"
-
-/* ---- A reader ------------------------------------------------------------------------------ */
-
-/* A stretch of bytes; the reader moves its beginning. */
-typedef struct bytes {
-    const uint8_t *at, *end;
-} bytes;
-
-static uint64_t little_endian(const uint8_t *b, int n) {
-    uint64_t v = 0;
-    for (int i = n; i-- > 0;) v = v << 8 | b[i];
-    return v;
-}
-
-static uint64_t varint(bytes *b) {
-    uint64_t v = 0;
-    for (int shift = 0;; shift += 7) {
-        assert_true(b->at < b->end && shift < 64);
-        v |= (uint64_t)(*b->at & 0x7f) << shift;
-        if (!(*b->at++ & 0x80)) return v;
-    }
-}
-
-typedef struct field {
-    int number, wire_type;
-    uint64_t value; /* of a varint, or the bits of a number */
-    bytes content;  /* of what has a length */
-} field;
-
-static bool next_field(bytes *message, field *f) {
-    if (message->at == message->end) return false;
-    uint64_t key = varint(message);
-    *f = (field){.number = (int)(key >> 3), .wire_type = (int)(key & 7)};
-    if (f->wire_type == 0) {
-        f->value = varint(message);
-        return true;
-    }
-    int64_t n = f->wire_type == 1 ? 8 : f->wire_type == 5 ? 4 : (int64_t)varint(message);
-    assert_true(f->wire_type == 1 || f->wire_type == 2 || f->wire_type == 5);
-    assert_true(n <= message->end - message->at);
-    if (f->wire_type != 2) f->value = little_endian(message->at, (int)n);
-    f->content = (bytes){message->at, message->at + n};
-    message->at += n;
-    return true;
-}
-
-static field get(bytes message, int number) {
-    field f;
-    while (next_field(&message, &f))
-        if (f.number == number) return f;
-    fail_msg("there is no field %d", number);
-    return f;
-}
-
-static bool has(bytes message, int number) {
-    field f;
-    while (next_field(&message, &f))
-        if (f.number == number) return true;
-    return false;
-}
-
-static double real_of(field f) {
-    double v;
-    assert_int_equal(f.wire_type, 1);
-    memcpy(&v, &f.value, sizeof v);
-    return v;
-}
-
-static float float_of(field f) {
-    float v;
-    uint32_t bits = (uint32_t)f.value;
-    assert_int_equal(f.wire_type, 5);
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}
-
-static void assert_text(field f, const char *text) {
-    assert_int_equal(f.wire_type, 2);
-    assert_int_equal(f.content.end - f.content.at, strlen(text));
-    assert_memory_equal(f.content.at, text, strlen(text));
-}
-
-static uint32_t unmask(uint64_t masked) {
-    uint32_t rotated = (uint32_t)masked - 0xa282ead8u;
-    return rotated >> 17 | rotated << 15;
-}
-
-enum { max_events = 64 };
-
-typedef struct event_file {
-    uint8_t *data;
-    bytes events[max_events];
-    int n;
-} event_file;
-
-static event_file take_apart(const char *path) {
-    event_file file = {0};
-    int64_t size;
-    assert_int_equal(tn_file_read(path, 1 << 24, (void **)&file.data, &size, NULL), TN_OK);
-    for (int64_t at = 0; at < size;) {
-        assert_true(size - at >= 16 && file.n < max_events);
-        uint64_t n = little_endian(file.data + at, 8);
-        assert_true(n <= (uint64_t)(size - at - 16));
-        assert_int_equal(unmask(little_endian(file.data + at + 8, 4)),
-                         tn_crc32c(file.data + at, 8));
-        const uint8_t *data = file.data + at + 12;
-        assert_int_equal(unmask(little_endian(data + n, 4)), tn_crc32c(data, n));
-        file.events[file.n++] = (bytes){data, data + n};
-        at += (int64_t)(16 + n);
-    }
-    return file;
-}
-
-/* The path of the only event file in dir; 0 if there is another number. */
-static int find_files(const char *dir, char path[512]) {
-    int n = 0;
-    DIR *stream = opendir(dir);
-    assert_non_null(stream);
-    for (struct dirent *entry; (entry = readdir(stream));)
-        if (strncmp(entry->d_name, "events.out.tfevents.", 20) == 0) {
-            snprintf(path, 512, "%s/%s", dir, entry->d_name);
-            n++;
-        }
-    closedir(stream);
-    return n;
-}
-
-static event_file only_file(const char *dir) {
-    char path[512];
-    assert_int_equal(find_files(dir, path), 1);
-    return take_apart(path);
-}
-
-/* The value of an event with one. */
-static bytes value_of(bytes event, const char *tag, int64_t step) {
-    assert_int_equal(get(event, 2).value, step);
-    assert_true(fabs(real_of(get(event, 1)) - (double)time(NULL)) < 600);
-    bytes value = get(get(event, 5).content, 1).content;
-    assert_text(get(value, 1), tag);
-    return value;
-}
 
 static tn_events *open_events(const char *dir) {
     tn_events *events = NULL;
@@ -260,7 +117,7 @@ static void each_open_makes_a_new_file(void **state) {
     (void)state;
     const char *dir = scratch_path("twice");
     tn_events *a = open_events(dir), *b = open_events(dir);
-    char path[512];
+    char path[1024];
     assert_int_equal(find_files(dir, path), 2);
     assert_int_equal(tn_events_close(a, NULL), TN_OK);
     assert_int_equal(tn_events_close(b, NULL), TN_OK);
@@ -291,10 +148,10 @@ static void histograms_are_read_back(void **state) {
     tn_events_histogram(events, "weights/fc", 3, values, 4);
     assert_int_equal(tn_events_close(events, NULL), TN_OK);
     event_file file = only_file(dir);
-    bytes histogram = get(value_of(file.events[1], "weights/fc", 3), 5).content;
+    stretch histogram = get(value_of(file.events[1], "weights/fc", 3), 5).content;
     static const double expected[] = {-2, 0.5, 3, -1, 4.5};
     for (int i = 0; i < 5; i++) assert_true(real_of(get(histogram, 1 + i)) == expected[i]);
-    bytes limits = get(histogram, 6).content, counts = get(histogram, 7).content;
+    stretch limits = get(histogram, 6).content, counts = get(histogram, 7).content;
     assert_int_equal(limits.end - limits.at, counts.end - counts.at);
     double sum = 0;
     for (; counts.at < counts.end; counts.at += 8) {
@@ -316,11 +173,11 @@ static void images_are_read_back(void **state) {
     tn_events_image(events, "grey", 5, 3, 2, 1, pixels);
     assert_int_equal(tn_events_close(events, NULL), TN_OK);
     event_file file = only_file(dir);
-    bytes image = get(value_of(file.events[1], "mistakes/7 taken for 1", 5), 4).content;
+    stretch image = get(value_of(file.events[1], "mistakes/7 taken for 1", 5), 4).content;
     assert_int_equal(get(image, 1).value, 2);
     assert_int_equal(get(image, 2).value, 3);
     assert_int_equal(get(image, 3).value, 3);
-    bytes png = get(image, 4).content;
+    stretch png = get(image, 4).content;
     assert_int_equal(tn_image_decode(png.at, png.end - png.at, 2, 3, 3, back, NULL, NULL), TN_OK);
     assert_memory_equal(back, pixels, 18);
     image = get(value_of(file.events[2], "grey", 5), 4).content;
@@ -396,7 +253,7 @@ static void a_full_disk_is_reported_at_the_end(void **state) {
     tn_error error;
     const char *dir = scratch_path("full");
     tn_events *events = open_events(dir);
-    char path[512];
+    char path[1024];
     assert_int_equal(find_files(dir, path), 1);
     /* The limit of the file's size stands for the full disk. */
     struct rlimit old, small = {.rlim_cur = 4096};

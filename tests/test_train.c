@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "data/mixup.h"
+#include "event_reader.h"
 #include "graph/model.h"
 #include "graph/op.h"
 #include "ops/ops.h"
@@ -476,6 +477,128 @@ static void progress_tells_every_step(void **state) {
     assert_true(r.loss == w.last.loss && r.held_out_loss == w.last.held_out_loss);
 }
 
+/* ---- Event files -------------------------------------------------------------------------- */
+
+/* Trains with an event file of its own in dir. */
+static void train_with_events(fixture *f, tn_train_options o, const char *dir, tn_status expected,
+                              tn_train_result *result, char hex[65]) {
+    tn_error error = {""};
+    assert_int_equal(tn_events_open(dir, &o.events, &error), TN_OK);
+    train(f, &o, expected, result, hex);
+    if (tn_events_close(o.events, &error) != TN_OK) fail_msg("%s", error.message);
+}
+
+/* The steps of all events with this tag, in order, and the value of the last, if it is a scalar. */
+static int find_tag(const event_file *file, const char *tag, int64_t steps[max_events],
+                    float *last) {
+    int n = 0;
+    for (int i = 1; i < file->n; i++) {
+        stretch value = get(get(file->events[i], 5).content, 1).content;
+        stretch name = get(value, 1).content;
+        if ((size_t)(name.end - name.at) != strlen(tag) || memcmp(name.at, tag, strlen(tag)) != 0)
+            continue;
+        steps[n++] = (int64_t)get(file->events[i], 2).value;
+        if (has(value, 2)) *last = float_of(get(value, 2));
+    }
+    return n;
+}
+
+static void events_tell_the_course(void **state) {
+    fixture *f = *state;
+    char straight[65], told[65], dir[PATH];
+    int64_t steps[max_events];
+    float last = 0;
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    tn_train_result r = TN_INIT(tn_train_result);
+    o.held_out = 0.1;  /* 33 of 330 */
+    o.batch_size = 25; /* twelve steps in an epoch */
+    train(f, &o, TN_OK, &r, straight);
+    train_with_events(f, o, fresh_directory(f, dir), TN_OK, &r, told);
+    assert_string_equal(told, straight);
+    event_file file = only_file(dir);
+    static const char *const course[] = {"loss", "train_accuracy", "lr", "images_per_s",
+                                         "gradient_norm"};
+    for (int k = 0; k < 5; k++) {
+        assert_int_equal(find_tag(&file, course[k], steps, &last), 4);
+        static const int64_t expected[] = {10, 12, 20, 24};
+        assert_memory_equal(steps, expected, sizeof expected);
+        assert_true(isfinite(last) && last >= 0);
+    }
+    static const char *const ends[] = {"held_out_loss",        "held_out_accuracy",
+                                       "weights/conv1.weight", "gradients/conv1.weight",
+                                       "weights/fc2.bias",     "gradients/fc2.bias"};
+    for (int k = 0; k < 6; k++) {
+        assert_int_equal(find_tag(&file, ends[k], steps, &last), 2);
+        assert_int_equal(steps[0], 12);
+        assert_int_equal(steps[1], 24);
+    }
+    find_tag(&file, "held_out_loss", steps, &last);
+    assert_true(last == (float)r.held_out_loss);
+    free(file.data);
+}
+
+/* One step, so that loss and accuracy are those of the epoch, and the gradient is known: plain SGD
+ * moves the weights by lr times it. */
+static void events_agree_with_the_step(void **state) {
+    fixture *f = *state;
+    char dir[PATH];
+    int64_t steps[max_events];
+    float loss, accuracy, norm, lr;
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    tn_train_result r = TN_INIT(tn_train_result);
+    tn_model *trained = NULL;
+    o.epochs = 1;
+    o.batch_size = N_IMAGES;
+    o.momentum = -1;
+    o.weight_decay = 0;
+    o.schedule = TN_SCHEDULE_CONSTANT;
+    assert_int_equal(tn_events_open(fresh_directory(f, dir), &o.events, NULL), TN_OK);
+    assert_int_equal(tn_train(f->lenet, f->small, &o, &trained, &r, NULL), TN_OK);
+    assert_int_equal(tn_events_close(o.events, NULL), TN_OK);
+    event_file file = only_file(dir);
+    assert_int_equal(find_tag(&file, "loss", steps, &loss), 1);
+    assert_int_equal(find_tag(&file, "train_accuracy", steps, &accuracy), 1);
+    assert_int_equal(find_tag(&file, "gradient_norm", steps, &norm), 1);
+    assert_int_equal(find_tag(&file, "lr", steps, &lr), 1);
+    assert_true(loss == (float)r.loss && accuracy == (float)r.accuracy && lr == (float)o.lr);
+    double moved = 0;
+    for (int i = 0; i < f->lenet->graph->n_parameters; i++) {
+        const tn_value *a = f->lenet->graph->parameters[i], *b = trained->graph->parameters[i];
+        const float *from = a->data, *to = b->data;
+        for (int64_t k = 0; k < tn_shape_elements(&a->shape); k++)
+            moved += ((double)to[k] - (double)from[k]) * ((double)to[k] - (double)from[k]);
+    }
+    assert_true(fabs(sqrt(moved) / o.lr - norm) < 1e-3 * norm);
+    free(file.data);
+    tn_model_free(trained);
+}
+
+/* A run that goes on writes a second file, which begins where the first ended. */
+static void events_go_on_after_resuming(void **state) {
+    fixture *f = *state;
+    char hex[65], dir[PATH], first[PATH], second[PATH];
+    int64_t steps[max_events];
+    float last;
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    tn_train_result r = TN_INIT(tn_train_result);
+    o.checkpoint_dir = fresh_directory(f, dir);
+    o.max_steps = 15;
+    train_with_events(f, o, fresh_directory(f, first), TN_STOPPED, &r, hex);
+    o.max_steps = 0;
+    o.resume = true;
+    train_with_events(f, o, fresh_directory(f, second), TN_OK, &r, hex);
+    event_file file = only_file(first);
+    assert_int_equal(find_tag(&file, "loss", steps, &last), 2);
+    assert_int_equal(steps[1], 11);
+    free(file.data);
+    file = only_file(second);
+    assert_int_equal(find_tag(&file, "loss", steps, &last), 2);
+    assert_int_equal(steps[0], 20);
+    assert_int_equal(steps[1], 22);
+    assert_int_equal(find_tag(&file, "held_out_loss", steps, &last), 0);
+    free(file.data);
+}
+
 static void stop_leaves_a_checkpoint(void **state) {
     fixture *f = *state;
     witness w = {.stop_at = 5};
@@ -799,6 +922,9 @@ int main(void) {
         cmocka_unit_test(held_out_images_are_not_augmented),
         cmocka_unit_test(held_out_agrees_with_a_session),
         cmocka_unit_test(progress_tells_every_step),
+        cmocka_unit_test(events_tell_the_course),
+        cmocka_unit_test(events_agree_with_the_step),
+        cmocka_unit_test(events_go_on_after_resuming),
         cmocka_unit_test(stop_leaves_a_checkpoint),
         cmocka_unit_test(senseless_options_are_refused),
         cmocka_unit_test(data_that_does_not_fit_is_refused),

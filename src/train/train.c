@@ -108,10 +108,12 @@ static tn_progress progress_of(const tn_training *run, const effort_made *effort
     };
 }
 
-static void report(const tn_training *run, const effort_made *effort, double lr, bool epoch_end) {
-    if (!run->options.on_progress) return;
+static tn_status report(tn_training *run, const effort_made *effort, double lr, bool epoch_end,
+                        tn_error *error) {
+    if (!run->options.on_progress && !run->options.events) return TN_OK;
     tn_progress progress = progress_of(run, effort, lr, epoch_end);
-    run->options.on_progress(run->options.user, &progress);
+    if (run->options.on_progress) run->options.on_progress(run->options.user, &progress);
+    return tn_training_tell(run, &progress, error);
 }
 
 static tn_status fail_numeric(const tn_training *run, const char *what, tn_error *error) {
@@ -165,7 +167,7 @@ static tn_status end_epoch(tn_training *run, const effort_made *effort, double l
         s->held_out_loss = held_out.loss / (double)held_out.n;
         s->held_out_accuracy = (double)held_out.n_correct / (double)held_out.n;
     }
-    report(run, effort, lr, true);
+    TN_TRY(report(run, effort, lr, true, error));
     s->last_loss = s->epoch.loss / (double)s->epoch.n;
     s->last_accuracy = (double)s->epoch.n_correct / (double)s->epoch.n;
     s->epoch = (tn_tally){0};
@@ -187,7 +189,7 @@ static tn_status train(tn_training *run, effort_made *effort, tn_error *error) {
     while (run->state.step < run->steps && !(stopped = is_stop_asked(run))) {
         double lr;
         TN_TRY(take_step(run, effort, &lr, error));
-        report(run, effort, lr, false);
+        TN_TRY(report(run, effort, lr, false, error));
         if (run->state.step % run->steps_per_epoch == 0) TN_TRY(end_epoch(run, effort, lr, error));
         if (has_store(run) && is_checkpoint_due(run)) {
             TN_TRY(check_weights(run, error));
@@ -241,6 +243,7 @@ static tn_status run_all(tn_training *run, tn_model **trained, tn_train_result *
     bool resumed = false;
     TN_TRY(prepare(run, &resumed, error));
     effort_made effort = {.begin = now()};
+    run->told = run->state.epoch;
     tn_status status = train(run, &effort, error);
     if (status != TN_OK && status != TN_STOPPED) return status;
     tn_train_result outcome = result_of(run, &effort, resumed, status == TN_STOPPED);

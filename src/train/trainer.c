@@ -143,6 +143,26 @@ void tn_trainer_set(tn_trainer *trainer, int vector, int i, const float *canonic
     tn_plan_arrange(trainer->training.plan, i, canonical, flat);
 }
 
+bool tn_trainer_get_gradient(const tn_trainer *trainer, int i, float *canonical) {
+    const tn_pass *pass = &trainer->training;
+    int64_t at = tn_plan_parameter_offset(pass->plan, i);
+    for (int k = 0; k < pass->n_trained; k++)
+        if (at >= pass->trained[k].begin && at < pass->trained[k].end) {
+            tn_plan_unarrange(pass->plan, i, trainer->gradients, canonical);
+            return true;
+        }
+    return false;
+}
+
+double tn_trainer_gradient_norm(const tn_trainer *trainer) {
+    const tn_pass *pass = &trainer->training;
+    double sum = 0;
+    for (int k = 0; k < pass->n_trained; k++)
+        for (int64_t i = pass->trained[k].begin; i < pass->trained[k].end; i++)
+            sum += (double)trainer->gradients[i] * (double)trainer->gradients[i];
+    return sqrt(sum);
+}
+
 /* Gives the parameters of graph the weights at hand. */
 static tn_status set_parameters(const tn_trainer *trainer, tn_graph *graph, tn_error *error) {
     for (int i = 0; i < graph->n_parameters; i++) {

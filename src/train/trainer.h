@@ -44,6 +44,11 @@ int tn_trainer_n_vectors(const tn_trainer *trainer);
 void tn_trainer_get(const tn_trainer *trainer, int vector, int i, float *canonical);
 void tn_trainer_set(tn_trainer *trainer, int vector, int i, const float *canonical);
 
+/* The gradient of parameter i that the last step followed, canonical; false if it has none. */
+bool tn_trainer_get_gradient(const tn_trainer *trainer, int i, float *canonical);
+/* The L2 norm of all of that gradient. */
+double tn_trainer_gradient_norm(const tn_trainer *trainer);
+
 /* A copy of the model with the weights at hand. */
 tn_status tn_trainer_model(const tn_trainer *trainer, tn_model **model, tn_error *error);
 

@@ -27,6 +27,7 @@ typedef struct tn_training {
     int64_t order_epoch;
     tn_trainer trainer;
     tn_training_state state;
+    tn_tally told;  /* how much of state.epoch the event file has been told of */
     tn_store store; /* its dir is "" without checkpoints */
     tn_arena arena;
     tn_checkpoint_entry *identity; /* all that determines the result, for checkpoints */
@@ -36,6 +37,9 @@ typedef struct tn_training {
 /* One line to options->log, if there is one. */
 void tn_training_log(const tn_training *run, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Tells options->events, if there is one, what it has to know at this point. */
+tn_status tn_training_tell(tn_training *run, const tn_progress *progress, tn_error *error);
 
 /* Fills run->identity. */
 tn_status tn_training_identify(tn_training *run, tn_error *error);

@@ -188,6 +188,23 @@ static bool save(training *job) {
     return true;
 }
 
+static tn_status test(training *job, tn_session *session, tn_error *error) {
+    tn_dataset_info data = TN_INIT(tn_dataset_info);
+    tn_dataset_describe(job->test, &data);
+    int32_t *predictions = calloc((size_t)data.n + 1, sizeof *predictions);
+    float *losses = calloc((size_t)data.n + 1, sizeof *losses);
+    tn_status status = TN_ERR_MEMORY;
+    if (predictions && losses)
+        status =
+            tn_session_evaluate(session, job->test, predictions, losses, &job->evaluation, error);
+    else
+        snprintf(error->message, sizeof error->message, "out of memory");
+    if (status == TN_OK) status = training_tell_test(job, session, predictions, losses, error);
+    free(predictions);
+    free(losses);
+    return status;
+}
+
 static bool evaluate(training *job) {
     tn_error error = {""};
     tn_session *session = NULL;
@@ -196,7 +213,7 @@ static bool evaluate(training *job) {
     tn_evaluation *e = &job->evaluation;
     *e = TN_INIT(tn_evaluation);
     tn_status status = tn_session_create(job->trained, &options, &session, &error);
-    if (status == TN_OK) status = tn_session_evaluate(session, job->test, NULL, NULL, e, &error);
+    if (status == TN_OK) status = test(job, session, &error);
     tn_session_free(session);
     if (status != TN_OK) {
         fail_error(&error);
@@ -228,6 +245,7 @@ static int run(training *job) {
     if (job->momentum_given && job->options.optimizer != TN_OPTIMIZER_SGD)
         return fail_usage("train",
                           "--momentum is an option of sgd, not of adam (add --optimizer sgd)");
+    if (!training_open_events(job)) return EXIT_FAILED;
     training_announce(job);
     tn_error error = {""};
     tn_status status = train(job, &error);
@@ -256,6 +274,7 @@ int cmd_train(int argc, char **argv) {
     job->model_name = words.n > 0 ? words.items[0] : "mnist-cnn";
     job->out = people_stream(job->json, job->quiet);
     code = run(job);
+    if (!training_close_events(job) && code == EXIT_DONE) code = EXIT_FAILED;
     tn_model_free(job->trained);
     tn_model_free(job->model);
     tn_dataset_free(job->test);

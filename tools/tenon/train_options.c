@@ -114,6 +114,8 @@ static void add_run_options(training *job, words_given *given, option_table *tab
         {"resume", 0, OPTION_FLAG, NULL, &t->resume, "go on from the newest good checkpoint"},
         {"output", 'o', OPTION_TEXT, "OUT.onnx", &job->output,
          "the file to write; default the model's name with .onnx, in this directory"},
+        {"tensorboard", 0, OPTION_TEXT, "DIR", &job->tensorboard,
+         "write a TensorBoard event file there: scalars, histograms, the worst mistakes"},
         {"json", 0, OPTION_TEXT, "FILE", &job->json,
          "write the results as JSON; - is standard output"},
         {"quiet", 'q', OPTION_FLAG, NULL, &job->quiet, "print errors only"},

@@ -50,6 +50,7 @@ void training_announce(const training *job) {
     if (t->checkpoint_dir)
         say(job->out, "  checkpoints  %s%s\n", t->checkpoint_dir,
             job->checkpoint ? "" : ", removed after success");
+    if (job->tensorboard) say(job->out, "  events       %s, for TensorBoard\n", job->tensorboard);
     say(job->out, "  output       %s%s\n\n", job->output_path,
         access(job->output_path, F_OK) == 0 ? ", replaces the file that is there" : "");
     fflush(job->out);

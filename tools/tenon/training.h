@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* training.h: one run of tenon train, shared by its parts: train_options.c (the command line),
- * train_report.c (what is said before and after), cmd_train.c (all else). */
+ * train_report.c (what is said before and after), train_events.c (what TensorBoard is told),
+ * cmd_train.c (all else). */
 #ifndef TN_TENON_TRAINING_H
 #define TN_TENON_TRAINING_H
 
@@ -13,7 +14,7 @@ typedef struct training {
     int argc;
     char **argv;
     /* from the command line */
-    const char *model_name, *data_name, *output, *json, *checkpoint;
+    const char *model_name, *data_name, *output, *json, *checkpoint, *tensorboard;
     bool no_checkpoint, quiet, momentum_given;
     tn_train_options options;
     /* derived */
@@ -39,5 +40,14 @@ int training_parse(training *job, word_list *words);
 void training_announce(const training *job);
 /* Writes the results for programs, if they are asked for; returns the exit code. */
 int training_write_json(const training *job);
+
+/* Opens the event file, if one is asked for; prints the error and returns false on failure. */
+bool training_open_events(training *job);
+/* Tells it of the test images and the worst mistakes; predictions and losses are those of
+ * job->evaluation. */
+tn_status training_tell_test(training *job, tn_session *session, const int32_t *predictions,
+                             const float *losses, tn_error *error);
+/* Prints what went wrong with it and returns false, if something did. */
+bool training_close_events(training *job);
 
 #endif
