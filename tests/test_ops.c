@@ -113,6 +113,33 @@ static void test_batch(void **state) {
     compare_settings(c, &all, &few, true);
 }
 
+/* Runs a case whose first input is an image of 4x2 pixels with 3 channels on these pixels of
+ * channel 1; the gradient must go to the pixel expected, and nowhere else. */
+static void expect_winner(const char *name, const real pixels[8], int expected) {
+    const op_setting one = {
+        .level = "ref", .n_threads = 1, .n_shards = 1, .batch = 1, .max_batch = 1};
+    const op_case *c = NULL;
+    op_run run;
+    for (int i = 0; (c = op_case_at(i)) && strcmp(c->name, name) != 0; i++) continue;
+    assert_non_null(c);
+    op_run_create(c, &one, &run);
+    memcpy((real *)run.inputs[0] + 8, pixels, 8 * sizeof *pixels);
+    op_run_execute(&run);
+    const real *y = run.outputs[0], *dy = run.inputs[run.n_own_inputs];
+    const real *dx = run.outputs[run.n_own_outputs];
+    assert_true(y[1] == pixels[expected] || (isnan(y[1]) && isnan(pixels[expected])));
+    for (int i = 0; i < 8; i++) assert_true(dx[8 + i] == (i == expected ? dy[1] : 0));
+    op_run_free(&run);
+}
+
+static void test_first_of_equal_maxima_wins(void **state) {
+    (void)state;
+    const real nan = (real)NAN;
+    expect_winner("GlobalMaxPool", (real[]){1, 2, 4, 3, 4, 0, 4, 1}, 2);
+    expect_winner("GlobalMaxPool", (real[]){-2, -2, -2, -2, -2, -2, -2, -1}, 7);
+    expect_winner("GlobalMaxPool", (real[]){1, 2, 4, nan, 5, nan, 0, 9}, 3);
+}
+
 static void test_every_op_has_a_case(void **state) {
     (void)state;
     for (const tn_op *const *op = tn_ops; *op; op++) {
@@ -125,13 +152,14 @@ static void test_every_op_has_a_case(void **state) {
 
 int main(void) {
     enum { MOST = 3072 };
-    static struct CMUnitTest tests[MOST] = {cmocka_unit_test(test_every_op_has_a_case)};
+    static struct CMUnitTest tests[MOST] = {cmocka_unit_test(test_every_op_has_a_case),
+                                            cmocka_unit_test(test_first_of_equal_maxima_wins)};
     static char names[MOST][96];
     static const struct {
         const char *what;
         CMUnitTestFunction run;
     } kinds[] = {{"levels", test_levels}, {"threads", test_threads}, {"batch", test_batch}};
-    size_t n = 1;
+    size_t n = 2;
     const op_case *c;
     for (int i = 0; n + 3 <= MOST && (c = op_case_at(i)); i++)
         for (size_t k = 0; k < 3; k++, n++) {
