@@ -154,7 +154,7 @@ static void bad_means_are_refused(void **state) {
     refuse(&tn_op_reduce_mean, &samples, x, w, "mixes samples");
     refuse(&tn_op_reduce_mean, &deep, x, w, "axis 4 of 4 dimensions");
     refuse(&tn_op_reduce_mean, &low, x, w, "axis -5 of 4 dimensions");
-    refuse(&tn_op_reduce_mean, &twice, x, w, "axis 1 is given twice");
+    refuse(&tn_op_reduce_mean, &twice, x, w, "axis 1 is listed twice");
     const tn_reduce_attrs height = {{1, {2}}, 1};
     refuse(&tn_op_reduce_mean, &height, IMAGE(4, 0, 8), w, "which has no elements");
 }

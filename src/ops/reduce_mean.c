@@ -2,6 +2,7 @@
 /* reduce_mean.c: means over some axes. ONNX ReduceMean. */
 #include <string.h>
 
+#include "ops/axes.h"
 #include "ops/broadcast.h"
 #include "ops/elementwise.h"
 #include "ops/ops.h"
@@ -14,16 +15,8 @@ static const tn_attr attrs[] = {
 /* Makes axes ascending numbers from 0 of x, none being all, and marks them. */
 static tn_status resolve_axes(tn_ints *axes, const tn_shape *x, bool reduced[TN_MAX_RANK],
                               tn_error *error) {
-    for (int i = 0; i < axes->n; i++) {
-        int64_t axis = axes->v[i] < 0 ? axes->v[i] + x->rank : axes->v[i];
-        if (axis < 0 || axis >= x->rank)
-            return tn_fail(error, TN_ERR_FORMAT, "axis %lld of %d dimensions",
-                           (long long)axes->v[i], x->rank);
-        if (reduced[axis])
-            return tn_fail(error, TN_ERR_FORMAT, "axis %lld is given twice", (long long)axis);
-        reduced[axis] = true;
-    }
     bool all = axes->n == 0;
+    TN_TRY(tn_axes_mark(axes, x->rank, reduced, error));
     axes->n = 0;
     for (int i = 0; i < x->rank; i++) {
         reduced[i] = reduced[i] || all;
@@ -49,7 +42,7 @@ static real scale_of(const tn_reduce_attrs *a, const tn_shape *x) {
 static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     tn_reduce_attrs *a = node->attrs;
     const tn_shape *x = &node->inputs[0]->shape;
-    bool reduced[TN_MAX_RANK] = {false};
+    bool reduced[TN_MAX_RANK];
     TN_TRY(tn_infer_same(graph, node, error));
     TN_TRY(resolve_axes(&a->axes, x, reduced, error));
     if (x->batched && reduced[0])
