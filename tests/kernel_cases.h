@@ -121,27 +121,59 @@ static void run_log_softmax_grad(const tn_kernels *k, int64_t n, const case_data
 }
 
 static void run_sgd(const tn_kernels *k, int64_t n, const case_data *d) {
-    k->sgd(&(tn_sgd_step){.lr = 0.1f, .momentum = 0.9f, .weight_decay = 1e-3f}, n, d->in[0],
-           d->out[0], d->out[1]);
+    k->sgd(&(tn_sgd_step){.lr = 0.1f, .momentum = 0.9f, .weight_decay = 1e-3f, .scale = 1}, n,
+           d->in[0], d->out[0], d->out[1]);
 }
 
 static void run_sgd_first(const tn_kernels *k, int64_t n, const case_data *d) {
-    k->sgd(&(tn_sgd_step){.lr = 0.1f, .momentum = 0.9f, .first = true}, n, d->in[0], d->out[0],
-           d->out[1]);
+    k->sgd(&(tn_sgd_step){.lr = 0.1f, .momentum = 0.9f, .scale = 0.7f, .first = true}, n, d->in[0],
+           d->out[0], d->out[1]);
+}
+
+static void run_sgd_nesterov(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->sgd(&(tn_sgd_step){.lr = 0.1f, .momentum = 0.9f, .scale = 1, .nesterov = true}, n, d->in[0],
+           d->out[0], d->out[1]);
 }
 
 static void run_sgd_plain(const tn_kernels *k, int64_t n, const case_data *d) {
-    k->sgd(&(tn_sgd_step){.lr = 0.1f, .weight_decay = 1e-3f}, n, d->in[0], d->out[0], NULL);
+    k->sgd(&(tn_sgd_step){.lr = 0.1f, .weight_decay = 1e-3f, .scale = 1}, n, d->in[0], d->out[0],
+           NULL);
 }
 
 static void run_adam(const tn_kernels *k, int64_t n, const case_data *d) {
     const tn_adam_step step = {.step_size = 0.01f,
                                .inv_sqrt_correction2 = 1.3f,
                                .beta1 = 0.9f,
+                               .rest1 = 0.1f,
                                .beta2 = 0.999f,
+                               .rest2 = 1e-3f,
                                .epsilon = 1e-8f,
-                               .weight_decay = 1e-3f};
+                               .weight_decay = 1e-3f,
+                               .keep = 0.99f};
     k->adam(&step, n, d->in[0], d->out[0], d->out[1], d->out[2]);
+}
+
+static void run_adadelta(const tn_kernels *k, int64_t n, const case_data *d) {
+    const tn_adadelta_step step = {
+        .lr = 1, .rho = 0.9f, .rest = 0.1f, .epsilon = 1e-6f, .weight_decay = 1e-3f};
+    k->adadelta(&step, n, d->in[0], d->out[0], d->out[1], d->out[2]);
+}
+
+static void run_rmsprop(const tn_kernels *k, int64_t n, const case_data *d) {
+    const tn_rmsprop_step step = {
+        .lr = 0.01f, .alpha = 0.99f, .rest = 0.01f, .epsilon = 1e-8f, .weight_decay = 1e-3f};
+    k->rmsprop(&step, n, d->in[0], d->out[0], d->out[1]);
+}
+
+static void run_average(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->average(n, 0.001f, d->in[0], d->out[0]);
+}
+
+/* Leaves the halves of the sum in double as two numbers, so that its every bit is compared. */
+static void run_sum_squares(const tn_kernels *k, int64_t n, const case_data *d) {
+    double sum = k->sum_squares(n, d->in[0]);
+    if (n > 0) d->out[0][0] = (float)sum;
+    if (n > 1) d->out[0][1] = (float)(sum - (double)(float)sum);
 }
 
 /* n numbers as one row, and as rows of 3 or of n / 4 that share what is given for a channel. */
@@ -207,8 +239,13 @@ static const kernel_case kernel_cases[] = {
     {"affine_grad", run_affine_grad, 4, 1, .traffic_bytes = 12},
     {"sgd", run_sgd, 1, 2, .traffic_bytes = 20},
     {"sgd first", run_sgd_first, 1, 2},
+    {"sgd nesterov", run_sgd_nesterov, 1, 2},
     {"sgd plain", run_sgd_plain, 1, 1, .traffic_bytes = 12},
     {"adam", run_adam, 1, 3, .traffic_bytes = 28},
+    {"adadelta", run_adadelta, 1, 3, .traffic_bytes = 28},
+    {"rmsprop", run_rmsprop, 1, 2, .traffic_bytes = 20},
+    {"average", run_average, 1, 1, .traffic_bytes = 12},
+    {"sum_squares", run_sum_squares, 1, 1, .traffic_bytes = 4},
     {"transpose", run_transpose, 1, 1, .same_nan = true, .traffic_bytes = 8},
 };
 enum { N_KERNEL_CASES = sizeof kernel_cases / sizeof kernel_cases[0] };

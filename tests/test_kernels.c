@@ -205,13 +205,40 @@ static void reference_is_right(void **state) {
     assert_true(arg[0] == 1 && arg[1] == 0 && arg[2] == 0 && arg[3] == 0);
 
     float w[1] = {2}, v[1] = {10}, g[1] = {1};
-    k.sgd(&(tn_sgd_step){.lr = 0.5f, .momentum = 0.5f, .weight_decay = 0.25f}, 1, g, w, v);
+    tn_sgd_step sgd = {.lr = 0.5f, .momentum = 0.5f, .weight_decay = 0.25f, .scale = 1};
+    k.sgd(&sgd, 1, g, w, v);
     assert_true(v[0] == 6.5f && w[0] == -1.25f);
+    sgd.weight_decay = 0;
+    sgd.scale = 2;
+    sgd.nesterov = true;
+    k.sgd(&sgd, 1, g, w, v);
+    assert_true(v[0] == 5.25f && w[0] == -1.25f - 0.5f * (2 + 0.5f * 5.25f));
     float m[1] = {0}, v2[1] = {4};
     w[0] = 1;
-    k.adam(&(tn_adam_step){.step_size = 1, .inv_sqrt_correction2 = 1, .beta1 = 0.5f, .beta2 = 1}, 1,
-           g, w, m, v2);
+    tn_adam_step adam = {.step_size = 1,
+                         .inv_sqrt_correction2 = 1,
+                         .beta1 = 0.5f,
+                         .rest1 = 0.5f,
+                         .beta2 = 1,
+                         .keep = 1};
+    k.adam(&adam, 1, g, w, m, v2);
     assert_true(m[0] == 0.5f && v2[0] == 4 && w[0] == 0.75f);
+    adam.keep = 0.5f;
+    k.adam(&adam, 1, g, w, m, v2);
+    assert_true(m[0] == 0.75f && v2[0] == 4 && w[0] == 0);
+
+    float squares[1] = {7}, deltas[1] = {4};
+    w[0] = 1;
+    k.adadelta(&(tn_adadelta_step){.lr = 1, .rho = 0.5f, .rest = 0.5f}, 1, g, w, squares, deltas);
+    assert_true(squares[0] == 4 && deltas[0] == 2.5f && w[0] == 0);
+    w[0] = 1;
+    squares[0] = 7;
+    k.rmsprop(&(tn_rmsprop_step){.lr = 1, .alpha = 0.5f, .rest = 0.5f}, 1, g, w, squares);
+    assert_true(squares[0] == 4 && w[0] == 0.5f);
+    w[0] = 1;
+    k.average(1, 0.25f, squares, w);
+    assert_true(w[0] == 1.75f);
+    assert_true(k.sum_squares(0, z) == 0 && k.sum_squares(3, z) == 11);
 }
 
 /* ---- Dropout -------------------------------------------------------------------------------- */

@@ -82,24 +82,48 @@ typedef void tn_affine_grad_fn(int64_t rows, int64_t channels, const real *dy, c
                                real *dx);
 
 /* SGD with momentum as PyTorch defines it, weight decay as L2:
- *     g' = g + weight_decay · w;  v = first ? g' : momentum · v + g';  w -= lr · v
+ *     g' = scale · (g + weight_decay · w);  v = first ? g' : momentum · v + g'
+ *     w -= lr · (nesterov ? g' + momentum · v : v)
  * v may be NULL when momentum is 0 (then w -= lr · g'). */
 typedef struct tn_sgd_step {
-    real lr, momentum, weight_decay;
-    bool first;
+    real lr, momentum, weight_decay, scale;
+    bool first, nesterov;
 } tn_sgd_step;
 typedef void tn_sgd_fn(const tn_sgd_step *step, int64_t n, const real *g, real *w, real *v);
 
-/* Adam (Kingma and Ba 2015) as PyTorch defines it:
- *     g' = g + weight_decay · w;  m = beta1·m + (1-beta1)·g';  v = beta2·v + (1-beta2)·g'²
- *     w -= step_size · m / (√v · inv_sqrt_correction2 + epsilon)
- * with step_size = lr / (1 - beta1^t) and inv_sqrt_correction2 = 1 / √(1 - beta2^t), made by the
- * caller in double. */
+/* Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019) as PyTorch defines them:
+ *     g' = g + weight_decay · w;  m = beta1·m + rest1·g';  v = beta2·v + rest2·g'²
+ *     w = keep · w - step_size · m / (√v · inv_sqrt_correction2 + epsilon)
+ * with rest = 1 - beta, step_size = lr / (1 - beta1^t), inv_sqrt_correction2 = 1 / √(1 - beta2^t),
+ * made by the caller in double. For Adam keep is 1, for AdamW weight_decay is 0. */
 typedef struct tn_adam_step {
-    real step_size, inv_sqrt_correction2, beta1, beta2, epsilon, weight_decay;
+    real step_size, inv_sqrt_correction2, beta1, rest1, beta2, rest2, epsilon, weight_decay, keep;
 } tn_adam_step;
 typedef void tn_adam_fn(const tn_adam_step *step, int64_t n, const real *g, real *w, real *m,
                         real *v);
+
+/* Adadelta (Zeiler 2012) as PyTorch defines it, rest = 1 - rho:
+ *     g' = g + weight_decay · w;  v = rho·v + rest·g'²;  d = √(u + epsilon) / √(v + epsilon) · g'
+ *     u = rho·u + rest·d²;  w -= lr · d */
+typedef struct tn_adadelta_step {
+    real lr, rho, rest, epsilon, weight_decay;
+} tn_adadelta_step;
+typedef void tn_adadelta_fn(const tn_adadelta_step *step, int64_t n, const real *g, real *w,
+                            real *v, real *u);
+
+/* RMSprop (Tieleman and Hinton 2012) as PyTorch defines it, rest = 1 - alpha:
+ *     g' = g + weight_decay · w;  v = alpha·v + rest·g'²;  w -= lr · g' / (√v + epsilon) */
+typedef struct tn_rmsprop_step {
+    real lr, alpha, rest, epsilon, weight_decay;
+} tn_rmsprop_step;
+typedef void tn_rmsprop_fn(const tn_rmsprop_step *step, int64_t n, const real *g, real *w, real *v);
+
+/* y[i] += rate · (x[i] - y[i]): y stays what it is where x equals it. */
+typedef void tn_average_fn(int64_t n, real rate, const real *x, real *y);
+
+/* Σ x[i]² in double: accumulator i mod 8 takes x[i], i ascending, and the eight are added as
+ * ((0+1)+(2+3))+((4+5)+(6+7)). The same bits at every level. */
+typedef double tn_sum_squares_fn(int64_t n, const real *x);
 
 typedef struct tn_kernels {
     const char *level; /* "ref", "sse2", "avx2" */
@@ -128,6 +152,10 @@ typedef struct tn_kernels {
     tn_affine_grad_fn *affine_grad;
     tn_sgd_fn *sgd;
     tn_adam_fn *adam;
+    tn_adadelta_fn *adadelta;
+    tn_rmsprop_fn *rmsprop;
+    tn_average_fn *average;
+    tn_sum_squares_fn *sum_squares;
 } tn_kernels;
 
 /* Natural exponential and logarithm of this library, the same bits on every machine (the double

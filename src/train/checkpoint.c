@@ -18,7 +18,8 @@ tn_status tn_checkpoint_check_name(const char *name, tn_error *error) {
     bool is_utf8 = text != NULL;
     json_decref(text);
     if (is_utf8 && strcmp(name, TN_CHECKPOINT_METADATA) != 0 &&
-        strncmp(name, TN_CHECKPOINT_OPTIMIZER, strlen(TN_CHECKPOINT_OPTIMIZER)) != 0)
+        strncmp(name, TN_CHECKPOINT_OPTIMIZER, strlen(TN_CHECKPOINT_OPTIMIZER)) != 0 &&
+        strncmp(name, TN_CHECKPOINT_TRAINING, strlen(TN_CHECKPOINT_TRAINING)) != 0)
         return TN_OK;
     return tn_fail(error, TN_ERR_UNSUPPORTED,
                    "cannot write checkpoints of a model with a parameter called \"%s\": %s", name,

@@ -8,6 +8,11 @@
 #include "base/arena.h"
 #include "base/status.h"
 
+/* Before the names of tensors that hold the optimiser's state, and what else training keeps for
+ * each parameter. */
+#define TN_CHECKPOINT_OPTIMIZER "optimizer."
+#define TN_CHECKPOINT_TRAINING "training."
+
 typedef struct tn_checkpoint_entry {
     const char *key, *value;
 } tn_checkpoint_entry;

@@ -7,8 +7,6 @@
 #include <stdint.h>
 
 #define TN_CHECKPOINT_METADATA "__metadata__"
-/* Before the names of tensors that hold the optimiser's state. */
-#define TN_CHECKPOINT_OPTIMIZER "optimizer."
 /* Before a tensor's name: the metadata key of its CRC-32, eight hexadecimal digits. */
 #define TN_CHECKPOINT_SUM "crc32/"
 enum { TN_CHECKPOINT_SUM_TEXT = 9 };

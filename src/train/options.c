@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "cpu/topology.h"
 #include "data/augment.h"
+#include "train/optimizer.h"
 
 /* Bounds that no honest use reaches, so that products of options cannot overflow. */
 enum { MAX_EPOCHS = 1000 * 1000, MAX_THREADS = 1024, MAX_KEEP = 1000 * 1000 };
@@ -19,9 +20,16 @@ static void set_number(double *option, double recipe) {
     if (*option == 0) *option = recipe;
 }
 
-/* What usually works for an optimiser that the recipe is not made for. */
-static double usual_lr(tn_optimizer optimizer) {
-    return optimizer == TN_OPTIMIZER_SGD ? 0.05 : 1e-3;
+/* A rate and a decay of weights that suit one optimiser do not suit another. */
+static void resolve_optimizer(const tn_recipe *recipe, tn_train_options *o) {
+    if (o->optimizer == TN_OPTIMIZER_DEFAULT) o->optimizer = recipe->optimizer;
+    const tn_optimizer_rule *rule = tn_optimizer_rule_of(o->optimizer);
+    if (!rule) return; /* tn_train_options_check refuses it */
+    bool own = o->optimizer == recipe->optimizer;
+    set_number(&o->lr, own ? recipe->lr : rule->usual_lr);
+    set_number(&o->weight_decay,
+               own && recipe->weight_decay != 0 ? recipe->weight_decay : rule->usual_weight_decay);
+    set_number(&o->momentum, 0.9);
 }
 
 static void resolve(const tn_model *model, const tn_dataset *dataset, tn_train_options *o) {
@@ -29,11 +37,9 @@ static void resolve(const tn_model *model, const tn_dataset *dataset, tn_train_o
     set_int(&o->epochs, recipe->epochs);
     set_int(&o->batch_size, recipe->batch_size);
     if (o->schedule == TN_SCHEDULE_DEFAULT) o->schedule = recipe->schedule;
-    if (o->optimizer == TN_OPTIMIZER_DEFAULT) o->optimizer = recipe->optimizer;
-    set_number(&o->lr, o->optimizer == recipe->optimizer ? recipe->lr : usual_lr(o->optimizer));
+    resolve_optimizer(recipe, o);
+    set_int(&o->accumulate, 1);
     set_int(&o->bn_group, o->batch_size);
-    set_number(&o->momentum, 0.9);
-    set_number(&o->weight_decay, recipe->weight_decay);
     set_number(&o->label_smoothing, recipe->label_smoothing);
     if (o->n_threads == 0) o->n_threads = tn_core_budget();
     if (o->checkpoint_keep == 0) o->checkpoint_keep = 3;
@@ -77,9 +83,11 @@ static tn_status check_counts(const tn_train_options *o, tn_error *error) {
     TN_TRY(check_int("the number of steps between checkpoints", o->checkpoint_every, 0, INT64_MAX,
                      error));
     TN_TRY(check_int("the number of checkpoints to keep", o->checkpoint_keep, 1, MAX_KEEP, error));
-    TN_TRY(check_int("the optimiser", o->optimizer, TN_OPTIMIZER_SGD, TN_OPTIMIZER_ADAM, error));
-    TN_TRY(
-        check_int("the schedule", o->schedule, TN_SCHEDULE_CONSTANT, TN_SCHEDULE_ONE_CYCLE, error));
+    TN_TRY(check_int("the optimiser", o->optimizer, TN_OPTIMIZER_SGD, TN_OPTIMIZER_LARS, error));
+    TN_TRY(check_int("the schedule", o->schedule, TN_SCHEDULE_CONSTANT, TN_SCHEDULE_POLYNOMIAL,
+                     error));
+    TN_TRY(check_int("the number of batches of a step", o->accumulate, 1, INT32_MAX, error));
+    TN_TRY(check_int("the patience", o->patience, 0, MAX_EPOCHS, error));
     if (o->resume && !o->checkpoint_dir)
         return tn_fail(error, TN_ERR_ARGUMENT,
                        "cannot resume: no directory of checkpoints is given (name it with "
@@ -93,9 +101,17 @@ static tn_status check_numbers(const tn_train_options *o, tn_error *error) {
     TN_TRY(check_number("momentum", o->momentum, o->momentum < 1 && isfinite(o->momentum),
                         "below 1", error));
     TN_TRY(check_number("weight decay", o->weight_decay,
-                        o->weight_decay >= 0 && o->weight_decay <= 1000, "in 0 to 1000", error));
+                        o->weight_decay <= 1000 && isfinite(o->weight_decay), "at most 1000",
+                        error));
     TN_TRY(check_number("label smoothing", o->label_smoothing,
-                        o->label_smoothing >= 0 && o->label_smoothing < 1, "in [0, 1)", error));
+                        o->label_smoothing < 1 && isfinite(o->label_smoothing), "below 1", error));
+    TN_TRY(check_number("warm-up", o->warmup, o->warmup >= 0 && o->warmup < (double)o->epochs,
+                        "at least 0 and shorter than training", error));
+    TN_TRY(check_number("largest norm of gradients", o->clip_norm,
+                        o->clip_norm >= 0 && isfinite(o->clip_norm), "at least 0 and finite",
+                        error));
+    TN_TRY(check_number("decay of the average of weights", o->ema, o->ema >= 0 && o->ema < 1,
+                        "in [0, 1)", error));
     return check_number("held-out fraction", o->held_out, o->held_out >= 0 && o->held_out < 1,
                         "in [0, 1)", error);
 }
@@ -118,6 +134,20 @@ static tn_status check_augmentation(const tn_model *model, const tn_augmentation
     return tn_fail(error, TN_ERR_UNSUPPORTED,
                    "cannot augment images of %lldx%lld: no side may be longer than %d",
                    (long long)model->height, (long long)model->width, TN_AUGMENT_MAX_SIDE);
+}
+
+/* Options that make no sense without another one. */
+static tn_status check_together(const tn_train_options *o, tn_error *error) {
+    if (o->nesterov && (!tn_optimizer_rule_of(o->optimizer)->has_nesterov || !(o->momentum > 0)))
+        return tn_fail(error, TN_ERR_ARGUMENT,
+                       "cannot train: Nesterov's form is one of SGD's momentum (choose sgd and a "
+                       "momentum above 0)");
+    if (o->held_out == 0 && (o->patience > 0 || o->keep_best))
+        return tn_fail(error, TN_ERR_ARGUMENT,
+                       "cannot train: %s goes by held-out images, and none are held out (add "
+                       "--held-out 0.1)",
+                       o->keep_best ? "keeping the best weights" : "patience");
+    return TN_OK;
 }
 
 static tn_status check_model(const tn_model *model, tn_error *error) {
@@ -188,6 +218,7 @@ tn_status tn_train_options_check(const tn_model *model, const tn_dataset *datase
                                  const tn_train_options *options, tn_error *error) {
     TN_TRY(check_counts(options, error));
     TN_TRY(check_numbers(options, error));
+    TN_TRY(check_together(options, error));
     TN_TRY(check_model(model, error));
     TN_TRY(check_groups(model, options, error));
     TN_TRY(check_augmentation(model, &options->augment, error));

@@ -7,24 +7,17 @@
 
 #include "train/training_graph.h"
 
-/* The flat vectors are padded with zeros between parameters, so spans of neighbours may be joined
- * over the gap: what is zero everywhere stays zero. */
 static tn_status find_trained(tn_pass *pass, tn_value *const *gradients, tn_error *error) {
     const tn_graph *graph = tn_plan_graph(pass->plan);
     pass->trained = calloc((size_t)graph->n_parameters + 1, sizeof *pass->trained);
     if (!pass->trained) return tn_fail_memory(error);
-    bool joined = false;
     for (int i = 0; i < graph->n_parameters; i++) {
-        bool trained = gradients[i] && !graph->parameters[i]->statistic;
-        if (trained) {
-            int64_t begin = tn_plan_parameter_offset(pass->plan, i);
-            int64_t end = begin + tn_shape_elements(&graph->parameters[i]->shape);
-            if (joined)
-                pass->trained[pass->n_trained - 1].end = end;
-            else
-                pass->trained[pass->n_trained++] = (tn_span){begin, end};
-        }
-        joined = trained;
+        const tn_value *parameter = graph->parameters[i];
+        if (!gradients[i] || parameter->statistic) continue;
+        int64_t begin = tn_plan_parameter_offset(pass->plan, i);
+        int64_t end = begin + tn_shape_elements(&parameter->shape);
+        pass->trained[pass->n_trained++] =
+            (tn_trained){.span = {begin, end}, .is_weight = parameter->shape.rank >= 2};
     }
     return TN_OK;
 }
@@ -131,6 +124,12 @@ static int32_t main_label(const tn_batch *batch, int64_t i) {
     return batch->weights2 && batch->weights2[i] > 0.5f ? batch->labels2[i] : batch->labels[i];
 }
 
+void tn_tally_add(tn_tally *tally, const tn_tally *further) {
+    tally->loss += further->loss;
+    tally->n_correct += further->n_correct;
+    tally->n += further->n;
+}
+
 static tn_tally count(const tn_pass *pass, int64_t n) {
     tn_tally tally = {.n = n};
     for (int64_t i = 0; i < n; i++) {
@@ -142,13 +141,13 @@ static tn_tally count(const tn_pass *pass, int64_t n) {
 }
 
 tn_tally tn_pass_run(tn_pass *pass, const tn_dataset *dataset, const uint32_t *which, int64_t n,
-                     const tn_step *step, const real *weights, real *gradients) {
+                     int64_t n_mean, const tn_step *step, const real *weights, real *gradients) {
     tn_step of_batch = *step;
     of_batch.batch = n;
     const tn_augment_key first = {.seed = step->seed, .step = step->number, .place = step->place};
     tn_batch *batch = &pass->batch;
     tn_batch_gather(batch, dataset, which, n, &first);
-    for (int64_t i = 0; i < n; i++) pass->loss_gradient[i] = (real)(1.0 / (double)n);
+    for (int64_t i = 0; i < n; i++) pass->loss_gradient[i] = (real)(1.0 / (double)n_mean);
     const void *inputs[] = {[TN_TRAINING_IMAGES] = batch->images,
                             [TN_TRAINING_LABELS] = batch->labels,
                             [TN_TRAINING_LOSS_GRADIENT] = pass->loss_gradient,

@@ -6,7 +6,7 @@
 #include "graph/model.h"
 #include "graph/plan.h"
 #include "train/batch.h"
-#include "train/optimizer.h"
+#include "train/descent.h"
 
 typedef struct tn_pass_options {
     double label_smoothing;
@@ -30,7 +30,7 @@ typedef struct tn_pass {
     tn_graph *graph;
     tn_plan *plan;
     tn_execution *execution;
-    tn_span *trained; /* of the flat vectors: parameters with a gradient, neighbours merged */
+    tn_trained *trained; /* parameters with a gradient */
     int n_trained;
     tn_statistic *statistics;
     int n_statistics;
@@ -48,6 +48,8 @@ typedef struct tn_tally {
     int64_t n_correct, n;
 } tn_tally;
 
+void tn_tally_add(tn_tally *tally, const tn_tally *further);
+
 /* The model must take images and outlive the pass. *pass is zeroed on failure. */
 tn_status tn_pass_create(const tn_model *model, const tn_pass_options *options, tn_pass *pass,
                          tn_error *error);
@@ -57,9 +59,9 @@ void tn_pass_free(tn_pass *pass);
 real *tn_pass_vector(const tn_pass *pass);
 
 /* Runs the images which[0..n-1] of dataset, n <= max_batch. step->batch is set to n; gradients
- * (NULL for a pass without) become those of the mean loss. What mixup has blended counts as correct
- * if the label with the larger part is found. */
+ * (NULL for a pass without) become those of the loss summed over them and divided by n_mean. What
+ * mixup has blended counts as correct if the label with the larger part is found. */
 tn_tally tn_pass_run(tn_pass *pass, const tn_dataset *dataset, const uint32_t *which, int64_t n,
-                     const tn_step *step, const real *weights, real *gradients);
+                     int64_t n_mean, const tn_step *step, const real *weights, real *gradients);
 
 #endif

@@ -1,159 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* resume.c: a run's checkpoints, there and back. */
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
-#include "train/fingerprint.h"
-#include "train/schedule.h"
+#include "train/entries.h"
 #include "train/training.h"
-
-#define FORMAT "tenon-checkpoint-1"
 
 /* The largest file looked at: 16 GiB. */
 static const int64_t max_file_bytes = INT64_C(1) << 34;
 
-/* ---- What a run is ------------------------------------------------------------------------ */
-
-enum { MAX_IDENTITY = 24, MAX_ENTRIES = MAX_IDENTITY + 12 };
-
-static void add_entry(tn_arena *arena, tn_checkpoint_entry *entries, int *n, const char *key,
-                      const char *format, ...) __attribute__((format(printf, 5, 6)));
-
-/* A value of NULL tells that memory ran out. */
-static void add_entry(tn_arena *arena, tn_checkpoint_entry *entries, int *n, const char *key,
-                      const char *format, ...) {
-    char text[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    entries[(*n)++] = (tn_checkpoint_entry){key, tn_arena_strdup(arena, text)};
-}
-
-/* The shortest decimal that reads back as the same number, in any locale. */
-static const char *number_text(double number, char text[32]) {
-    for (int digits = 6; digits <= 17; digits++) {
-        snprintf(text, 32, "%.*g", digits, number);
-        if (strtod(text, NULL) == number) break;
-    }
-    for (char *c = text; *c; c++)
-        if (*c == ',') *c = '.';
-    return text;
-}
-
-/* A hexadecimal number without a decimal point, whose sign depends on the locale. */
-static const char *exact_text(double number, char text[32]) {
-    int exponent;
-    if (isnan(number)) return "nan";
-    if (isinf(number)) return number > 0 ? "inf" : "-inf";
-    int64_t mantissa = (int64_t)ldexp(fabs(frexp(number, &exponent)), 53);
-    snprintf(text, 32, "%s0x%llxp%d", signbit(number) ? "-" : "", (unsigned long long)mantissa,
-             mantissa ? exponent - 53 : 0);
-    return text;
-}
-
-static tn_status check_entries(const tn_checkpoint_entry *entries, int n, tn_error *error) {
-    for (int i = 0; i < n; i++)
-        if (!entries[i].value) return tn_fail_memory(error);
-    return TN_OK;
-}
-
-/* "crop=2,flip,rotate=10", as the command takes it; "none". */
-static const char *augmentation_text(const tn_augmentation *a, char text[256]) {
-    char number[32];
-    int n = 0;
-    text[0] = '\0';
-    if (a->crop > 0) n += snprintf(text + n, 32, ",crop=%lld", (long long)a->crop);
-    if (a->shift > 0) n += snprintf(text + n, 40, ",shift=%s", number_text(a->shift, number));
-    if (a->rotate > 0) n += snprintf(text + n, 40, ",rotate=%s", number_text(a->rotate, number));
-    if (a->scale > 0) n += snprintf(text + n, 40, ",scale=%s", number_text(a->scale, number));
-    if (a->flip) n += snprintf(text + n, 8, ",flip");
-    if (a->cutout > 0) n += snprintf(text + n, 32, ",cutout=%lld", (long long)a->cutout);
-    if (a->mixup > 0) n += snprintf(text + n, 40, ",mixup=%s", number_text(a->mixup, number));
-    return n > 0 ? text + 1 : "none";
-}
-
-static void identify_model_and_data(tn_training *run, int *n) {
-    tn_arena *arena = &run->arena;
-    tn_checkpoint_entry *e = run->identity;
-    tn_dataset_info info = TN_INIT(tn_dataset_info);
-    tn_dataset_describe(run->dataset, &info);
-    char graph[65], data[65];
-    tn_fingerprint_graph(run->model->graph, graph);
-    tn_fingerprint_data(run->dataset, data);
-    add_entry(arena, e, n, "format", FORMAT);
-    add_entry(arena, e, n, "model", "%s", run->model->name);
-    /* the data before the graph, which holds its mean and deviation */
-    add_entry(arena, e, n, "data", "%s", info.name);
-    add_entry(arena, e, n, "data_images", "%lld", (long long)info.n);
-    add_entry(arena, e, n, "data_sha256", "%s", data);
-    add_entry(arena, e, n, "graph_sha256", "%s", graph);
-}
-
-tn_status tn_training_identify(tn_training *run, tn_error *error) {
-    const tn_train_options *o = &run->options;
-    tn_arena *arena = &run->arena;
-    tn_checkpoint_entry *e = tn_arena_alloc(arena, MAX_IDENTITY * sizeof *e);
-    if (!e) return tn_fail_memory(error);
-    int n = 0;
-    char text[32], augmentation[256];
-    run->identity = e;
-    identify_model_and_data(run, &n);
-    add_entry(arena, e, &n, "epochs", "%lld", (long long)o->epochs);
-    add_entry(arena, e, &n, "batch_size", "%lld", (long long)o->batch_size);
-    add_entry(arena, e, &n, "bn_group", "%lld", (long long)o->bn_group);
-    add_entry(arena, e, &n, "optimizer", "%s", tn_optimizer_name(o->optimizer));
-    add_entry(arena, e, &n, "schedule", "%s", tn_schedule_name(o->schedule));
-    add_entry(arena, e, &n, "lr", "%s", number_text(o->lr, text));
-    add_entry(arena, e, &n, "momentum", "%s", number_text(run->trainer.rule.momentum, text));
-    add_entry(arena, e, &n, "weight_decay", "%s", number_text(o->weight_decay, text));
-    add_entry(arena, e, &n, "label_smoothing", "%s", number_text(o->label_smoothing, text));
-    add_entry(arena, e, &n, "augment", "%s", augmentation_text(&o->augment, augmentation));
-    add_entry(arena, e, &n, "held_out", "%s", number_text(o->held_out, text));
-    add_entry(arena, e, &n, "limit", "%lld", (long long)o->limit);
-    add_entry(arena, e, &n, "seed", "%llu", (unsigned long long)o->seed);
-    add_entry(arena, e, &n, "shards", "%d", run->model->recipe.n_shards);
-    add_entry(arena, e, &n, "kernels", "%s", run->trainer.kernels.level);
-    run->n_identity = n;
-    return check_entries(e, n, error);
-}
-
 /* ---- Writing ------------------------------------------------------------------------------ */
+
+enum { MAX_STATE = 24 };
+
+static void add_held_out(const tn_held_out *h, tn_entries *e) {
+    tn_entries_add_exact(e, "held_out_loss", h->loss);
+    tn_entries_add_exact(e, "held_out_accuracy", h->accuracy);
+    tn_entries_add_count(e, "best_epoch", h->best_epoch);
+    tn_entries_add_exact(e, "best_loss", h->best_loss);
+    tn_entries_add_exact(e, "best_accuracy", h->best_accuracy);
+    tn_entries_add_exact(e, "lowest_loss", h->lowest_loss);
+    tn_entries_add_count(e, "epochs_waited", h->waited);
+}
 
 static tn_status add_state(const tn_training *run, tn_checkpoint *c, tn_error *error) {
     const tn_training_state *s = &run->state;
-    tn_arena *arena = &c->arena;
-    c->entries = tn_arena_alloc(arena, MAX_ENTRIES * sizeof *c->entries);
-    if (!c->entries) return tn_fail_memory(error);
-    memcpy(c->entries, run->identity, (size_t)run->n_identity * sizeof *c->entries);
-    int n = run->n_identity;
-    char text[32];
-    add_entry(arena, c->entries, &n, "tenon_version", "%s", TN_VERSION);
-    add_entry(arena, c->entries, &n, "step", "%lld", (long long)s->step);
-    add_entry(arena, c->entries, &n, "epoch", "%lld", (long long)(s->step / run->steps_per_epoch));
-    add_entry(arena, c->entries, &n, "step_in_epoch", "%lld",
-              (long long)(s->step % run->steps_per_epoch));
-    add_entry(arena, c->entries, &n, "epoch_loss", "%s", exact_text(s->epoch.loss, text));
-    add_entry(arena, c->entries, &n, "epoch_correct", "%lld", (long long)s->epoch.n_correct);
-    add_entry(arena, c->entries, &n, "last_loss", "%s", exact_text(s->last_loss, text));
-    add_entry(arena, c->entries, &n, "last_accuracy", "%s", exact_text(s->last_accuracy, text));
-    add_entry(arena, c->entries, &n, "held_out_loss", "%s", exact_text(s->held_out_loss, text));
-    add_entry(arena, c->entries, &n, "held_out_accuracy", "%s",
-              exact_text(s->held_out_accuracy, text));
-    c->n_entries = n;
-    return check_entries(c->entries, n, error);
+    tn_entries e;
+    TN_TRY(tn_entries_begin(&c->arena, run->n_identity + MAX_STATE, &e, error));
+    memcpy(e.items, run->identity, (size_t)run->n_identity * sizeof *e.items);
+    e.n = run->n_identity;
+    tn_entries_add(&e, "tenon_version", TN_VERSION);
+    tn_entries_add_count(&e, "step", s->step);
+    tn_entries_add_count(&e, "epoch", s->step / run->steps_per_epoch);
+    tn_entries_add_count(&e, "step_in_epoch", s->step % run->steps_per_epoch);
+    tn_entries_add_exact(&e, "epoch_loss", s->epoch.loss);
+    tn_entries_add_count(&e, "epoch_correct", s->epoch.n_correct);
+    tn_entries_add_exact(&e, "last_loss", s->last_loss);
+    tn_entries_add_exact(&e, "last_accuracy", s->last_accuracy);
+    add_held_out(&s->held_out, &e);
+    c->entries = e.items;
+    c->n_entries = e.n;
+    return tn_entries_end(&e, error);
 }
 
 /* "conv1.weight", "optimizer.momentum/conv1.weight"; NULL when out of memory. */
 static const char *tensor_name(const tn_training *run, int vector, int parameter, tn_arena *arena) {
     const char *name = run->model->graph->parameters[parameter]->name;
     if (vector == 0) return name;
-    return tn_arena_printf(arena, "optimizer.%s/%s",
-                           tn_optimizer_state_name(&run->trainer.rule, vector - 1), name);
+    return tn_arena_printf(arena, "%s/%s", run->trainer.carried[vector].name, name);
 }
 
 static tn_status add_tensor(const tn_training *run, int vector, int parameter, tn_checkpoint *c,
@@ -171,7 +68,7 @@ static tn_status add_tensor(const tn_training *run, int vector, int parameter, t
 }
 
 static tn_status collect(const tn_training *run, tn_checkpoint *c, tn_error *error) {
-    int n_vectors = tn_trainer_n_vectors(&run->trainer);
+    int n_vectors = run->trainer.n_carried;
     int n_parameters = run->model->graph->n_parameters;
     TN_TRY(add_state(run, c, error));
     c->tensors =
@@ -221,6 +118,17 @@ static tn_status read_number(const tn_checkpoint *c, const char *key, bool finit
     return TN_OK;
 }
 
+static tn_status read_held_out(const tn_checkpoint *c, int64_t epoch, tn_held_out *h,
+                               tn_error *error) {
+    TN_TRY(read_number(c, "held_out_loss", false, &h->loss, error));
+    TN_TRY(read_number(c, "held_out_accuracy", false, &h->accuracy, error));
+    TN_TRY(read_count(c, "best_epoch", epoch, &h->best_epoch, error));
+    TN_TRY(read_number(c, "best_loss", false, &h->best_loss, error));
+    TN_TRY(read_number(c, "best_accuracy", false, &h->best_accuracy, error));
+    TN_TRY(read_number(c, "lowest_loss", false, &h->lowest_loss, error));
+    return read_count(c, "epochs_waited", epoch, &h->waited, error);
+}
+
 static tn_status read_state(const tn_training *run, const tn_checkpoint *c, tn_training_state *s,
                             tn_error *error) {
     int64_t epoch, place, per_epoch = run->steps_per_epoch;
@@ -230,13 +138,12 @@ static tn_status read_state(const tn_training *run, const tn_checkpoint *c, tn_t
     if (s->step != epoch * per_epoch + place)
         return tn_fail(error, TN_ERR_FORMAT, "its step %lld is not step %lld of epoch %lld",
                        (long long)s->step, (long long)place, (long long)epoch);
-    s->epoch.n = place * run->options.batch_size; /* only the last batch may be smaller */
+    s->epoch.n = place * run->images_per_step; /* only the last step may be smaller */
     TN_TRY(read_number(c, "epoch_loss", true, &s->epoch.loss, error));
     TN_TRY(read_count(c, "epoch_correct", s->epoch.n, &s->epoch.n_correct, error));
     TN_TRY(read_number(c, "last_loss", false, &s->last_loss, error));
     TN_TRY(read_number(c, "last_accuracy", false, &s->last_accuracy, error));
-    TN_TRY(read_number(c, "held_out_loss", false, &s->held_out_loss, error));
-    return read_number(c, "held_out_accuracy", false, &s->held_out_accuracy, error);
+    return read_held_out(c, epoch, &s->held_out, error);
 }
 
 static const char *data_name(const tn_training *run) {
@@ -289,7 +196,7 @@ static tn_status restore_tensor(tn_training *run, int vector, int parameter, tn_
 
 static tn_status restore(tn_training *run, int64_t step, tn_checkpoint *c, tn_error *error) {
     tn_training_state state = {0};
-    int n_vectors = tn_trainer_n_vectors(&run->trainer);
+    int n_vectors = run->trainer.n_carried;
     int n_parameters = run->model->graph->n_parameters;
     TN_TRY(check_identity(run, c, error));
     TN_TRY(read_state(run, c, &state, error));

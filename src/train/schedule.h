@@ -5,10 +5,19 @@
 
 #include "tenon/tenon.h"
 
-/* The learning rate of step `step` (from 0) of a training of `steps` steps whose peak is lr; a
- * function of its arguments alone, so that a resumed run goes on unchanged. */
-double tn_schedule_lr(tn_schedule schedule, double lr, int64_t step, int64_t steps);
-/* "constant", "step" or "one-cycle". */
+typedef struct tn_course {
+    tn_schedule schedule;
+    double lr;      /* the peak */
+    int64_t steps;  /* in all */
+    int64_t warmup; /* of them, 0 <= warmup < steps */
+} tn_course;
+
+/* The learning rate of step `step` (from 0), a function of its arguments alone, so that a resumed
+ * run goes on unchanged. Warm-up rises in a straight line from lr/warmup to lr, and the schedule
+ * runs over the steps after it; only one-cycle, which has a rise of its own, takes warmup as the
+ * length of that. */
+double tn_schedule_lr(const tn_course *course, int64_t step);
+/* "one-cycle"; NULL for a schedule that does not exist, TN_SCHEDULE_DEFAULT included. */
 const char *tn_schedule_name(tn_schedule schedule);
 
 #endif

@@ -9,7 +9,6 @@
 #include "base/size.h"
 #include "train/options.h"
 #include "train/order.h"
-#include "train/schedule.h"
 #include "train/training.h"
 
 static double now(void) {
@@ -30,8 +29,11 @@ static tn_status choose_images(tn_training *run, tn_error *error) {
         return tn_fail(error, TN_ERR_ARGUMENT,
                        "cannot train: of %lld images, %lld would be held out and %lld trained on",
                        (long long)o->limit, (long long)run->n_held_out, (long long)run->n_train);
-    run->steps_per_epoch = (run->n_train + o->batch_size - 1) / o->batch_size;
+    run->images_per_step = o->batch_size * o->accumulate;
+    run->steps_per_epoch = (run->n_train - 1) / run->images_per_step + 1;
     run->steps = run->steps_per_epoch * o->epochs;
+    int64_t warmup = llround(o->warmup * (double)run->steps_per_epoch);
+    run->course = (tn_course){o->schedule, o->lr, run->steps, tn_min_i64(warmup, run->steps - 1)};
     run->images = malloc((size_t)o->limit * sizeof *run->images);
     run->order = malloc((size_t)run->n_train * sizeof *run->order);
     run->order_epoch = -1;
@@ -68,7 +70,7 @@ static tn_status prepare(tn_training *run, bool *resumed, tn_error *error) {
                              tn_min_i64(o->batch_size, tn_max_i64(run->n_train, run->n_held_out)),
                              run->n_held_out > 0, &run->trainer, error));
     run->state = (tn_training_state){
-        .last_loss = NAN, .last_accuracy = NAN, .held_out_loss = NAN, .held_out_accuracy = NAN};
+        .last_loss = NAN, .last_accuracy = NAN, .held_out = tn_held_out_begin()};
     if (!has_store(run)) return TN_OK;
     TN_TRY(tn_training_identify(run, error));
     return o->resume ? tn_training_resume(run, resumed, error) : TN_OK;
@@ -98,8 +100,8 @@ static tn_progress progress_of(const tn_training *run, const effort_made *effort
         .steps_per_epoch = per_epoch,
         .loss = s->epoch.loss / (double)s->epoch.n,
         .accuracy = (double)s->epoch.n_correct / (double)s->epoch.n,
-        .held_out_loss = epoch_end ? s->held_out_loss : NAN,
-        .held_out_accuracy = epoch_end ? s->held_out_accuracy : NAN,
+        .held_out_loss = epoch_end ? s->held_out.loss : NAN,
+        .held_out_accuracy = epoch_end ? s->held_out.accuracy : NAN,
         .lr = lr,
         .images_per_s = seconds > 0 ? (double)effort->images / seconds : 0,
         .seconds = seconds,
@@ -132,19 +134,17 @@ static tn_status fail_numeric(const tn_training *run, const char *what, tn_error
 static tn_status take_step(tn_training *run, effort_made *effort, double *lr, tn_error *error) {
     tn_training_state *s = &run->state;
     int64_t epoch = s->step / run->steps_per_epoch;
-    int64_t first = s->step % run->steps_per_epoch * run->options.batch_size;
-    int64_t n = tn_min_i64(run->options.batch_size, run->n_train - first);
+    int64_t first = s->step % run->steps_per_epoch * run->images_per_step;
+    int64_t n = tn_min_i64(run->images_per_step, run->n_train - first);
     if (epoch != run->order_epoch) {
         tn_order_shuffle(run->options.seed, epoch, run->n_train, run->images + run->n_held_out,
                          run->order);
         run->order_epoch = epoch;
     }
-    *lr = tn_schedule_lr(run->options.schedule, run->options.lr, s->step, run->steps);
+    *lr = tn_schedule_lr(&run->course, s->step);
     tn_tally tally = tn_trainer_step(&run->trainer, s->step, *lr, run->order + first, n);
     s->step++;
-    s->epoch.loss += tally.loss;
-    s->epoch.n_correct += tally.n_correct;
-    s->epoch.n += tally.n;
+    tn_tally_add(&s->epoch, &tally);
     effort->steps++;
     effort->images += n;
     if (isfinite(tally.loss)) return TN_OK;
@@ -164,8 +164,10 @@ static tn_status end_epoch(tn_training *run, const effort_made *effort, double l
     if (run->n_held_out > 0) {
         tn_tally held_out;
         TN_TRY(tn_trainer_evaluate(&run->trainer, run->images, run->n_held_out, &held_out, error));
-        s->held_out_loss = held_out.loss / (double)held_out.n;
-        s->held_out_accuracy = (double)held_out.n_correct / (double)held_out.n;
+        bool best = tn_held_out_judge(&s->held_out, s->step / run->steps_per_epoch,
+                                      held_out.loss / (double)held_out.n,
+                                      (double)held_out.n_correct / (double)held_out.n);
+        if (best && run->options.keep_best) tn_trainer_keep_best(&run->trainer);
     }
     TN_TRY(report(run, effort, lr, true, error));
     s->last_loss = s->epoch.loss / (double)s->epoch.n;
@@ -184,9 +186,15 @@ static bool is_stop_asked(const tn_training *run) {
     return (o->stop && *o->stop) || (o->max_steps > 0 && run->state.step >= o->max_steps);
 }
 
+static bool is_patience_over(const tn_training *run) {
+    int64_t patience = run->options.patience;
+    return patience > 0 && run->state.held_out.waited >= patience;
+}
+
 static tn_status train(tn_training *run, effort_made *effort, tn_error *error) {
     bool stopped = false;
-    while (run->state.step < run->steps && !(stopped = is_stop_asked(run))) {
+    while (run->state.step < run->steps && !is_patience_over(run) &&
+           !(stopped = is_stop_asked(run))) {
         double lr;
         TN_TRY(take_step(run, effort, &lr, error));
         TN_TRY(report(run, effort, lr, false, error));
@@ -215,8 +223,8 @@ static tn_train_result result_of(const tn_training *run, const effort_made *effo
         .images = effort->images,
         .loss = within ? s->epoch.loss / (double)s->epoch.n : s->last_loss,
         .accuracy = within ? (double)s->epoch.n_correct / (double)s->epoch.n : s->last_accuracy,
-        .held_out_loss = s->held_out_loss,
-        .held_out_accuracy = s->held_out_accuracy,
+        .held_out_loss = s->held_out.loss,
+        .held_out_accuracy = s->held_out.accuracy,
         .seconds = now() - effort->begin,
         .n_threads = tn_pool_threads(run->trainer.pool),
         .batch_size = run->options.batch_size,
@@ -225,6 +233,8 @@ static tn_train_result result_of(const tn_training *run, const effort_made *effo
         .optimizer = run->options.optimizer,
         .schedule = run->options.schedule,
         .lr = run->options.lr,
+        .best_epoch = run->options.keep_best ? s->held_out.best_epoch : 0,
+        .ended_early = s->step < run->steps && is_patience_over(run),
     };
     r.images_per_s = r.seconds > 0 ? (double)r.images / r.seconds : 0;
     snprintf(r.checkpoint, sizeof r.checkpoint, "%s", run->store.last);
@@ -247,7 +257,7 @@ static tn_status run_all(tn_training *run, tn_model **trained, tn_train_result *
     tn_status status = train(run, &effort, error);
     if (status != TN_OK && status != TN_STOPPED) return status;
     tn_train_result outcome = result_of(run, &effort, resumed, status == TN_STOPPED);
-    TN_TRY(tn_trainer_model(&run->trainer, trained, error));
+    TN_TRY(tn_trainer_model(&run->trainer, outcome.best_epoch > 0, trained, error));
     deliver(&outcome, result);
     return status;
 }

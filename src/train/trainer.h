@@ -6,19 +6,32 @@
 
 #include "train/pass.h"
 
+/* A flat vector that a run carries from step to step, and so into its checkpoints. */
+typedef struct tn_carried {
+    char name[32]; /* before the parameters' names; "" for the weights */
+    real *flat;
+} tn_carried;
+
+enum { TN_TRAINER_MAX_CARRIED = TN_OPTIMIZER_MAX_STATES + 3 };
+
 typedef struct tn_trainer {
     const tn_model *model;
     const tn_dataset *dataset;
-    tn_optimizer_rule rule;
     uint64_t seed;
     tn_kernels kernels;
     tn_pool *pool;
     tn_pass training;
     tn_pass evaluation; /* without gradients; unused unless asked for */
-    int64_t max_batch;
-    real *weights, *gradients, *states[TN_OPTIMIZER_MAX_STATES];
+    tn_descent *descent;
+    int64_t max_batch, batch_size;
+    double ema; /* decay of the average; 0 for none */
+    real *gradients;
+    real *further;   /* gradients of the batches after a step's first; NULL without them */
     real *evaluated; /* the weights as the evaluation's plan wants them */
-    int n_states;
+    tn_carried carried[TN_TRAINER_MAX_CARRIED];
+    int n_carried;
+    real *weights, *average, *best; /* among the carried; NULL for what is not wanted */
+    tn_descent_vectors vectors;
 } tn_trainer;
 
 /* options are resolved and checked, model and data fit. can_evaluate prepares for
@@ -28,19 +41,21 @@ tn_status tn_trainer_create(const tn_model *model, const tn_dataset *dataset,
                             tn_trainer *trainer, tn_error *error);
 void tn_trainer_free(tn_trainer *trainer);
 
-/* Trains on the images which[0..n-1] (n <= max_batch) as step `step` (from 0); returns what the
- * weights before the step came to. */
+/* Trains on the images which[0..n-1], n at most batch_size times options->accumulate, as step
+ * `step` (from 0); returns what the weights before the step came to. */
 tn_tally tn_trainer_step(tn_trainer *trainer, int64_t step, double lr, const uint32_t *which,
                          int64_t n);
-/* Classifies the images which[0..n-1], any number, with the weights at hand. */
+/* Classifies the images which[0..n-1], any number, with the weights at hand, or with their average
+ * if there is one. */
 tn_status tn_trainer_evaluate(tn_trainer *trainer, const uint32_t *which, int64_t n,
                               tn_tally *tally, tn_error *error);
-/* Whether all weights and the optimiser's state are finite numbers. */
+/* Remembers the weights that tn_trainer_evaluate has just used. Needs options->keep_best. */
+void tn_trainer_keep_best(tn_trainer *trainer);
+/* Whether all that is carried are finite numbers. */
 bool tn_trainer_is_finite(const tn_trainer *trainer);
 
-/* Vector 0 is the weights, vector 1 + s the optimiser's state s. Canonical float32 data of
- * parameter i is copied out of one, or into it. */
-int tn_trainer_n_vectors(const tn_trainer *trainer);
+/* Canonical float32 data of parameter i is copied out of carried vector `vector` (0 is the
+ * weights), or into it. */
 void tn_trainer_get(const tn_trainer *trainer, int vector, int i, float *canonical);
 void tn_trainer_set(tn_trainer *trainer, int vector, int i, const float *canonical);
 
@@ -49,7 +64,8 @@ bool tn_trainer_get_gradient(const tn_trainer *trainer, int i, float *canonical)
 /* The L2 norm of all of that gradient. */
 double tn_trainer_gradient_norm(const tn_trainer *trainer);
 
-/* A copy of the model with the weights at hand. */
-tn_status tn_trainer_model(const tn_trainer *trainer, tn_model **model, tn_error *error);
+/* A copy of the model with the weights that tn_trainer_evaluate uses, or with the remembered ones.
+ */
+tn_status tn_trainer_model(const tn_trainer *trainer, bool best, tn_model **model, tn_error *error);
 
 #endif

@@ -6,6 +6,8 @@
 #include "base/arena.h"
 #include "train/checkpoint.h"
 #include "train/checkpoint_store.h"
+#include "train/held_out.h"
+#include "train/schedule.h"
 #include "train/trainer.h"
 
 /* All that changes from step to step beside weights and optimiser state: random numbers and order
@@ -14,14 +16,15 @@ typedef struct tn_training_state {
     int64_t step;                    /* steps done */
     tn_tally epoch;                  /* of the epoch at hand so far */
     double last_loss, last_accuracy; /* of the last whole epoch; NaN before its end */
-    double held_out_loss, held_out_accuracy;
+    tn_held_out held_out;
 } tn_training_state;
 
 typedef struct tn_training {
     const tn_model *model;
     const tn_dataset *dataset;
     tn_train_options options; /* resolved and checked */
-    int64_t n_train, n_held_out, steps_per_epoch, steps;
+    int64_t n_train, n_held_out, images_per_step, steps_per_epoch, steps;
+    tn_course course;
     uint32_t *images; /* [n_held_out + n_train] */
     uint32_t *order;  /* [n_train], of the epoch order_epoch */
     int64_t order_epoch;

@@ -139,10 +139,11 @@ static void affine_grad(int64_t rows, int64_t channels, const real *dy, const re
 
 static void sgd(const tn_sgd_step *step, int64_t n, const real *g, real *w, real *v) {
     for (int64_t i = 0; i < n; i++) {
-        real velocity = g[i] + step->weight_decay * w[i];
+        real scaled = step->scale * (g[i] + step->weight_decay * w[i]), velocity = scaled;
         if (v != NULL) {
             if (!step->first) velocity = step->momentum * v[i] + velocity;
             v[i] = velocity;
+            if (step->nesterov) velocity = scaled + step->momentum * velocity;
         }
         w[i] -= step->lr * velocity;
     }
@@ -159,11 +160,44 @@ static real square_root(real x) {
 static void adam(const tn_adam_step *step, int64_t n, const real *g, real *w, real *m, real *v) {
     for (int64_t i = 0; i < n; i++) {
         real decayed = g[i] + step->weight_decay * w[i];
-        m[i] = step->beta1 * m[i] + (1 - step->beta1) * decayed;
-        v[i] = step->beta2 * v[i] + (1 - step->beta2) * (decayed * decayed);
+        m[i] = step->beta1 * m[i] + step->rest1 * decayed;
+        v[i] = step->beta2 * v[i] + step->rest2 * (decayed * decayed);
         real scale = square_root(v[i]) * step->inv_sqrt_correction2 + step->epsilon;
-        w[i] -= step->step_size * m[i] / scale;
+        w[i] = step->keep * w[i] - step->step_size * m[i] / scale;
     }
+}
+
+static void adadelta(const tn_adadelta_step *step, int64_t n, const real *g, real *w, real *v,
+                     real *u) {
+    for (int64_t i = 0; i < n; i++) {
+        real decayed = g[i] + step->weight_decay * w[i];
+        v[i] = step->rho * v[i] + step->rest * (decayed * decayed);
+        real ratio = square_root(u[i] + step->epsilon) / square_root(v[i] + step->epsilon);
+        real delta = ratio * decayed;
+        u[i] = step->rho * u[i] + step->rest * (delta * delta);
+        w[i] -= step->lr * delta;
+    }
+}
+
+static void rmsprop(const tn_rmsprop_step *step, int64_t n, const real *g, real *w, real *v) {
+    for (int64_t i = 0; i < n; i++) {
+        real decayed = g[i] + step->weight_decay * w[i];
+        v[i] = step->alpha * v[i] + step->rest * (decayed * decayed);
+        w[i] -= step->lr * decayed / (square_root(v[i]) + step->epsilon);
+    }
+}
+
+static void average(int64_t n, real rate, const real *x, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] += rate * (x[i] - y[i]);
+}
+
+static double sum_squares(int64_t n, const real *x) {
+    double sum[8] = {0};
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (int j = 0; j < 8; j++) sum[j] += (double)x[i + j] * (double)x[i + j];
+    for (int j = 0; i + j < n; j++) sum[j] += (double)x[i + j] * (double)x[i + j];
+    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
 void tn_kernels_fill_ref(tn_kernels *kernels) {
@@ -193,5 +227,9 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .affine_grad = affine_grad,
         .sgd = sgd,
         .adam = adam,
+        .adadelta = adadelta,
+        .rmsprop = rmsprop,
+        .average = average,
+        .sum_squares = sum_squares,
     };
 }

@@ -36,4 +36,7 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->affine_grad = affine_grad;
     kernels->sgd = sgd;
     kernels->adam = adam;
+    kernels->adadelta = adadelta;
+    kernels->rmsprop = rmsprop;
+    kernels->average = average;
 }
