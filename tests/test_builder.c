@@ -62,6 +62,8 @@ static void layers_have_the_shapes_they_should(void **state) {
     assert_shape(tn_build_max_pool(b, x, 3, 2), 4, (int64_t[]){1, 4, 6, 6});
     assert_shape(tn_build_average_pool(b, x, 2, 2), 4, (int64_t[]){1, 4, 6, 6});
     assert_shape(tn_build_global_average_pool(b, x), 4, (int64_t[]){1, 4, 1, 1});
+    assert_shape(tn_build_concat(b, (tn_value *[]){x, x, x}, 3), 4, (int64_t[]){1, 12, 13, 13});
+    assert_shape(tn_build_concat(b, &x, 1), 4, (int64_t[]){1, 4, 13, 13});
     x = tn_build_dropout(b, tn_build_add(b, x, tn_build_relu(b, x)), 0.25);
     assert_shape(x, 4, (int64_t[]){1, 4, 13, 13});
     x = tn_build_flatten(b, x);
@@ -258,6 +260,10 @@ static tn_value *required_input_left_out(tn_builder *b, tn_value *x) {
     tn_value *in[] = {x, NULL};
     return tn_build_op(b, "Mul", "", in, 2);
 }
+static tn_value *concat_of_sizes_that_differ(tn_builder *b, tn_value *x) {
+    tn_value *in[] = {x, tn_build_max_pool(b, x, 2, 2)};
+    return tn_build_concat(b, in, 2);
+}
 static tn_value *too_many_inputs(tn_builder *b, tn_value *x) {
     tn_value *in[] = {x, x, x, x, x, x, x, x, x};
     return tn_build_concat(b, in, 9);
@@ -416,6 +422,7 @@ static const wrong_call wrong_calls[] = {
     {ROW(null_in_list), "Concat: its input is NULL"},
     {ROW(null_list), "Concat: 2 inputs"},
     {ROW(required_input_left_out), "Mul of \"Add\": input 1 is missing"},
+    {ROW(concat_of_sizes_that_differ), "Concat of \"Add\": "},
     {ROW(too_many_inputs), "Concat: 9 inputs"},
     {ROW(inputs_beyond_the_operator), "2 inputs, but Relu takes 1 to 1"},
     {ROW(no_filters), "conv1: a size is below 1"},
@@ -567,6 +574,55 @@ static void no_text_is_the_defaults(void **state) {
     }
 }
 
+/* All attributes of op, each number or list of n numbers being `number`. */
+static void attributes_of(const tn_op *op, const char *number, int n, char *text, size_t bytes) {
+    text[0] = '\0';
+    for (const tn_attr *a = op->attrs; a && a->name; a++) {
+        int count = a->type == TN_ATTR_INTS ? n : 1;
+        for (int i = 0; i < count; i++) {
+            size_t used = strlen(text);
+            snprintf(text + used, bytes - used, "%s%s%s", i ? "," : a->name, i ? "" : "=",
+                     a->type == TN_ATTR_STRING ? "" : number);
+        }
+        strcat(text, " ");
+    }
+}
+
+/* Whatever an operator is given, it refuses or takes it, and whatever it makes can be described. */
+static void try_operator(const tn_op *op, const char *attributes, bool image) {
+    tn_builder *b = begin();
+    tn_value *x = tn_build_images(b), *in[TN_MAX_INPUTS];
+    const int64_t dims[] = {3};
+    const float data[] = {1, 2, 3};
+    in[0] = x;
+    for (int i = 1; i < TN_MAX_INPUTS; i++)
+        in[i] = image ? x : i > 1 ? in[1] : tn_build_parameter(b, "p", 1, dims, data);
+    assert_non_null(x);
+    for (int n = op->min_inputs; n <= op->max_inputs; n++) {
+        tn_value *y = tn_build_op(b, op->onnx_type, attributes, in, n);
+        for (int axis = 0; axis < TN_MAX_RANK; axis++) assert_true(tn_build_dim(y, axis) >= 0);
+    }
+    tn_builder_free(b);
+}
+
+static void operators_take_anything(void **state) {
+    static const char *const numbers[] = {
+        "1", "0", "-1", "7", "9223372036854775807", "-9223372036854775808", "4611686018427387904"};
+    static const int counts[] = {1, 2, 3, 4, 8, 16};
+    (void)state;
+    for (const tn_op *const *op = tn_ops; *op; op++) {
+        if (!(*op)->onnx_type) continue;
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+            for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+                char text[8192];
+                attributes_of(*op, numbers[i], counts[k], text, sizeof text);
+                try_operator(*op, text, false);
+                try_operator(*op, text, true);
+            }
+        try_operator(*op, "", false);
+    }
+}
+
 /* ---- The built-in models -------------------------------------------------------------------- */
 
 static tn_model *build_for(const char *name, int64_t channels, int64_t side, uint64_t seed) {
@@ -676,6 +732,7 @@ int main(void) {
         cmocka_unit_test(images_beyond_any_memory_are_refused),
         cmocka_unit_test(printed_attributes_are_parsed_back),
         cmocka_unit_test(no_text_is_the_defaults),
+        cmocka_unit_test(operators_take_anything),
         cmocka_unit_test(weights_of_a_seed_never_change),
         cmocka_unit_test(every_model_takes_usual_images),
         cmocka_unit_test(resnet20_takes_images_from_8_pixels),
