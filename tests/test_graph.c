@@ -191,6 +191,161 @@ static void refuse_values(tn_graph *graph, const tn_op *op, const void *attrs, t
     tn_graph_free(graph);
 }
 
+static tn_reshape_attrs to_shape(tn_ints shape) { return (tn_reshape_attrs){.shape = shape}; }
+
+static void bad_shapes_are_refused(void **state) {
+    (void)state;
+    const tn_shape x = IMAGE(3, 4, 5), w = SHAPE(1, 1);
+    static const struct {
+        tn_ints shape;
+        const char *text;
+    } bad[] = {
+        {{3, {0, -1, -1}}, "shape holds -1 twice"},
+        {{3, {0, -2, 3}}, "shape holds -2"},
+        {{5, {0, 3, 4, 5, 0}}, "shape holds 0 in place 4, but the input has 4 dimensions"},
+        {{2, {0, 61}}, "the elements of 1x3x4x5 do not make shape [0,61]"},
+        {{3, {0, 7, -1}}, "do not make shape [0,7,-1]"},
+        {{3, {1LL << 62, 1LL << 62, 4}}, "do not make shape"},
+        {{2, {-1, 0}}, "shape [-1,0] mixes samples of the batch 1x3x4x5"},
+        {{2, {2, 30}}, "mixes samples"},
+        {{2, {-1, 30}}, "mixes samples"},
+        {{1, {-1}}, "mixes samples"},
+        {{9, {0, 3, 4, 5, 1, 1, 1, 1, 1}}, "a shape of 9 dimensions (at most 8)"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const tn_reshape_attrs a = to_shape(bad[i].shape);
+        refuse(&tn_op_reshape, &a, x, w, bad[i].text);
+    }
+    tn_reshape_attrs a = to_shape((tn_ints){2, {0, 5}});
+    a.allow_zero = 1;
+    refuse(&tn_op_reshape, &a, x, w, "allowzero");
+    a = to_shape((tn_ints){0}); /* a scalar */
+    refuse(&tn_op_reshape, &a, (tn_shape){.rank = 1, .dims = {1}, .batched = true}, w,
+           "mixes samples");
+}
+
+/* What a file says of the batch that it was traced with holds for every batch. */
+static void a_traced_batch_becomes_any_batch(void **state) {
+    (void)state;
+    const tn_shape x = {.rank = 3, .dims = {4, 3, 5}, .batched = true};
+    static const tn_ints shapes[] = {
+        {2, {4, 15}}, {2, {0, 15}}, {2, {-1, 15}}, {2, {4, -1}}, {2, {0, -1}}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const tn_reshape_attrs a = to_shape(shapes[i]);
+        tn_graph *graph = new_graph();
+        tn_value *v = add(graph, TN_VALUE_INPUT, "x", x), *y;
+        assert_int_equal(tn_graph_apply(graph, &tn_op_reshape, &a, &v, 1, &y, &error), TN_OK);
+        assert_int_equal(tn_graph_set_batch(graph, 7, &error), TN_OK);
+        assert_true(y->shape.batched && y->shape.rank == 2);
+        assert_int_equal(y->shape.dims[0], 7);
+        assert_int_equal(y->shape.dims[1], 15);
+        tn_graph_free(graph);
+    }
+}
+
+static void bad_axes_are_refused(void **state) {
+    (void)state;
+    const tn_shape x = {.rank = 3, .dims = {1, 1, 5}, .batched = true}, w = SHAPE(1, 1);
+    const tn_axes_attrs deep = {{1, {3}}}, twice = {{2, {1, -2}}}, batch = {{1, {-3}}};
+    const tn_axes_attrs wide = {{1, {2}}}, many = {{7, {1, 2, 3, 4, 5, 6, 7}}}, first = {{1, {0}}};
+    refuse(&tn_op_squeeze, &deep, x, w, "axis 3 of 3 dimensions");
+    refuse(&tn_op_squeeze, &twice, x, w, "axis 1 is listed twice");
+    refuse(&tn_op_squeeze, &batch, x, w, "axis 0 is the batch");
+    refuse(&tn_op_squeeze, &wide, x, w, "axis 2 cannot be left out: it has 5 elements");
+    const tn_axes_attrs beyond = {{1, {-5}}}, again = {{2, {1, 1}}};
+    refuse(&tn_op_unsqueeze, &beyond, x, w, "axis -5 of 4 dimensions");
+    refuse(&tn_op_unsqueeze, &again, x, w, "axis 1 is listed twice");
+    refuse(&tn_op_unsqueeze, &first, x, w, "axis 0 is the batch");
+    refuse(&tn_op_unsqueeze, &many, x, w, "10 dimensions (at most 8)");
+    const tn_axis_attrs samples = {0}, below = {-4};
+    refuse(&tn_op_softmax, &samples, x, w, "mixes samples");
+    refuse(&tn_op_softmax, &below, x, w, "axis -4 of 3 dimensions");
+}
+
+/* Squeeze without axes leaves a batch of 1 what it is. */
+static void a_batch_of_one_is_not_squeezed(void **state) {
+    (void)state;
+    const tn_axes_attrs all = {0};
+    tn_graph *graph = new_graph();
+    tn_value *x = add(graph, TN_VALUE_INPUT, "x", IMAGE(1, 5, 1)), *y;
+    assert_int_equal(tn_graph_apply(graph, &tn_op_squeeze, &all, &x, 1, &y, &error), TN_OK);
+    assert_int_equal(y->shape.rank, 2);
+    assert_true(y->shape.batched);
+    assert_int_equal(tn_graph_set_batch(graph, 3, &error), TN_OK);
+    assert_int_equal(y->shape.dims[0], 3);
+    assert_int_equal(y->shape.dims[1], 5);
+    tn_graph_free(graph);
+}
+
+static void bad_permutations_are_refused(void **state) {
+    (void)state;
+    const tn_shape x = IMAGE(3, 4, 5), w = SHAPE(1, 1);
+    const tn_transpose_attrs few = {{3, {0, 2, 1}}}, twice = {{4, {0, 2, 2, 1}}};
+    const tn_transpose_attrs beyond = {{4, {0, 1, 2, 4}}}, negative = {{4, {0, 1, 2, -1}}};
+    const tn_transpose_attrs moved = {{4, {1, 0, 2, 3}}}, reverse = {{0}};
+    refuse(&tn_op_transpose, &few, x, w, "perm has 3 numbers for 4 dimensions");
+    refuse(&tn_op_transpose, &twice, x, w, "axis 2 is listed twice");
+    refuse(&tn_op_transpose, &beyond, x, w, "axis 4 of 4 dimensions");
+    refuse(&tn_op_transpose, &negative, x, w, "perm holds -1");
+    refuse(&tn_op_transpose, &moved, x, w, "perm moves the batch");
+    refuse(&tn_op_transpose, &reverse, x, w, "perm moves the batch");
+}
+
+static void bad_pads_are_refused(void **state) {
+    (void)state;
+    const tn_shape x = {.rank = 2, .dims = {1, 4}, .batched = true}, w = SHAPE(1, 1);
+    static const struct {
+        const char *mode;
+        tn_ints pads;
+        const char *text;
+    } bad[] = {
+        {"constant", {2, {0, 1}}, "pads has 2 numbers for 2 dimensions"},
+        {"constant", {4, {0, 1, 1, 0}}, "axis 0, which is the batch"},
+        {"constant", {4, {0, -2, 0, -3}}, "pads cut off more than the 4 elements of axis 1"},
+        {"constant", {4, {0, INT64_MAX, 0, 1}}, "pads holds 9223372036854775807"},
+        {"constant", {4, {0, INT64_MIN, 0, 1}}, "pads holds -9223372036854775808"},
+        {"constant", {4, {0, 1LL << 40, 0, 1}}, "impossible shape"},
+        {"reflect", {4, {0, 4, 0, 0}}, "too few elements for a padding of 4"},
+        {"edge", {4, {0, -1, 0, 0}}, "negative ones need mode constant"},
+        {"wrap", {4, {0, 1, 0, 0}}, "mode \"wrap\""},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        tn_pad_attrs a = {.pads = bad[i].pads};
+        strcpy(a.mode, bad[i].mode);
+        refuse(&tn_op_pad, &a, x, w, bad[i].text);
+    }
+}
+
+static void what_does_not_join_is_refused(void **state) {
+    (void)state;
+    const tn_shape x = IMAGE(3, 4, 5);
+    const tn_axis_attrs channels = {1}, deep = {4}, samples = {-4};
+    refuse(&tn_op_concat, &channels, x, SHAPE(3, 1, 3, 4), "shapes 1x3x4x5 and 1x3x4 differ");
+    refuse(&tn_op_concat, &channels, x, SHAPE(4, 1, 2, 4, 6), "differ beside axis 1");
+    refuse(&tn_op_concat, &channels, x, SHAPE(4, 1, 2, 4, 5), "input \"w\" is no batch");
+    refuse(&tn_op_concat, &deep, x, SHAPE(4, 1, 3, 4, 5), "axis 4 of 4 dimensions");
+    refuse(&tn_op_concat, &samples, x, SHAPE(4, 1, 3, 4, 5), "mixes samples");
+}
+
+static void matrices_that_do_not_fit_are_refused(void **state) {
+    (void)state;
+    const tn_shape rows = {.rank = 2, .dims = {1, 5}, .batched = true};
+    const tn_shape stack = {.rank = 3, .dims = {1, 4, 5}, .batched = true};
+    const tn_shape numbers = {.rank = 1, .dims = {1}, .batched = true}, scalar = {0};
+    refuse(&tn_op_mat_mul, NULL, rows, SHAPE(2, 6, 3), "shapes 1x5 and 6x3 do not multiply");
+    refuse(&tn_op_mat_mul, NULL, stack, SHAPE(3, 2, 4, 3), "do not multiply");
+    refuse(&tn_op_mat_mul, NULL, rows, scalar, "a scalar is no matrix");
+    refuse(&tn_op_mat_mul, NULL, numbers, SHAPE(1, 1), "a sum over the samples");
+    refuse(&tn_op_mat_mul, NULL, rows, SHAPE(3, 2, 5, 3), "mixes samples");
+    refuse(&tn_op_mat_mul, NULL, stack, SHAPE(3, 2, 5, 3), "mixes samples");
+    refuse(&tn_op_mat_mul, NULL, stack, SHAPE(4, 1, 1, 5, 3), "mixes samples");
+
+    tn_graph *graph = new_graph();
+    tn_value *in[] = {add(graph, TN_VALUE_PARAMETER, "w", SHAPE(2, 3, 1)),
+                      add(graph, TN_VALUE_INPUT, "x", rows)};
+    refuse_values(graph, &tn_op_mat_mul, NULL, in, 2, "a sum over the samples");
+}
+
 /* Images are batches, in the layout of the plan; weights and biases belong to the model. */
 static void images_and_weights_are_not_exchanged(void **state) {
     (void)state;
@@ -410,6 +565,14 @@ int main(void) {
                                        cmocka_unit_test(bad_means_are_refused),
                                        cmocka_unit_test(bad_products_are_refused),
                                        cmocka_unit_test(other_bad_attributes_are_refused),
+                                       cmocka_unit_test(bad_shapes_are_refused),
+                                       cmocka_unit_test(a_traced_batch_becomes_any_batch),
+                                       cmocka_unit_test(bad_axes_are_refused),
+                                       cmocka_unit_test(a_batch_of_one_is_not_squeezed),
+                                       cmocka_unit_test(bad_permutations_are_refused),
+                                       cmocka_unit_test(bad_pads_are_refused),
+                                       cmocka_unit_test(what_does_not_join_is_refused),
+                                       cmocka_unit_test(matrices_that_do_not_fit_are_refused),
                                        cmocka_unit_test(images_and_weights_are_not_exchanged),
                                        cmocka_unit_test(a_bias_is_one_number_for_each_output),
                                        cmocka_unit_test(a_window_of_padding_alone_has_no_maximum),

@@ -568,6 +568,214 @@ static void attributes_of_later_opsets_are_refused(void **state) {
     assert_non_null(strstr(error.message, "\"noop_with_empty_axes\" is not known"));
 }
 
+/* An initializer of int64. */
+static void add_list(builder *b, const char *name, int n, const int64_t *v) {
+    TnOnnx__TensorProto *tensor = builder_tensor(b, name, DIMS(n));
+    tensor->data_type = TN_ONNX_INT64;
+    tensor->raw_data.len = (size_t)n * sizeof *v;
+    tensor->raw_data.data = builder_alloc(b, (size_t)n * sizeof *v + 1);
+    memcpy(tensor->raw_data.data, v, (size_t)n * sizeof *v);
+}
+
+/* x [N,2,3] through one node with the input list `v` or the attribute of that name. */
+static void build_listed(builder *b, int64_t opset, const char *type, const char *attr, int n,
+                         const int64_t *v, bool as_input) {
+    builder_begin(b);
+    b->model.opset_import[0]->version = opset;
+    builder_input(b, "x", DIMS(0, 1, 3));
+    builder_type(b, builder_output(b, "y", DIMS(0)), "y", DIMS(0));
+    b->graph.output[0]->type = NULL;
+    TnOnnx__NodeProto *node = builder_node(b, type, "node", as_input ? "x,list" : "x", "y");
+    if (as_input)
+        add_list(b, "list", n, v);
+    else
+        builder_ints(b, node, attr, n, v);
+}
+
+/* What comes out for a batch of 1, and the same after a round trip. */
+static void expect_dims(builder *b, int rank, const int64_t *dims) {
+    tn_model *model = import_good(b);
+    const tn_shape *y = &model->graph->outputs[0]->shape;
+    assert_true(y->batched);
+    assert_int_equal(y->rank, rank);
+    assert_memory_equal(y->dims, dims, (size_t)rank * sizeof *dims);
+    assert_null(tn_graph_find_value(model->graph, "list"));
+    round_trip(model);
+}
+
+static void a_reshape_keeps_its_shape(void **state) {
+    (void)state;
+    static const int64_t opsets[] = {7, 13, 14, 17};
+    for (size_t i = 0; i < sizeof opsets / sizeof *opsets; i++) {
+        builder b;
+        build_listed(&b, opsets[i], "Reshape", "shape", DIMS(1, -1), true);
+        expect_dims(&b, DIMS(1, 3));
+        build_listed(&b, opsets[i], "Reshape", "shape", DIMS(-1, 3, 1, 1), true);
+        expect_dims(&b, DIMS(1, 3, 1, 1));
+    }
+    builder b;
+    build_listed(&b, 17, "Reshape", "shape", DIMS(1, -1), true);
+    builder_int(&b, b.graph.node[0], "allowzero", 1);
+    expect_dims(&b, DIMS(1, 3));
+}
+
+static void axes_became_an_input_in_13(void **state) {
+    (void)state;
+    static const int64_t opsets[] = {7, 11, 12, 13, 17};
+    for (size_t i = 0; i < sizeof opsets / sizeof *opsets; i++) {
+        builder b;
+        bool input = opsets[i] >= 13;
+        build_listed(&b, opsets[i], "Squeeze", "axes", DIMS(1), input);
+        expect_dims(&b, DIMS(1, 3));
+        build_listed(&b, opsets[i], "Unsqueeze", "axes", DIMS(1, 4), input);
+        expect_dims(&b, DIMS(1, 1, 1, 3, 1));
+        build_listed(&b, opsets[i], "Squeeze", "axes", DIMS(1), !input);
+        if (input)
+            expect_failure(&b, TN_ERR_UNSUPPORTED, "attribute \"axes\" is not known");
+        else
+            expect_failure(&b, TN_ERR_FORMAT, "2 inputs, but Squeeze takes 1 to 1");
+        build_listed(&b, opsets[i], "Squeeze", "axes", DIMS(-2), input);
+        if (opsets[i] < 11)
+            expect_failure(&b, TN_ERR_FORMAT, "axis -2 is negative");
+        else
+            expect_dims(&b, DIMS(1, 3));
+    }
+}
+
+/* Left out they are all of 1, which a model that is written names. */
+static void axes_may_be_left_out_of_squeeze_only(void **state) {
+    (void)state;
+    builder b;
+    build_listed(&b, 17, "Squeeze", "axes", DIMS(1), true);
+    b.graph.node[0]->n_input = 1;
+    expect_dims(&b, DIMS(1, 3));
+    build_listed(&b, 17, "Squeeze", "axes", DIMS(1), true);
+    b.graph.node[0]->input[1] = builder_text(&b, "");
+    expect_dims(&b, DIMS(1, 3));
+    static const char *const types[] = {"Unsqueeze", "Reshape", "Pad"};
+    static const char *const texts[] = {"input 1 (axes) is missing", "input 1 (shape) is missing",
+                                        "input 1 (pads) is missing"};
+    for (int i = 0; i < 3; i++) {
+        build_listed(&b, 17, types[i], "", DIMS(1), true);
+        b.graph.node[0]->n_input = 1;
+        expect_failure(&b, TN_ERR_FORMAT, texts[i]);
+    }
+    build_listed(&b, 12, "Unsqueeze", "", DIMS(1), false);
+    b.graph.node[0]->n_attribute = 0;
+    expect_failure(&b, TN_ERR_FORMAT, "attribute \"axes\" is missing");
+}
+
+/* Nothing is left to squeeze: the list stays empty, and is not written. */
+static void an_empty_list_survives_a_round_trip(void **state) {
+    (void)state;
+    builder b;
+    build_listed(&b, 17, "Squeeze", "axes", DIMS(1), true);
+    builder_node(&b, "Squeeze", "again", "y", "z");
+    b.graph.output[0]->name = builder_text(&b, "z");
+    expect_dims(&b, DIMS(1, 3));
+}
+
+static void lists_are_checked(void **state) {
+    (void)state;
+    const int64_t zeros[17] = {0};
+    builder b;
+    build_listed(&b, 17, "Reshape", "shape", 17, zeros, true);
+    expect_failure(&b, TN_ERR_UNSUPPORTED, "input \"list\" has 17 numbers (at most 16)");
+    build_listed(&b, 17, "Reshape", "shape", DIMS(1, -1), true);
+    b.graph.initializer[0]->data_type = TN_ONNX_INT32;
+    b.graph.initializer[0]->raw_data.len = 8;
+    expect_failure(&b, TN_ERR_FORMAT, "input \"list\" must be a list of int64");
+    build_listed(&b, 17, "Reshape", "shape", DIMS(1, -1), true);
+    b.graph.initializer[0]->n_dims = 2;
+    b.graph.initializer[0]->dims = (int64_t[]){2, 1};
+    expect_failure(&b, TN_ERR_FORMAT, "input \"list\" must be a list of int64");
+    build_listed(&b, 17, "Reshape", "shape", DIMS(1, -1), true);
+    b.graph.node[0]->input[1] = builder_text(&b, "x");
+    expect_failure(&b, TN_ERR_UNSUPPORTED, "input \"x\" must be a constant");
+    build_listed(&b, 17, "Reshape", "shape", DIMS(1, 2), true);
+    expect_failure(&b, TN_ERR_FORMAT, "node \"node\" (Reshape): the elements of 1x1x3");
+    build_listed(&b, 17, "Reshape", "shape", DIMS(3, 1), true);
+    expect_failure(&b, TN_ERR_UNSUPPORTED, "mixes samples");
+    build_listed(&b, 17, "Reshape", "shape", DIMS(1, 3), true);
+    size_t n = 0;
+    b.graph.node[0]->input = builder_split(&b, "x,list,list", &n);
+    b.graph.node[0]->n_input = n;
+    expect_failure(&b, TN_ERR_FORMAT, "3 inputs");
+}
+
+static void pads_became_inputs_in_11(void **state) {
+    (void)state;
+    for (int64_t opset = 10; opset <= 17; opset += 7) {
+        builder b;
+        build_listed(&b, opset, "Pad", "pads", DIMS(0, 2, 1, 0, 0, -2), opset > 10);
+        if (opset == 10) {
+            builder_float(&b, b.graph.node[0], "value", 0.5f);
+        } else {
+            size_t n = 0;
+            *(float *)(void *)builder_tensor(&b, "v", 0, NULL)->raw_data.data = 0.5f;
+            b.graph.node[0]->input = builder_split(&b, "x,list,v", &n);
+            b.graph.node[0]->n_input = n;
+        }
+        tn_model *model = import_good(&b);
+        const tn_pad_attrs *a = model->graph->nodes[0]->attrs;
+        assert_string_equal(a->mode, "constant");
+        assert_true(a->value == 0.5);
+        assert_int_equal(a->pads.v[5], -2);
+        assert_int_equal(model->graph->outputs[0]->shape.dims[1], 3);
+        assert_int_equal(model->graph->outputs[0]->shape.dims[2], 2);
+        round_trip(model);
+    }
+}
+
+static void softmax_meant_something_else_before_13(void **state) {
+    (void)state;
+    for (int64_t opset = 12; opset <= 13; opset++) {
+        builder b;
+        build_listed(&b, opset, "Softmax", "", DIMS(1), true);
+        b.graph.node[0]->n_input = 1;
+        if (opset == 12)
+            expect_failure(&b, TN_ERR_UNSUPPORTED, "axis 1 of 3 dimensions (before opset 13");
+        else
+            expect_dims(&b, DIMS(1, 1, 3));
+    }
+}
+
+/* Every operator that moves elements, as a file with all that ONNX has as inputs. */
+static tn_model *build_moving(void) {
+    builder b;
+    builder_begin(&b);
+    builder_input(&b, "x", DIMS(0, 2, 6));
+    builder_output(&b, "y", DIMS(0, 4, 5));
+    builder_tensor(&b, "w", DIMS(6, 5));
+    add_list(&b, "shape", DIMS(1, 2, 3, -1));
+    add_list(&b, "pads", DIMS(0, 0, 1, 0, 0, 0, 1, 1));
+    add_list(&b, "back", DIMS(-1, 2, 15));
+    add_list(&b, "two", DIMS(2));
+    builder_node(&b, "Reshape", "reshape", "x,shape", "r");
+    builder_string(&b, builder_node(&b, "Pad", "pad", "r,pads", "p"), "mode", "edge");
+    builder_ints(&b, builder_node(&b, "Transpose", "transpose", "p", "t"), "perm",
+                 DIMS(0, 1, 3, 2));
+    builder_node(&b, "Reshape", "back", "t,back", "k");
+    builder_node(&b, "Unsqueeze", "unsqueeze", "k,two", "u");
+    builder_node(&b, "Squeeze", "squeeze", "u,two", "s");
+    builder_int(&b, builder_node(&b, "Concat", "concat", "s,s", "c"), "axis", -2);
+    builder_tensor(&b, "v", DIMS(15, 6));
+    builder_node(&b, "MatMul", "first", "c,v", "m");
+    builder_int(&b, builder_node(&b, "Softmax", "softmax", "m", "n"), "axis", 1);
+    builder_node(&b, "MatMul", "second", "n,w", "y");
+    return import_good(&b);
+}
+
+static void a_model_that_moves_survives_a_round_trip(void **state) {
+    (void)state;
+    round_trip(build_moving());
+}
+
+static void onnx_accepts_a_model_that_moves(void **state) {
+    (void)state;
+    check_with_onnx(build_moving());
+}
+
 static void opsets_beyond_the_range_are_refused(void **state) {
     (void)state;
     static const int64_t versions[] = {-1, 0, 6, 18, INT64_MAX};
@@ -1205,6 +1413,15 @@ int main(void) {
         cmocka_unit_test(a_mean_takes_negative_axes),
         cmocka_unit_test(a_mean_over_the_batch_is_refused),
         cmocka_unit_test(attributes_of_later_opsets_are_refused),
+        cmocka_unit_test(a_reshape_keeps_its_shape),
+        cmocka_unit_test(axes_became_an_input_in_13),
+        cmocka_unit_test(axes_may_be_left_out_of_squeeze_only),
+        cmocka_unit_test(an_empty_list_survives_a_round_trip),
+        cmocka_unit_test(lists_are_checked),
+        cmocka_unit_test(pads_became_inputs_in_11),
+        cmocka_unit_test(softmax_meant_something_else_before_13),
+        cmocka_unit_test(a_model_that_moves_survives_a_round_trip),
+        cmocka_unit_test(onnx_accepts_a_model_that_moves),
         cmocka_unit_test(opsets_beyond_the_range_are_refused),
         cmocka_unit_test(a_missing_opset_is_an_error),
         cmocka_unit_test(ir_versions_beyond_the_range_are_refused),

@@ -149,21 +149,104 @@ static tn_value *make_binary(maker *m, tn_value *x) {
     return chance(m, 2) ? apply(m, op, NULL, x, other, NULL) : apply(m, op, NULL, other, x, NULL);
 }
 
+/* Some divisor of n. */
+static int64_t divisor(maker *m, int64_t n) {
+    int64_t d = pick(m, 1, n);
+    while (n % d != 0) d--;
+    return d;
+}
+
+/* A sample in two or three dimensions. */
+static tn_value *make_reshape(maker *m, tn_value *x) {
+    int64_t n = tn_shape_sample_elements(&x->shape), c = divisor(m, n), h = divisor(m, n / c);
+    const tn_ints shapes[] = {{4, {1, c, h, -1}}, {4, {0, c, -1, h}}, {3, {-1, c, n / c}}};
+    const tn_reshape_attrs a = {.shape = shapes[pick(m, 0, 2)]};
+    return apply(m, &tn_op_reshape, &a, x, NULL, NULL);
+}
+
+static tn_value *make_transpose(maker *m, tn_value *x) {
+    tn_transpose_attrs a = {.perm.n = x->shape.rank};
+    for (int i = 0; i < a.perm.n; i++) {
+        int other = i > 0 ? (int)pick(m, 1, i) : 0;
+        a.perm.v[i] = a.perm.v[other];
+        a.perm.v[other] = i;
+    }
+    return apply(m, &tn_op_transpose, &a, x, NULL, NULL);
+}
+
+/* With itself, or something that differs in one axis at most. */
+static tn_value *make_concat(maker *m, tn_value *x) {
+    tn_value *other = m->batched[pick(m, 0, m->n_batched - 1)];
+    for (int axis = 1; axis < x->shape.rank; axis++) {
+        const tn_axis_attrs a = {axis};
+        tn_value *y = apply(m, &tn_op_concat, &a, x, other, chance(m, 3) ? x : NULL);
+        if (y) return y;
+    }
+    const tn_axis_attrs last = {-1};
+    return apply(m, &tn_op_concat, &last, x, x, NULL);
+}
+
+static tn_value *make_pad(maker *m, tn_value *x) {
+    static const char *const modes[] = {"constant", "reflect", "edge"};
+    tn_pad_attrs a = {.pads.n = 2 * x->shape.rank, .value = 0.25};
+    strcpy(a.mode, modes[pick(m, 0, 2)]);
+    for (int i = 0; i < a.pads.n; i++)
+        if (i % x->shape.rank != 0 && chance(m, 2))
+            a.pads.v[i] = pick(m, a.mode[0] == 'c' ? -1 : 0, 2);
+    tn_value *y = apply(m, &tn_op_pad, &a, x, NULL, NULL);
+    return y && tn_shape_elements(&y->shape) > 0 ? y : NULL;
+}
+
+static tn_value *make_softmax(maker *m, tn_value *x) {
+    if (x->shape.rank < 2) return NULL;
+    const tn_axis_attrs a = {pick(m, 1, x->shape.rank - 1)};
+    return apply(m, &tn_op_softmax, &a, x, NULL, NULL);
+}
+
+/* With a weight, or with itself transposed. */
+static tn_value *make_mat_mul(maker *m, tn_value *x) {
+    int rank = x->shape.rank;
+    if (rank < 2) return NULL;
+    int64_t k = x->shape.dims[rank - 1];
+    if (rank == 2 || chance(m, 2))
+        return apply(m, &tn_op_mat_mul, NULL, x,
+                     new_weight(m, (tn_shape){2, {k, pick(m, 1, 20)}, false}), NULL);
+    tn_transpose_attrs a = {.perm.n = rank};
+    for (int i = 0; i < rank; i++) a.perm.v[i] = i < rank - 2 ? i : 2 * rank - 3 - i;
+    tn_value *t = apply(m, &tn_op_transpose, &a, x, NULL, NULL);
+    return apply(m, &tn_op_mat_mul, NULL, x, t, NULL);
+}
+
+static tn_value *make_moved(maker *m, tn_value *x) {
+    switch (pick(m, 0, 4)) {
+    case 0: return make_reshape(m, x);
+    case 1: return make_transpose(m, x);
+    case 2: return make_concat(m, x);
+    case 3: return make_mat_mul(m, x);
+    default: return make_pad(m, x);
+    }
+}
+
 static tn_value *make_node(maker *m) {
     static const tn_axis_attrs first = {1}, last = {-1};
     static const tn_dropout_attrs drop = {.ratio = 0.5};
     tn_value *x = m->batched[chance(m, 2) ? m->n_batched - 1 : pick(m, 0, m->n_batched - 1)];
     bool image = x->shape.rank == 4;
-    switch (pick(m, 0, 10)) {
+    switch (pick(m, 0, 13)) {
     case 0: return apply(m, &tn_op_relu, NULL, x, NULL, NULL);
     case 1: return apply(m, &tn_op_dropout, &drop, x, NULL, NULL);
     case 2: return apply(m, &tn_op_flatten, &first, x, NULL, NULL);
-    case 3: return chance(m, 3) ? apply(m, &tn_op_log_softmax, &last, x, NULL, NULL) : NULL;
+    case 3:
+        if (chance(m, 6)) return make_softmax(m, x);
+        return chance(m, 3) ? apply(m, &tn_op_log_softmax, &last, x, NULL, NULL) : NULL;
     case 4:
     case 5:
     case 6: return make_binary(m, x);
     case 7: return image ? make_pool(m, x) : make_gemm(m, x);
     case 8: return image && chance(m, 2) ? make_global_pool(m, x) : make_mean(m, x);
+    case 9:
+    case 10:
+    case 11: return make_moved(m, x);
     default: return image ? make_conv(m, x) : make_gemm(m, x);
     }
 }
@@ -299,15 +382,85 @@ static double log_softmax_at(const tn_node *node, const double *x, int64_t i) {
     return x[i] - most - log(sum);
 }
 
+/* Element i of a tensor, as its place along each axis. */
+static void split(const tn_shape *shape, int64_t i, int64_t at[TN_MAX_RANK]) {
+    for (int axis = shape->rank - 1; axis >= 0; axis--) {
+        at[axis] = i % shape->dims[axis];
+        i /= shape->dims[axis];
+    }
+}
+
+static int64_t join(const tn_shape *shape, const int64_t *at) {
+    int64_t i = 0;
+    for (int axis = 0; axis < shape->rank; axis++) i = i * shape->dims[axis] + at[axis];
+    return i;
+}
+
+static double transpose_at(const tn_node *node, const double *x, int64_t i) {
+    const tn_transpose_attrs *a = node->attrs;
+    int64_t to[TN_MAX_RANK], from[TN_MAX_RANK];
+    split(&node->outputs[0]->shape, i, to);
+    for (int axis = 0; axis < a->perm.n; axis++) from[a->perm.v[axis]] = to[axis];
+    return x[join(&node->inputs[0]->shape, from)];
+}
+
+static double concat_at(const tn_node *node, const double *const *in, int64_t i) {
+    const tn_axis_attrs *a = node->attrs;
+    const tn_shape *y = &node->outputs[0]->shape;
+    int64_t at[TN_MAX_RANK], axis = a->axis < 0 ? a->axis + y->rank : a->axis;
+    int k = 0;
+    split(y, i, at);
+    while (at[axis] >= node->inputs[k]->shape.dims[axis])
+        at[axis] -= node->inputs[k++]->shape.dims[axis];
+    return in[k][join(&node->inputs[k]->shape, at)];
+}
+
+static double pad_at(const tn_node *node, const double *x, int64_t i) {
+    const tn_pad_attrs *a = node->attrs;
+    const tn_shape *shape = &node->inputs[0]->shape;
+    int64_t at[TN_MAX_RANK];
+    split(&node->outputs[0]->shape, i, at);
+    for (int axis = 0; axis < shape->rank; axis++) {
+        int64_t last = shape->dims[axis] - 1;
+        at[axis] -= a->pads.v[axis];
+        bool outside = at[axis] < 0 || at[axis] > last;
+        if (outside && a->mode[0] == 'c') return a->value;
+        if (a->mode[0] == 'e') at[axis] = tn_max_i64(0, tn_min_i64(at[axis], last));
+        if (at[axis] < 0) at[axis] = -at[axis];
+        if (at[axis] > last) at[axis] = 2 * last - at[axis];
+    }
+    return x[join(shape, at)];
+}
+
+static double mat_mul_at(const tn_node *node, const double *a, const double *b, int64_t i) {
+    const tn_shape *left = &node->inputs[0]->shape, *right = &node->inputs[1]->shape;
+    int64_t k = left->dims[left->rank - 1], n = right->dims[right->rank - 1];
+    int64_t m = left->dims[left->rank - 2], matrix = right->rank == 2 ? 0 : i / (m * n);
+    double sum = 0;
+    for (int64_t t = 0; t < k; t++) sum += a[i / n * k + t] * b[(matrix * k + t) * n + i % n];
+    return sum;
+}
+
+static double softmax_at(const tn_node *node, const double *x, int64_t i) {
+    const tn_axis_attrs *a = node->attrs;
+    const tn_shape *y = &node->outputs[0]->shape;
+    int64_t at[TN_MAX_RANK];
+    double sum = 0;
+    split(y, i, at);
+    for (at[a->axis] = 0; at[a->axis] < y->dims[a->axis]; at[a->axis]++)
+        sum += exp(x[join(y, at)] - x[i]);
+    return 1 / sum;
+}
+
 static double element(const tn_node *node, const numbers *v, int64_t i) {
     const tn_shape *y = &node->outputs[0]->shape;
     const double *in[3] = {0};
     double other[3] = {0}; /* element i of each input, broadcast */
     for (int k = 0; k < node->n_inputs; k++) {
         in[k] = v->of[node->inputs[k]->id];
-        bool broadcasts = node->op == &tn_op_add || node->op == &tn_op_mul || k == 2;
-        if (broadcasts && node->op != &tn_op_conv)
-            other[k] = in[k][broadcast_index(y, &node->inputs[k]->shape, i)];
+        bool broadcasts =
+            node->op == &tn_op_add || node->op == &tn_op_mul || (node->op == &tn_op_gemm && k == 2);
+        if (broadcasts) other[k] = in[k][broadcast_index(y, &node->inputs[k]->shape, i)];
     }
     if (node->op == &tn_op_add) return other[0] + other[1];
     if (node->op == &tn_op_mul) return other[0] * other[1];
@@ -317,12 +470,17 @@ static double element(const tn_node *node, const numbers *v, int64_t i) {
     if (node->op == &tn_op_global_max_pool || node->op == &tn_op_global_average_pool)
         return global_pool_at(node, in[0], i);
     if (node->op == &tn_op_reduce_mean) return mean_at(node, in[0], i);
+    if (node->op == &tn_op_transpose) return transpose_at(node, in[0], i);
+    if (node->op == &tn_op_concat) return concat_at(node, in, i);
+    if (node->op == &tn_op_pad) return pad_at(node, in[0], i);
+    if (node->op == &tn_op_mat_mul) return mat_mul_at(node, in[0], in[1], i);
+    if (node->op == &tn_op_softmax) return softmax_at(node, in[0], i);
     if (node->op == &tn_op_log_softmax) return log_softmax_at(node, in[0], i);
     if (node->op == &tn_op_gemm) return gemm_at(node, in[0], in[1], i) + other[2];
     if (node->op == &tn_op_conv)
         return conv_at(node, in[0], in[1], i) +
                (in[2] ? in[2][i / (y->dims[2] * y->dims[3]) % y->dims[1]] : 0);
-    return in[0][i]; /* Flatten, and Dropout when nobody trains */
+    return in[0][i]; /* Flatten, Reshape, and Dropout when nobody trains */
 }
 
 /* Deterministic numbers of an input; exact as floats. */

@@ -68,7 +68,8 @@ static tn_status resolve(const tn_reshape_attrs *a, const tn_shape *x, tn_shape 
                    tn_shape_text(x, from), target_text(&a->shape, to));
 }
 
-/* The batch that a file was traced with becomes 0: whatever the batch is. */
+/* What a file says of the batch, be it the one that it was traced with, becomes 0: whatever the
+ * batch is. */
 static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph;
     tn_reshape_attrs *a = node->attrs;
@@ -83,7 +84,7 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
                        "shape %s mixes samples of the batch %s (its first number must be 0, -1 or "
                        "the batch)",
                        target_text(&a->shape, to), tn_shape_text(x, from));
-    if (x->batched && a->shape.v[0] > 0) {
+    if (x->batched) {
         a->shape.v[0] = 0;
         a->allow_zero = 0;
     }

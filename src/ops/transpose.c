@@ -80,7 +80,7 @@ static walk make_walk(const tn_run *run) {
         next *= x.dims[i];
     }
     for (int i = 0; i < x.rank; i++) push_axis(&w, x.dims[perm->v[i]], step[perm->v[i]]);
-    if (w.rank == 0) push_axis(&w, next, 1); /* of 1 only: one element */
+    if (w.rank == 0) w = (walk){.rank = 1, .dims = {1}, .from = {1}};
     next = 1;
     for (int i = w.rank - 1; i >= 0; i--) {
         w.to[i] = next;
