@@ -289,6 +289,27 @@ static void replace_on_a_full_disk(void **state) {
     free(large);
 }
 
+/* ---- Directories -------------------------------------------------------------------------- */
+
+static void directories_are_made_where_missing(void **state) {
+    (void)state;
+    bool made = false;
+    struct stat info;
+    const char *deep = scratch_path("a/b//c/");
+    assert_int_equal(tn_directory_make(deep, &made), 0);
+    assert_true(made);
+    assert_true(stat(deep, &info) == 0 && S_ISDIR(info.st_mode));
+    assert_int_equal(tn_directory_make(scratch_path("a/b/c"), &made), 0);
+    assert_false(made);
+    assert_int_equal(tn_directory_make(scratch_path("a/d"), NULL), 0);
+    assert_int_equal(tn_directory_make("/", NULL), 0);
+    assert_int_equal(tn_directory_make("", NULL), ENOENT);
+    const char *file = scratch_write("not-a-directory", "x", 1);
+    char below[1024];
+    snprintf(below, sizeof below, "%s/d", file);
+    assert_int_equal(tn_directory_make(below, NULL), ENOTDIR);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(read_returns_everything),
@@ -303,6 +324,7 @@ int main(void) {
         cmocka_unit_test(replace_retries_after_an_interruption),
         cmocka_unit_test(replace_in_a_read_only_directory),
         cmocka_unit_test(replace_on_a_full_disk),
+        cmocka_unit_test(directories_are_made_where_missing),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -94,13 +94,14 @@ int tn_directory_make(const char *dir, bool *made) {
     char *path = strdup(dir);
     if (!path) return ENOMEM;
     int reason = path[0] ? 0 : ENOENT;
+    if (made) *made = false;
     for (char *c = path; reason == 0; c++) {
         bool last = *c == '\0';
         if (c == path || (*c != '/' && !last)) continue;
         *c = '\0';
         bool is_new = mkdir(path, 0777) == 0;
         if (!is_new && errno != EEXIST) reason = errno;
-        if (made) *made = is_new;
+        if (made && is_new) *made = true; /* what is below something new is new */
         if (last) break;
         *c = '/';
     }

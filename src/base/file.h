@@ -16,7 +16,7 @@ tn_status tn_file_read(const char *path, int64_t max_bytes, void **data, int64_t
                        tn_error *error);
 
 /* Makes a directory and those above it where they are missing; *made (may be NULL) says whether it
- * is new. 0 or an errno; that something else has its name may go unnoticed. */
+ * is new. Returns 0 or an errno; that something else has its name may go unnoticed. */
 int tn_directory_make(const char *dir, bool *made);
 
 /* Makes data the content of path, complete or not at all, whatever happens meanwhile: a temporary

@@ -15,13 +15,12 @@ enum {
     wanted_side = 128,     /* small images are enlarged by a whole number to at most this */
     largest_side = 256,    /* larger ones are shrunk to it */
     least_characters = 14, /* beside each other under an image: "7 as 1 99.8 %" */
-    most_characters = 20,
+    most_characters = 24,
     margin = 24,
     gap = 16,
     line_height = TN_FONT_HEIGHT + 3,
-    title_scale = 2,
-    title_height = title_scale * TN_FONT_HEIGHT + 8,
-    title_characters = 64, /* for which a small sheet is widened */
+    title_characters = 100, /* for which a small sheet is widened */
+    legend_characters = 48,
     max_sheet_side = 1000 * 1000
 };
 
@@ -47,6 +46,8 @@ typedef struct sheet {
     int64_t drawn_height, drawn_width; /* of an image */
     int64_t cell_height, cell_width;   /* with its caption, without the gap */
     int caption_lines;                 /* 1 or 2 */
+    int title_scale;                   /* 2 if there is room, else 1 */
+    int64_t head_height;               /* from the top to the first image */
     int64_t columns, rows, height, width;
     uint8_t *pixels; /* [height][width][3] */
 } sheet;
@@ -138,13 +139,16 @@ static tn_status lay_out(sheet *s, tn_error *error) {
     s->columns = (int64_t)ceil(sqrt((double)s->n));
     s->rows = s->columns > 0 ? (s->n + s->columns - 1) / s->columns : 0;
     int64_t title = tn_min_i64(tn_font_length(s->title), title_characters) * TN_FONT_WIDTH;
-    int64_t legend = 48 * TN_FONT_WIDTH;
+    int64_t legend = legend_characters * TN_FONT_WIDTH;
     int64_t bytes;
     bool fits = tn_size_mul(s->columns, s->cell_width + gap, &s->width) &&
                 tn_size_mul(s->rows, s->cell_height + gap, &s->height) &&
                 s->width < max_sheet_side && s->height < max_sheet_side;
     s->width = 2 * margin + tn_max_i64(s->width - gap, tn_max_i64(title, legend));
-    s->height += 2 * margin + title_height + line_height;
+    int64_t room = (s->width - 2 * margin) / TN_FONT_WIDTH;
+    s->title_scale = 2 * tn_font_length(s->title) <= room ? 2 : 1;
+    s->head_height = margin + s->title_scale * TN_FONT_HEIGHT + 8 + line_height + gap;
+    s->height += s->head_height + margin - gap;
     if (!fits || !tn_size_mul(3 * s->width, s->height, &bytes) || bytes > INT32_MAX)
         return tn_fail(error, TN_ERR_ARGUMENT, "%lld images are too many for a sheet",
                        (long long)s->n);
@@ -157,10 +161,9 @@ static tn_status lay_out(sheet *s, tn_error *error) {
 /* ---- Drawing ------------------------------------------------------------------------------ */
 
 static void draw_head(sheet *s) {
-    int64_t room = (s->width - 2 * margin) / TN_FONT_WIDTH, y = margin;
-    int scale = tn_font_length(s->title) * title_scale <= room ? title_scale : 1;
-    draw_text(s, margin, y, scale, ink, s->title, room / scale);
-    y += title_height;
+    int64_t room = (s->width - 2 * margin) / TN_FONT_WIDTH;
+    draw_text(s, margin, margin, s->title_scale, ink, s->title, room / s->title_scale);
+    int64_t y = s->head_height - gap - line_height;
     if (s->n == 0) {
         draw_text(s, margin, y, 1, grey, "no mistakes", room);
         return;
@@ -227,8 +230,7 @@ static tn_status draw(sheet *s, tn_error *error) {
     draw_head(s);
     for (int64_t i = 0; i < s->n; i++) {
         int64_t x = margin + i % s->columns * (s->cell_width + gap);
-        int64_t y =
-            margin + title_height + line_height + gap + i / s->columns * (s->cell_height + gap);
+        int64_t y = s->head_height + i / s->columns * (s->cell_height + gap);
         TN_TRY(draw_image(s, x, y, s->mistakes[i].image, error));
         draw_caption(s, x, y + s->drawn_height + 4, &s->mistakes[i]);
     }
