@@ -70,6 +70,98 @@ static void run_mul_scalar(const tn_kernels *k, int64_t n, const case_data *d) {
     k->mul_scalar(n, d->in[0], 0.3f, d->out[0]);
 }
 
+static void run_sub(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->sub(n, d->in[0], d->in[1], d->out[0]);
+}
+
+static void run_div(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->div(n, d->in[0], d->in[1], d->out[0]);
+}
+
+static void run_sub_scalar(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->sub_scalar(n, d->in[0], 0.3f, d->out[0]);
+}
+
+static void run_div_scalar(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->div_scalar(n, d->in[0], 0.3f, d->out[0]);
+}
+
+static void run_rsub_scalar(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->rsub_scalar(n, d->in[0], 0.3f, d->out[0]);
+}
+
+static void run_rdiv_scalar(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->rdiv_scalar(n, d->in[0], 0.3f, d->out[0]);
+}
+
+static void run_leaky_relu(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->leaky_relu(n, d->in[0], 0.3f, d->out[0]);
+}
+
+static void run_leaky_relu_in_place(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->leaky_relu(n, d->out[0], -0.3f, d->out[0]);
+}
+
+static void run_leaky_relu_grad(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->leaky_relu_grad(n, d->in[0], d->in[1], 0.3f, d->out[0]);
+}
+
+static void run_prelu(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->prelu(n, d->in[0], d->in[1], d->out[0]);
+}
+
+static void run_elu(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->elu(n, d->in[0], 0.7f, d->out[0]);
+}
+
+static void run_sigmoid(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->sigmoid(n, d->in[0], d->out[0]);
+}
+
+static void run_sigmoid_grad(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->sigmoid_grad(n, d->in[0], d->in[1], d->out[0]);
+}
+
+static void run_tanh(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->tanh(n, d->in[0], d->out[0]);
+}
+
+static void run_tanh_in_place(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->tanh(n, d->out[0], d->out[0]);
+}
+
+static void run_tanh_grad(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->tanh_grad(n, d->in[0], d->out[0], d->out[0]);
+}
+
+static void run_hard_swish(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->hard_swish(n, d->in[0], d->out[0]);
+}
+
+static void run_hard_swish_grad(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->hard_swish_grad(n, d->in[0], d->in[1], d->out[0]);
+}
+
+static void run_clip(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->clip(n, d->in[0], -0.5f, 0.6f, d->out[0]);
+}
+
+static void run_clip_at_zero(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->clip(n, d->out[0], 0, 6, d->out[0]);
+}
+
+static void run_clip_crossed(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->clip(n, d->in[0], 1, -1, d->out[0]);
+}
+
+static void run_clip_grad(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->clip_grad(n, d->in[0], d->in[1], -0.5f, 0.6f, d->out[0]);
+}
+
+static void run_clip_grad_in_place(const tn_kernels *k, int64_t n, const case_data *d) {
+    k->clip_grad(n, d->in[0], d->out[0], 0, 6, d->out[0]);
+}
+
 static void run_load_u8(const tn_kernels *k, int64_t n, const case_data *d) {
     k->load_u8(n, d->bytes_in, 1.0f / 255, d->out[0]);
 }
@@ -223,6 +315,29 @@ static const kernel_case kernel_cases[] = {
     {"mul in place", run_mul_in_place, 1, 1},
     {"add_scalar", run_add_scalar, 1, 1, .traffic_bytes = 8},
     {"mul_scalar", run_mul_scalar, 1, 1, .traffic_bytes = 8},
+    {"sub", run_sub, 2, 1, .traffic_bytes = 12},
+    {"div", run_div, 2, 1, .traffic_bytes = 12},
+    {"sub_scalar", run_sub_scalar, 1, 1, .traffic_bytes = 8},
+    {"div_scalar", run_div_scalar, 1, 1, .traffic_bytes = 8},
+    {"rsub_scalar", run_rsub_scalar, 1, 1, .traffic_bytes = 8},
+    {"rdiv_scalar", run_rdiv_scalar, 1, 1, .traffic_bytes = 8},
+    {"leaky_relu", run_leaky_relu, 1, 1, .traffic_bytes = 8},
+    {"leaky_relu in place", run_leaky_relu_in_place, 0, 1},
+    {"leaky_relu_grad", run_leaky_relu_grad, 2, 1, .traffic_bytes = 12},
+    {"prelu", run_prelu, 2, 1, .traffic_bytes = 12},
+    {"elu", run_elu, 1, 1, .traffic_bytes = 8},
+    {"sigmoid", run_sigmoid, 1, 1, .traffic_bytes = 8},
+    {"sigmoid_grad", run_sigmoid_grad, 2, 1, .traffic_bytes = 12},
+    {"tanh", run_tanh, 1, 1, .traffic_bytes = 8},
+    {"tanh in place", run_tanh_in_place, 0, 1},
+    {"tanh_grad", run_tanh_grad, 1, 1, .traffic_bytes = 12},
+    {"hard_swish", run_hard_swish, 1, 1, .traffic_bytes = 8},
+    {"hard_swish_grad", run_hard_swish_grad, 2, 1, .traffic_bytes = 12},
+    {"clip", run_clip, 1, 1, .same_nan = true, .traffic_bytes = 8},
+    {"clip at zero, in place", run_clip_at_zero, 0, 1, .same_nan = true},
+    {"clip, bounds crossed", run_clip_crossed, 1, 1, .same_nan = true},
+    {"clip_grad", run_clip_grad, 2, 1, .same_nan = true, .traffic_bytes = 12},
+    {"clip_grad in place", run_clip_grad_in_place, 1, 1, .same_nan = true},
     {"load_u8", run_load_u8, 0, 1, .byte_limit = 256, .traffic_bytes = 5},
     {"max_pool", run_max_pool, 4, 1, .bytes_out = true, .same_nan = true, .traffic_bytes = 21},
     {"max_pool no arg", run_max_pool_no_arg, 4, 1, .same_nan = true, .traffic_bytes = 20},

@@ -519,6 +519,120 @@ static void exp_and_log_at_the_edges(void **state) {
     assert_true(isnan(tn_log(-1)) && isnan(tn_log(-INFINITY)));
 }
 
+/* sigmoid, tanh and elu with an alpha of 1. */
+enum { SIGMOID, TANH, ELU, N_CURVES };
+
+static void run_curve(const tn_kernels *k, int curve, int n, const float *x, float *y) {
+    if (curve == SIGMOID) k->sigmoid(n, x, y);
+    if (curve == TANH) k->tanh(n, x, y);
+    if (curve == ELU) k->elu(n, x, 1, y);
+}
+
+static double exact_curve(int curve, double x) {
+    if (curve == SIGMOID) return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x));
+    if (curve == TANH) return tanh(x);
+    return x > 0 ? x : expm1(x);
+}
+
+/* Below -87.3 sigmoid may be 0, which is wrong by less than the smallest normal number. */
+static double curve_ulps(int curve, float x, float y) {
+    if (curve == SIGMOID && x < -87.3f) return y >= 0 && y < 0x1p-126f ? 0 : INFINITY;
+    return ulps(y, exact_curve(curve, (double)x));
+}
+
+/* From bits on, in steps that reach infinity: positive and negative numbers in turn. */
+static void fill_range(uint32_t bits, uint32_t step, int n, float *x) {
+    for (int i = 0; i < n; i++) {
+        uint32_t at = bits + step * (uint32_t)(i / 2);
+        x[i] = from_bits((at < 0x7f800000u ? at : 0x7f800000u) | (i % 2 ? 0x80000000u : 0));
+    }
+}
+
+/* Over the whole range. */
+static void curves_are_accurate_and_agree(void **state) {
+    enum { N = 64, STEP = 1009 };
+    tn_kernels tables[MAX_LEVELS];
+    double worst[N_CURVES] = {0};
+    float x[N], expected[N], y[N];
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (uint32_t bits = 0; bits < 0x7f800000u; bits += N / 2 * STEP) {
+        fill_range(bits, STEP, N, x);
+        for (int curve = 0; curve < N_CURVES; curve++) {
+            run_curve(&tables[0], curve, N, x, expected);
+            for (int i = 0; i < N; i++)
+                if (isfinite(x[i]))
+                    worst[curve] = fmax(worst[curve], curve_ulps(curve, x[i], expected[i]));
+            for (int l = 1; l < n_levels; l++) {
+                run_curve(&tables[l], curve, N, x, y);
+                assert_memory_equal(y, expected, sizeof y);
+            }
+        }
+    }
+    print_message("sigmoid within %.3f ulp, tanh %.3f, elu %.3f\n", worst[SIGMOID], worst[TANH],
+                  worst[ELU]);
+    for (int curve = 0; curve < N_CURVES; curve++) assert_true(worst[curve] <= 4);
+}
+
+static void curves_at_the_edges(void **state) {
+    const float x[8] = {0, -0.0f, INFINITY, -INFINITY, NAN, -87.4f, 100, -17.5f};
+    float y[8];
+    tn_kernels tables[MAX_LEVELS];
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int l = 0; l < n_levels; l++) {
+        const tn_kernels *k = &tables[l];
+        k->sigmoid(8, x, y);
+        assert_true(y[0] == 0.5f && y[1] == 0.5f && y[2] == 1 && y[3] == 0 && isnan(y[4]));
+        assert_true(y[5] == 0 && y[6] == 1);
+        k->tanh(8, x, y);
+        assert_true(y[0] == 0 && y[1] == 0 && y[2] == 1 && y[3] == -1 && isnan(y[4]));
+        assert_true(y[5] == -1 && y[6] == 1 && y[7] == -1);
+        k->elu(8, x, 2, y);
+        assert_true(y[0] == 0 && y[1] == 0 && y[2] == INFINITY && y[3] == -2 && isnan(y[4]));
+        assert_true(y[5] == -2 && y[6] == 100 && y[7] == -2);
+    }
+}
+
+static void assert_numbers(const float *y, int n, const float *expected) {
+    for (int i = 0; i < n; i++) assert_true(fabsf(y[i] - expected[i]) <= 1e-6f);
+}
+
+/* Activations on values that can be checked by hand, at every level. */
+static void activations_are_right(void **state) {
+    enum { N = 5 };
+    const float x[N] = {-4, -1.5f, 0, 1.5f, 4}, dy[N] = {2, 4, 6, 8, 10};
+    float y[N];
+    tn_kernels tables[MAX_LEVELS];
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int l = 0; l < n_levels; l++) {
+        const tn_kernels *k = &tables[l];
+        k->leaky_relu(N, x, 0.5f, y);
+        assert_numbers(y, N, (float[]){-2, -0.75f, 0, 1.5f, 4});
+        k->leaky_relu_grad(N, x, dy, 0.5f, y);
+        assert_numbers(y, N, (float[]){1, 2, 3, 8, 10});
+        k->prelu(N, x, dy, y);
+        assert_numbers(y, N, (float[]){-8, -6, 0, 1.5f, 4});
+        k->hard_swish(N, x, y);
+        assert_numbers(y, N, (float[]){0, -0.375f, 0, 1.125f, 4});
+        k->hard_swish_grad(N, x, dy, y);
+        assert_numbers(y, N, (float[]){0, 0, 3, 8, 10});
+        k->sigmoid_grad(N, x, dy, y);
+        assert_numbers(y, N, (float[]){-40, -15, 0, -6, -120});
+        k->tanh_grad(N, x, dy, y);
+        assert_numbers(y, N, (float[]){-30, -5, 6, -10, -150});
+        k->clip(N, x, -1.5f, 2, y);
+        assert_numbers(y, N, (float[]){-1.5f, -1.5f, 0, 1.5f, 2});
+        k->clip_grad(N, y, dy, -1.5f, 2, y);
+        assert_numbers(y, N, (float[]){0, 0, 6, 8, 0});
+        k->rsub_scalar(N, x, 1, y);
+        assert_numbers(y, N, (float[]){5, 2.5f, 1, -0.5f, -3});
+        k->rdiv_scalar(N, dy, 2, y);
+        assert_numbers(y, N, (float[]){1, 0.5f, 1.0f / 3, 0.25f, 0.2f});
+    }
+}
+
 /* ---- Selection ------------------------------------------------------------------------------ */
 
 static void levels_need_their_instructions(void **state) {
@@ -586,6 +700,9 @@ int main(void) {
         cmocka_unit_test(log_softmax_is_accurate),
         cmocka_unit_test(exp_and_log_are_accurate),
         cmocka_unit_test(exp_and_log_at_the_edges),
+        cmocka_unit_test(curves_are_accurate_and_agree),
+        cmocka_unit_test(curves_at_the_edges),
+        cmocka_unit_test(activations_are_right),
         cmocka_unit_test(levels_need_their_instructions),
         cmocka_unit_test(tenon_cpu_selects),
     };

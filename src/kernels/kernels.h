@@ -39,6 +39,14 @@ typedef void tn_unary_fn(int64_t n, const real *x, real *y);
 typedef void tn_binary_fn(int64_t n, const real *a, const real *b, real *y);
 /* y[i] = f(a[i], s); y may be a */
 typedef void tn_scalar_fn(int64_t n, const real *a, real s, real *y);
+/* y[i] = f(a[i], b[i], s); y may be a or b */
+typedef void tn_binary_scalar_fn(int64_t n, const real *a, const real *b, real s, real *y);
+
+/* y[i] = min(max(x[i], low), high); NaN stays; y may be x */
+typedef void tn_clip_fn(int64_t n, const real *x, real low, real high, real *y);
+/* Its gradient: dx[i] = low < y[i] < high ? dy[i] : 0; dx may be y or dy. */
+typedef void tn_clip_grad_fn(int64_t n, const real *y, const real *dy, real low, real high,
+                             real *dx);
 
 /* y[i] = scale · x[i] */
 typedef void tn_load_u8_fn(int64_t n, const uint8_t *x, real scale, real *y);
@@ -138,8 +146,19 @@ typedef struct tn_kernels {
 
     tn_unary_fn *relu;       /* max(x, 0); NaN stays */
     tn_binary_fn *relu_grad; /* a = y of relu, b = dy: y > 0 ? dy : 0 */
-    tn_binary_fn *add, *mul;
-    tn_scalar_fn *add_scalar, *mul_scalar;
+    tn_binary_fn *add, *sub, *mul, *div;
+    tn_scalar_fn *add_scalar, *sub_scalar, *mul_scalar, *div_scalar;
+    tn_scalar_fn *rsub_scalar, *rdiv_scalar; /* s - a, s / a */
+    tn_scalar_fn *leaky_relu;                /* a > 0 ? a : s·a */
+    tn_binary_scalar_fn *leaky_relu_grad;    /* a = x of leaky_relu, b = dy: a > 0 ? b : s·b */
+    tn_binary_fn *prelu;                     /* a > 0 ? a : b·a */
+    tn_scalar_fn *elu;                       /* a > 0 ? a : s·(exp a - 1) */
+    tn_unary_fn *sigmoid, *tanh;             /* within 4 ulp; 0 where sigmoid is below 1.2e-38 */
+    tn_binary_fn *sigmoid_grad, *tanh_grad;  /* a = y, b = dy: b·(a·(1 - a)), b·(1 - a·a) */
+    tn_unary_fn *hard_swish;                 /* x·min(max(x/6 + 1/2, 0), 1) */
+    tn_binary_fn *hard_swish_grad;           /* a = x, b = dy: b·(a/3 + 1/2) inside ±3 */
+    tn_clip_fn *clip;
+    tn_clip_grad_fn *clip_grad;
     tn_load_u8_fn *load_u8;
     tn_max_pool_fn *max_pool;
     tn_max_pool_grad_fn *max_pool_grad;
@@ -162,6 +181,8 @@ typedef struct tn_kernels {
  * build uses libm's): within 2 ulp; exp of less than -87.3 is 0, of more than 88.7 infinity. */
 real tn_exp(real x);
 real tn_log(real x);
+/* exp x - 1 of x <= 0, accurate near 0 too. */
+real tn_expm1(real x);
 
 /* The levels this build has, worst first; NULL-terminated. */
 const char *const *tn_kernel_levels(void);

@@ -15,7 +15,7 @@ static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) 
 }
 
 static void run_any(const tn_run *run) {
-    tn_broadcast_run(run, run->kernels->add, run->kernels->add_scalar);
+    tn_broadcast_run(run, run->kernels->add, run->kernels->add_scalar, run->kernels->add_scalar);
 }
 
 static const tn_implementation any = {.name = "any", .run = run_any};

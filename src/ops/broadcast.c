@@ -111,18 +111,20 @@ void tn_walk_sum(const tn_walk *w, const tn_kernels *kernels, const real *x, rea
 }
 
 static void broadcast_row(int64_t n, const real *a, int64_t step_a, const real *b, int64_t step_b,
-                          tn_binary_fn *vector, tn_scalar_fn *scalar, real *y) {
+                          tn_binary_fn *vector, tn_scalar_fn *b_scalar, tn_scalar_fn *a_scalar,
+                          real *y) {
     if (step_a == 1 && step_b == 1)
         vector(n, a, b, y);
     else if (step_a == 1 && step_b == 0)
-        scalar(n, a, *b, y);
+        b_scalar(n, a, *b, y);
     else if (step_a == 0 && step_b == 1)
-        scalar(n, b, *a, y);
+        a_scalar(n, b, *a, y);
     else
         for (int64_t i = 0; i < n; i++) vector(1, a + i * step_a, b + i * step_b, y + i);
 }
 
-void tn_broadcast_run(const tn_run *run, tn_binary_fn *vector, tn_scalar_fn *scalar) {
+void tn_broadcast_run(const tn_run *run, tn_binary_fn *vector, tn_scalar_fn *b_scalar,
+                      tn_scalar_fn *a_scalar) {
     const tn_node *node = run->node;
     const tn_shape *shape = &node->outputs[0]->shape;
     const real *a = run->in[0], *b = run->in[1];
@@ -139,7 +141,7 @@ void tn_broadcast_run(const tn_run *run, tn_binary_fn *vector, tn_scalar_fn *sca
             from_b += at[i] * w.step[1][i];
         }
         broadcast_row(w.dims[inner], a + from_a, w.step[0][inner], b + from_b, w.step[1][inner],
-                      vector, scalar, y);
+                      vector, b_scalar, a_scalar, y);
         for (int i = inner - 1; i >= 0 && ++at[i] == w.dims[i]; i--) at[i] = 0;
     }
 }

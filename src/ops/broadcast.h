@@ -26,7 +26,9 @@ tn_walk tn_walk_make(const tn_shape *y, int64_t channels, int64_t n, const tn_sh
  * the axes along which y is repeated. */
 void tn_walk_sum(const tn_walk *walk, const tn_kernels *kernels, const real *x, real *y);
 
-/* y = f(a, b) for a commutative f given for vectors and for a scalar. */
-void tn_broadcast_run(const tn_run *run, tn_binary_fn *vector, tn_scalar_fn *scalar);
+/* y = f(a, b) for f given for vectors, for b a scalar, and for a a scalar, where it gets b first;
+ * the last may be NULL if a is never repeated. */
+void tn_broadcast_run(const tn_run *run, tn_binary_fn *vector, tn_scalar_fn *b_scalar,
+                      tn_scalar_fn *a_scalar);
 
 #endif

@@ -16,6 +16,8 @@ extern const tn_op tn_op_average_pool, tn_op_global_average_pool, tn_op_global_m
     tn_op_reduce_mean;
 extern const tn_op tn_op_reshape, tn_op_squeeze, tn_op_unsqueeze, tn_op_transpose, tn_op_concat,
     tn_op_pad, tn_op_mat_mul, tn_op_softmax;
+extern const tn_op tn_op_clip, tn_op_div, tn_op_elu, tn_op_hard_sigmoid, tn_op_hard_swish,
+    tn_op_identity, tn_op_leaky_relu, tn_op_prelu, tn_op_sigmoid, tn_op_sub, tn_op_tanh;
 
 /* Attributes that other folders set. */
 typedef struct tn_conv_attrs {
@@ -40,6 +42,18 @@ typedef struct tn_gemm_attrs {
     double alpha, beta;
     int64_t trans_a, trans_b;
 } tn_gemm_attrs;
+
+typedef struct tn_alpha_attrs {
+    double alpha; /* of LeakyRelu and Elu */
+} tn_alpha_attrs;
+
+typedef struct tn_hard_sigmoid_attrs {
+    double alpha, beta;
+} tn_hard_sigmoid_attrs;
+
+typedef struct tn_clip_attrs {
+    double min, max; /* inputs in ONNX since opset 11; infinite: no bound */
+} tn_clip_attrs;
 
 typedef struct tn_axis_attrs {
     int64_t axis; /* of Flatten (default 1), Concat, LogSoftmax and Softmax (default -1) */

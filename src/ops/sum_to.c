@@ -7,6 +7,7 @@
 
 #include "ops/broadcast.h"
 #include "ops/elementwise.h"
+#include "ops/ops.h"
 
 /* The sum seen as a tensor of x's rank with 1 in place of the axes summed over, and as what it is
  * given out as: its last `rank` axes, or with `squeeze` the kept axes only. */
@@ -73,6 +74,16 @@ tn_status tn_sum_to_shape(tn_graph *graph, tn_value *x, const tn_shape *shape, t
     }
     *sum = x;
     return all ? TN_OK : tn_graph_apply(graph, &tn_op_sum_to, &a, &x, 1, sum, error);
+}
+
+tn_status tn_sum_to_gradient_negated(tn_graph *graph, tn_value *input, tn_value *x,
+                                     tn_error *error) {
+    static const float minus_one = -1;
+    tn_value *in[2], *d;
+    TN_TRY(tn_sum_to_shape(graph, x, &input->shape, &in[0], error));
+    TN_TRY(tn_graph_add_constant(graph, NULL, 0, NULL, &minus_one, &in[1], error));
+    TN_TRY(tn_graph_apply(graph, &tn_op_mul, NULL, in, 2, &d, error));
+    return tn_gradient_add(graph, input, d, error);
 }
 
 tn_status tn_sum_to_channels(tn_graph *graph, tn_value *x, tn_value **sum, tn_error *error) {

@@ -11,6 +11,9 @@ extern const tn_op tn_op_sum_to;
  * there are none. */
 tn_status tn_sum_to_shape(tn_graph *graph, tn_value *x, const tn_shape *shape, tn_value **sum,
                           tn_error *error);
+/* Delivers -1 times that sum as a gradient of input. */
+tn_status tn_sum_to_gradient_negated(tn_graph *graph, tn_value *input, tn_value *x,
+                                     tn_error *error);
 /* Sums x [n][c]... over all axes but 1: the gradient of a bias [c]. */
 tn_status tn_sum_to_channels(tn_graph *graph, tn_value *x, tn_value **sum, tn_error *error);
 

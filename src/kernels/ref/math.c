@@ -11,6 +11,7 @@
 
 real tn_exp(real x) { return exp(x); }
 real tn_log(real x) { return log(x); }
+real tn_expm1(real x) { return expm1(x); }
 
 #else
 
@@ -24,15 +25,11 @@ static float power_of_two(int exponent) {
     return value;
 }
 
-real tn_exp(real x) {
-    if (x != x) return x;
-    if (x < -87.3f) return 0;
-    if (x > 88.7f) return INFINITY;
-
-    /* x = exponent · ln 2 + r, |r| <= ln 2 / 2 */
+/* exp r - 1, where x = exponent · ln 2 + r, |r| <= ln 2 / 2. */
+static float expm1_of_rest(float x, int *exponent) {
     float scaled = x * 1.44269504088896341f;
-    int exponent = (int)(scaled < 0 ? scaled - 0.5f : scaled + 0.5f);
-    float r = x - (float)exponent * ln2_high - (float)exponent * ln2_low;
+    *exponent = (int)(scaled < 0 ? scaled - 0.5f : scaled + 0.5f);
+    float r = x - (float)*exponent * ln2_high - (float)*exponent * ln2_low;
 
     float p = 1.9875691500e-4f;
     p = p * r + 1.3981999507e-3f;
@@ -40,11 +37,26 @@ real tn_exp(real x) {
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
-    p = p * (r * r) + r + 1.0f;
+    return p * (r * r) + r;
+}
 
+real tn_exp(real x) {
+    if (x != x) return x;
+    if (x < -87.3f) return 0;
+    if (x > 88.7f) return INFINITY;
+    int exponent;
+    float p = expm1_of_rest(x, &exponent) + 1.0f;
     /* In two steps because 2^128, needed for the largest x, is not a float. */
     int half = exponent / 2;
     return p * power_of_two(half) * power_of_two(exponent - half);
+}
+
+real tn_expm1(real x) {
+    if (x != x) return x;
+    if (x < -87.3f) return -1;
+    int exponent;
+    float p = expm1_of_rest(x, &exponent), scale = power_of_two(exponent);
+    return scale * p + (scale - 1.0f);
 }
 
 real tn_log(real x) {

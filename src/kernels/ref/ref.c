@@ -34,16 +34,105 @@ static void add(int64_t n, const real *a, const real *b, real *y) {
     for (int64_t i = 0; i < n; i++) y[i] = a[i] + b[i];
 }
 
+static void sub(int64_t n, const real *a, const real *b, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = a[i] - b[i];
+}
+
 static void mul(int64_t n, const real *a, const real *b, real *y) {
     for (int64_t i = 0; i < n; i++) y[i] = a[i] * b[i];
+}
+
+static void divide(int64_t n, const real *a, const real *b, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = a[i] / b[i];
 }
 
 static void add_scalar(int64_t n, const real *a, real s, real *y) {
     for (int64_t i = 0; i < n; i++) y[i] = a[i] + s;
 }
 
+static void sub_scalar(int64_t n, const real *a, real s, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = a[i] - s;
+}
+
 static void mul_scalar(int64_t n, const real *a, real s, real *y) {
     for (int64_t i = 0; i < n; i++) y[i] = a[i] * s;
+}
+
+static void div_scalar(int64_t n, const real *a, real s, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = a[i] / s;
+}
+
+static void rsub_scalar(int64_t n, const real *a, real s, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = s - a[i];
+}
+
+static void rdiv_scalar(int64_t n, const real *a, real s, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = s / a[i];
+}
+
+static void leaky_relu(int64_t n, const real *a, real s, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = a[i] > 0 ? a[i] : s * a[i];
+}
+
+static void leaky_relu_grad(int64_t n, const real *a, const real *b, real s, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = a[i] > 0 ? b[i] : s * b[i];
+}
+
+static void prelu(int64_t n, const real *a, const real *b, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = a[i] > 0 ? a[i] : b[i] * a[i];
+}
+
+static void elu(int64_t n, const real *a, real s, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = a[i] > 0 ? a[i] : s * tn_expm1(a[i]);
+}
+
+/* By exp of -|x|, which cannot overflow. */
+static void sigmoid(int64_t n, const real *x, real *y) {
+    for (int64_t i = 0; i < n; i++) {
+        real e = tn_exp(x[i] < -x[i] ? x[i] : -x[i]);
+        y[i] = (0 > x[i] ? e : 1) / (1 + e);
+    }
+}
+
+static void sigmoid_grad(int64_t n, const real *a, const real *b, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = b[i] * (a[i] * (1 - a[i]));
+}
+
+/* tanh |x| = -e / (e + 2), e = exp(-2·|x|) - 1: no cancellation, for small x either. */
+static void hyperbolic_tangent(int64_t n, const real *x, real *y) {
+    for (int64_t i = 0; i < n; i++) {
+        real negative = x[i] < -x[i] ? x[i] : -x[i];
+        real e = tn_expm1(negative + negative), t = (0 - e) / (e + 2);
+        y[i] = 0 > x[i] ? 0 - t : t;
+    }
+}
+
+static void tanh_grad(int64_t n, const real *a, const real *b, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = b[i] * (1 - a[i] * a[i]);
+}
+
+static real limit(real x, real low, real high) {
+    real y = low > x ? low : x;
+    return high < y ? high : y;
+}
+
+static void hard_swish(int64_t n, const real *x, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] * limit(x[i] * (real)(1.0 / 6) + (real)0.5, 0, 1);
+}
+
+static void hard_swish_grad(int64_t n, const real *a, const real *b, real *y) {
+    for (int64_t i = 0; i < n; i++) {
+        real inside = b[i] * (a[i] * (real)(1.0 / 3) + (real)0.5);
+        y[i] = a[i] > 3 ? b[i] : -3 > a[i] ? 0 : inside;
+    }
+}
+
+static void clip(int64_t n, const real *x, real low, real high, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = limit(x[i], low, high);
+}
+
+static void clip_grad(int64_t n, const real *y, const real *dy, real low, real high, real *dx) {
+    for (int64_t i = 0; i < n; i++) dx[i] = y[i] > low && high > y[i] ? dy[i] : 0;
 }
 
 static void load_u8(int64_t n, const uint8_t *x, real scale, real *y) {
@@ -212,9 +301,27 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .relu = relu,
         .relu_grad = relu_grad,
         .add = add,
+        .sub = sub,
         .mul = mul,
+        .div = divide,
         .add_scalar = add_scalar,
+        .sub_scalar = sub_scalar,
         .mul_scalar = mul_scalar,
+        .div_scalar = div_scalar,
+        .rsub_scalar = rsub_scalar,
+        .rdiv_scalar = rdiv_scalar,
+        .leaky_relu = leaky_relu,
+        .leaky_relu_grad = leaky_relu_grad,
+        .prelu = prelu,
+        .elu = elu,
+        .sigmoid = sigmoid,
+        .sigmoid_grad = sigmoid_grad,
+        .tanh = hyperbolic_tangent,
+        .tanh_grad = tanh_grad,
+        .hard_swish = hard_swish,
+        .hard_swish_grad = hard_swish_grad,
+        .clip = clip,
+        .clip_grad = clip_grad,
         .load_u8 = load_u8,
         .max_pool = max_pool,
         .max_pool_grad = max_pool_grad,

@@ -29,9 +29,19 @@ VEC_INLINE vf op_add(vf a, vf b, vf s) {
     return vf_add(a, b);
 }
 
+VEC_INLINE vf op_sub(vf a, vf b, vf s) {
+    (void)s;
+    return vf_sub(a, b);
+}
+
 VEC_INLINE vf op_mul(vf a, vf b, vf s) {
     (void)s;
     return vf_mul(a, b);
+}
+
+VEC_INLINE vf op_div(vf a, vf b, vf s) {
+    (void)s;
+    return vf_div(a, b);
 }
 
 VEC_INLINE vf op_add_scalar(vf a, vf b, vf s) {
@@ -39,9 +49,29 @@ VEC_INLINE vf op_add_scalar(vf a, vf b, vf s) {
     return vf_add(a, s);
 }
 
+VEC_INLINE vf op_sub_scalar(vf a, vf b, vf s) {
+    (void)b;
+    return vf_sub(a, s);
+}
+
 VEC_INLINE vf op_mul_scalar(vf a, vf b, vf s) {
     (void)b;
     return vf_mul(a, s);
+}
+
+VEC_INLINE vf op_div_scalar(vf a, vf b, vf s) {
+    (void)b;
+    return vf_div(a, s);
+}
+
+VEC_INLINE vf op_rsub_scalar(vf a, vf b, vf s) {
+    (void)b;
+    return vf_sub(s, a);
+}
+
+VEC_INLINE vf op_rdiv_scalar(vf a, vf b, vf s) {
+    (void)b;
+    return vf_div(s, a);
 }
 
 static void relu(int64_t n, const float *x, float *y) { map(n, x, x, 0, y, op_relu); }
@@ -51,14 +81,35 @@ static void relu_grad(int64_t n, const float *a, const float *b, float *y) {
 }
 
 static void add(int64_t n, const float *a, const float *b, float *y) { map(n, a, b, 0, y, op_add); }
+static void sub(int64_t n, const float *a, const float *b, float *y) { map(n, a, b, 0, y, op_sub); }
 static void mul(int64_t n, const float *a, const float *b, float *y) { map(n, a, b, 0, y, op_mul); }
+
+static void divide(int64_t n, const float *a, const float *b, float *y) {
+    map(n, a, b, 0, y, op_div);
+}
 
 static void add_scalar(int64_t n, const float *a, float s, float *y) {
     map(n, a, a, s, y, op_add_scalar);
 }
 
+static void sub_scalar(int64_t n, const float *a, float s, float *y) {
+    map(n, a, a, s, y, op_sub_scalar);
+}
+
 static void mul_scalar(int64_t n, const float *a, float s, float *y) {
     map(n, a, a, s, y, op_mul_scalar);
+}
+
+static void div_scalar(int64_t n, const float *a, float s, float *y) {
+    map(n, a, a, s, y, op_div_scalar);
+}
+
+static void rsub_scalar(int64_t n, const float *a, float s, float *y) {
+    map(n, a, a, s, y, op_rsub_scalar);
+}
+
+static void rdiv_scalar(int64_t n, const float *a, float s, float *y) {
+    map(n, a, a, s, y, op_rdiv_scalar);
 }
 
 static void load_u8(int64_t n, const uint8_t *x, float scale, float *y) {

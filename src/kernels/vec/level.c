@@ -7,8 +7,11 @@
 #include "kernels/kernels.h"
 #include "kernels/vec/vec.h"
 
-#include "kernels/vec/dropout.h"
 #include "kernels/vec/elementwise.h"
+#include "kernels/vec/exp.h"
+
+#include "kernels/vec/activation.h"
+#include "kernels/vec/dropout.h"
 #include "kernels/vec/max_pool.h"
 #include "kernels/vec/norm.h"
 #include "kernels/vec/optimizer.h"
@@ -24,9 +27,27 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->relu = relu;
     kernels->relu_grad = relu_grad;
     kernels->add = add;
+    kernels->sub = sub;
     kernels->mul = mul;
+    kernels->div = divide;
     kernels->add_scalar = add_scalar;
+    kernels->sub_scalar = sub_scalar;
     kernels->mul_scalar = mul_scalar;
+    kernels->div_scalar = div_scalar;
+    kernels->rsub_scalar = rsub_scalar;
+    kernels->rdiv_scalar = rdiv_scalar;
+    kernels->leaky_relu = leaky_relu;
+    kernels->leaky_relu_grad = leaky_relu_grad;
+    kernels->prelu = prelu;
+    kernels->elu = elu;
+    kernels->sigmoid = sigmoid;
+    kernels->sigmoid_grad = sigmoid_grad;
+    kernels->tanh = hyperbolic_tangent;
+    kernels->tanh_grad = tanh_grad;
+    kernels->hard_swish = hard_swish;
+    kernels->hard_swish_grad = hard_swish_grad;
+    kernels->clip = clip;
+    kernels->clip_grad = clip_grad;
     kernels->load_u8 = load_u8;
     kernels->max_pool = max_pool;
     kernels->dropout = dropout;

@@ -7,15 +7,16 @@
  *   vf_load, vf_store   any alignment;  _n: only the first n < VF_LANES lanes, touching no others
  *   vf_set1, vf_add, vf_sub, vf_mul, vf_div, vf_sqrt
  *   vf_fma              a · b + c, fused where the instruction set has it
- *   vf_max              a > b ? a : b, so b if either is NaN
+ *   vf_max, vf_min      a > b ? a : b and a < b ? a : b, so b if either is NaN
  *   vf_gt, vf_and, vf_select     lanes of all ones or zeros; mask ? a : b
  *   vf_beaten           best < x, or x is NaN and best is not: the rule of max pooling
  *   vf_transpose        the square of VF_LANES rows
- *   vi_set1, vi_iota, vi_add, vi_xor, vi_gt, vi_select
+ *   vi_set1, vi_iota, vi_add, vi_xor, vi_gt, vi_select, vi_shift_left
  *   vi_mul_wide         the high and low halves of 32 × 32 bits unsigned
  *   vi_load_u8, vi_load_u16, vi_store_u8     one lane per element, zero-extended, truncated
  *   vi_store_columns    a, b, c, d of lane 0, then of lane 1, ...
- *   vi_to_vf            conversion of values;  vf_from_mask: of masks, bit for bit
+ *   vi_to_vf, vf_to_vi  conversion of values, towards zero
+ *   vf_from_mask        the same bits, of masks or else
  *
  * Everything is static and inlined: a function shared with another level would be compiled for the
  * wrong processor. */

@@ -30,6 +30,7 @@ VEC_INLINE vf vf_div(vf a, vf b) { return _mm256_div_ps(a, b); }
 VEC_INLINE vf vf_sqrt(vf a) { return _mm256_sqrt_ps(a); }
 VEC_INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 VEC_INLINE vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
+VEC_INLINE vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 VEC_INLINE vf vf_gt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
 VEC_INLINE vf vf_and(vf a, vf b) { return _mm256_and_ps(a, b); }
 VEC_INLINE vf vf_select(vf mask, vf a, vf b) { return _mm256_blendv_ps(b, a, mask); }
@@ -64,6 +65,8 @@ VEC_INLINE vi vi_xor(vi a, vi b) { return _mm256_xor_si256(a, b); }
 VEC_INLINE vi vi_gt(vi a, vi b) { return _mm256_cmpgt_epi32(a, b); }
 VEC_INLINE vf vf_from_mask(vi mask) { return _mm256_castsi256_ps(mask); }
 VEC_INLINE vf vi_to_vf(vi a) { return _mm256_cvtepi32_ps(a); }
+VEC_INLINE vi vf_to_vi(vf a) { return _mm256_cvttps_epi32(a); }
+VEC_INLINE vi vi_shift_left(vi a, int n) { return _mm256_slli_epi32(a, n); }
 
 VEC_INLINE vi vi_select(vf mask, vi a, vi b) {
     return _mm256_blendv_epi8(b, a, _mm256_castps_si256(mask));

@@ -35,6 +35,7 @@ VEC_INLINE vf vf_div(vf a, vf b) { return _mm_div_ps(a, b); }
 VEC_INLINE vf vf_sqrt(vf a) { return _mm_sqrt_ps(a); }
 VEC_INLINE vf vf_fma(vf a, vf b, vf c) { return _mm_add_ps(_mm_mul_ps(a, b), c); }
 VEC_INLINE vf vf_max(vf a, vf b) { return _mm_max_ps(a, b); }
+VEC_INLINE vf vf_min(vf a, vf b) { return _mm_min_ps(a, b); }
 VEC_INLINE vf vf_gt(vf a, vf b) { return _mm_cmpgt_ps(a, b); }
 VEC_INLINE vf vf_and(vf a, vf b) { return _mm_and_ps(a, b); }
 
@@ -57,6 +58,8 @@ VEC_INLINE vi vi_xor(vi a, vi b) { return _mm_xor_si128(a, b); }
 VEC_INLINE vi vi_gt(vi a, vi b) { return _mm_cmpgt_epi32(a, b); }
 VEC_INLINE vf vf_from_mask(vi mask) { return _mm_castsi128_ps(mask); }
 VEC_INLINE vf vi_to_vf(vi a) { return _mm_cvtepi32_ps(a); }
+VEC_INLINE vi vf_to_vi(vf a) { return _mm_cvttps_epi32(a); }
+VEC_INLINE vi vi_shift_left(vi a, int n) { return _mm_slli_epi32(a, n); }
 
 VEC_INLINE vi vi_select(vf mask, vi a, vi b) {
     vi m = _mm_castps_si128(mask);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tanh.c: the hyperbolic tangent. ONNX Tanh. */
+#include "ops/activation.h"
+#include "ops/elementwise.h"
+#include "ops/ops.h"
+
+static void run_gradient(const tn_run *run) {
+    run->kernels->tanh_grad(tn_run_elements(run), run->in[1], run->in[0], run->out[0]);
+}
+
+static const tn_implementation gradient = {.name = "any", .run = run_gradient};
+static const tn_implementation *const gradient_implementations[] = {&gradient, NULL};
+
+/* dx = dy · (1 - y²); inputs dy, y. */
+static const tn_op tanh_grad = {.name = "TanhGrad",
+                                .min_inputs = 2,
+                                .max_inputs = 2,
+                                .n_outputs = 1,
+                                .layout = TN_LAYOUT_ANY,
+                                .in_place = true,
+                                .infer_shape = tn_infer_same,
+                                .implementations = gradient_implementations};
+
+static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
+    return tn_activation_differentiate(graph, node, &tanh_grad, node->outputs[0], error);
+}
+
+static void run_any(const tn_run *run) {
+    run->kernels->tanh(tn_run_elements(run), run->in[0], run->out[0]);
+}
+
+static const tn_implementation any = {.name = "any", .run = run_any};
+static const tn_implementation *const implementations[] = {&any, NULL};
+
+const tn_op tn_op_tanh = {.name = "Tanh",
+                          .onnx_type = "Tanh",
+                          .min_inputs = 1,
+                          .max_inputs = 1,
+                          .n_outputs = 1,
+                          .layout = TN_LAYOUT_ANY,
+                          .in_place = true,
+                          .infer_shape = tn_infer_same,
+                          .differentiate = differentiate,
+                          .implementations = implementations};
