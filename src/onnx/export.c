@@ -134,10 +134,12 @@ static tn_status export_constant(exporter *ex, const tn_node *node, const tn_att
     return export_tensor(ex, *name, TN_FLOAT32, shape, number);
 }
 
-/* A list that is empty stands for "the default" where it need not be given. */
+/* Defaults are left out where they may be: an empty list, or a number, "no bound" being one. */
 static bool left_out(const tn_node *node, const tn_attr *attr) {
     const tn_ints *ints = (const tn_ints *)(const void *)((const char *)node->attrs + attr->offset);
-    return attr->type == TN_ATTR_INTS && !attr->required && ints->n == 0;
+    if (attr->required) return false;
+    return attr->type == TN_ATTR_INTS ? ints->n == 0
+                                      : tn_attr_number(attr, node->attrs) == attr->number;
 }
 
 static tn_status export_inputs(exporter *ex, const tn_node *node, const tn_upgrade *upgrade,
@@ -148,9 +150,12 @@ static tn_status export_inputs(exporter *ex, const tn_node *node, const tn_upgra
         out->input[out->n_input++] = node->inputs[i] ? node->inputs[i]->name : (char *)"";
     for (int i = 0; upgrade && i < TN_UPGRADE_NAMES && upgrade->input_attrs[i]; i++) {
         const tn_attr *attr = tn_attr_find(node->op, upgrade->input_attrs[i]);
-        if (attr && !left_out(node, attr))
-            TN_TRY(export_constant(ex, node, attr, &out->input[out->n_input++]));
+        if (!attr) continue;
+        out->input[out->n_input++] = (char *)"";
+        if (!left_out(node, attr))
+            TN_TRY(export_constant(ex, node, attr, &out->input[out->n_input - 1]));
     }
+    while (out->n_input > 0 && !*out->input[out->n_input - 1]) out->n_input--;
     return TN_OK;
 }
 

@@ -42,7 +42,18 @@ static tn_status demand_last_axis(const tn_upgrade_node *node, tn_error *error) 
     return TN_OK;
 }
 
+static tn_status refuse_early_hard_swish(const tn_upgrade_node *node, tn_error *error) {
+    (void)node;
+    return tn_fail(error, TN_ERR_FORMAT, "operator not known before opset 14");
+}
+
 static const tn_upgrade upgrades[] = {
+    {.onnx_type = "Clip",
+     .first_opset = 11,
+     .last_opset = INT_MAX,
+     .n_inputs = 1,
+     .input_attrs = {"min", "max"},
+     .ours = {"min", "max"}},
     {.onnx_type = "Concat", .first_opset = 7, .last_opset = 10, .import = refuse_negative_axis},
     {.onnx_type = "Dropout",
      .first_opset = 7,
@@ -63,6 +74,10 @@ static const tn_upgrade upgrades[] = {
      .default_number = 0.5,
      .import = number_dropout},
     {.onnx_type = "Flatten", .first_opset = 7, .last_opset = 10, .import = refuse_negative_axis},
+    {.onnx_type = "HardSwish",
+     .first_opset = 7,
+     .last_opset = 13,
+     .import = refuse_early_hard_swish},
     {.onnx_type = "LogSoftmax",
      .first_opset = 7,
      .last_opset = 12,

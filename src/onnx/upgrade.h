@@ -22,7 +22,7 @@ typedef struct tn_upgrade {
     const char *onnx_type;
     int first_opset, last_opset;
     /* Inputs that stay inputs, 0 for all. Input n_inputs + i, a constant scalar or list of int64,
-     * is our attribute input_attrs[i]; "" drops it. A list that may be missing comes last. */
+     * is our attribute input_attrs[i]; "" drops it. */
     int n_inputs;
     const char *input_attrs[TN_UPGRADE_NAMES];
     const char *ours[TN_UPGRADE_NAMES];    /* attributes of ours that ONNX has not */
