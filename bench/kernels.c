@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/philox.h"
 #include "cpu/isa.h"
+#include "data/augment.h"
 #include "kernel_cases.h"
 
 enum {
@@ -256,6 +257,47 @@ static bool bench_tile(const tn_kernels *kernels, int m, int64_t depth, double p
     return exact;
 }
 
+/* ---- Augmentation --------------------------------------------------------------------------- */
+
+/* An image that is changed anew by each call. */
+typedef struct timed_augmentation {
+    tn_augmentation options;
+    tn_image_shape shape;
+    tn_augment_key key;
+    uint8_t *src, *dst, *scratch;
+} timed_augmentation;
+
+static void call_augment(void *context) {
+    timed_augmentation *t = context;
+    t->key.place++;
+    const tn_image_change change = tn_augment_draw(&t->options, &t->shape, &t->key);
+    tn_augment(&change, &t->shape, t->src, t->dst, t->scratch);
+}
+
+static void bench_augmentation(const char *name, tn_augmentation options, tn_image_shape shape) {
+    size_t bytes = (size_t)(shape.height * shape.width * shape.channels);
+    size_t scratch = (size_t)tn_augment_scratch_bytes(&shape);
+    timed_augmentation t = {.options = options, .shape = shape};
+    t.src = allocate(bytes);
+    t.dst = allocate(bytes);
+    t.scratch = allocate(scratch);
+    memset(t.scratch, 0, scratch);
+    for (size_t i = 0; i < bytes; i++) t.src[i] = (uint8_t)(i * 31);
+    double ns = time_call(call_augment, &t);
+    printf("%-6s %-20s %6d %10.1f %9.3f\n", "any", name, (int)bytes, ns, ns / (double)bytes);
+    free(t.src);
+    free(t.dst);
+    free(t.scratch);
+}
+
+static void bench_augmentations(void) {
+    const tn_image_shape shapes[] = {{28, 28, 1}, {32, 32, 3}};
+    for (int i = 0; i < 2; i++) {
+        bench_augmentation("crop, flip", (tn_augmentation){.crop = 2, .flip = true}, shapes[i]);
+        bench_augmentation("rotate, shift", (tn_augmentation){.rotate = 10, .shift = 2}, shapes[i]);
+    }
+}
+
 /* ---- Program -------------------------------------------------------------------------------- */
 
 static bool bench_level(const tn_kernels *ref, const tn_kernels *kernels) {
@@ -275,8 +317,9 @@ static bool bench_level(const tn_kernels *ref, const tn_kernels *kernels) {
 static void print_help(FILE *file) {
     fputs("usage: bench-kernels [--level LEVEL]\n"
           "Checks the kernels against the reference and times them on one core, data in the\n"
-          "first-level cache. For tiles n is the depth of the sum. A peak that differs much\n"
-          "between start and end means a busy machine: measure again.\n"
+          "first-level cache; then augmentation, an image at a time. For tiles n is the depth of\n"
+          "the sum. A peak that differs much between start and end means a busy machine:\n"
+          "measure again.\n"
           "levels:",
           file);
     for (const char *const *level = tn_kernel_levels(); *level != NULL; level++)
@@ -305,6 +348,7 @@ int main(int argc, char **argv) {
         found = true;
         good &= bench_level(&ref, &kernels);
     }
+    if (only == NULL) bench_augmentations();
     if (!found) {
         fprintf(stderr, "bench-kernels: --level %s: no such level runs here (see --help)\n", only);
         return 2;

@@ -90,6 +90,11 @@ static map make_map(const tn_image_change *d, const tn_image_shape *shape) {
                  .y0 = place(middle_y - (yx * moved_x + yy * moved_y))};
 }
 
+/* Mostly of nothing, which is not worth a call. */
+static void blacken(uint8_t *bytes, int64_t n) {
+    if (n > 0) memset(bytes, 0, (size_t)n);
+}
+
 /* ---- By copying --------------------------------------------------------------------------- */
 
 static bool moves_whole_pixels(const map *m) {
@@ -97,13 +102,21 @@ static bool moves_whole_pixels(const map *m) {
            m->yy == one_pixel && m->x0 % one_pixel == 0 && m->y0 % one_pixel == 0;
 }
 
-static void copy_mirrored(const uint8_t *src, int64_t n, int64_t channels, uint8_t *dst) {
-    if (channels == 1) {
-        for (int64_t i = 0; i < n; i++) dst[i] = src[n - 1 - i];
-        return;
-    }
+static inline __attribute__((always_inline)) void mirror(const uint8_t *src, int64_t n,
+                                                         int64_t channels, uint8_t *dst) {
     for (int64_t i = 0; i < n; i++)
-        memcpy(dst + i * channels, src + (n - 1 - i) * channels, (size_t)channels);
+        for (int64_t c = 0; c < channels; c++)
+            dst[i * channels + c] = src[(n - 1 - i) * channels + c];
+}
+
+/* In the usual cases the number of channels is a constant in the loop. */
+static void copy_mirrored(const uint8_t *src, int64_t n, int64_t channels, uint8_t *dst) {
+    if (channels == 1)
+        mirror(src, n, 1, dst);
+    else if (channels == 3)
+        mirror(src, n, 3, dst);
+    else
+        mirror(src, n, channels, dst);
 }
 
 static void copy_moved(const map *m, const tn_image_shape *shape, const uint8_t *src,
@@ -118,16 +131,16 @@ static void copy_moved(const map *m, const tn_image_shape *shape, const uint8_t 
     int64_t first = mirrored ? x0 - end + 1 : x0 + begin;
     for (int64_t y = 0; y < shape->height; y++, dst += pitch) {
         if (y + y0 < 0 || y + y0 >= shape->height || begin == end) {
-            memset(dst, 0, (size_t)pitch);
+            blacken(dst, pitch);
             continue;
         }
         const uint8_t *row = src + (y + y0) * pitch + first * channels;
-        memset(dst, 0, (size_t)(begin * channels));
+        blacken(dst, begin * channels);
         if (mirrored)
             copy_mirrored(row, end - begin, channels, dst + begin * channels);
         else
             memcpy(dst + begin * channels, row, (size_t)((end - begin) * channels));
-        memset(dst + end * channels, 0, (size_t)((width - end) * channels));
+        blacken(dst + end * channels, (width - end) * channels);
     }
 }
 
@@ -152,20 +165,19 @@ typedef struct span {
     int64_t n;
 } span;
 
-/* All sources must have four neighbours in the framed image. Always inlined, so that the number of
- * channels is a constant in the loop. */
+/* All sources must have four neighbours in the framed image. */
 static inline __attribute__((always_inline)) void
 interpolate(const span *s, const uint8_t *framed, int64_t pitch, int64_t channels, uint8_t *dst) {
     int64_t x = s->x, y = s->y;
     for (int64_t i = 0; i < s->n; i++, x += s->dx, y += s->dy, dst += channels) {
         const uint8_t *above = framed + (y >> PLACE_BITS) * pitch + (x >> PLACE_BITS) * channels;
         const uint8_t *below = above + pitch;
-        int right = (x >> (PLACE_BITS - WEIGHT_BITS)) & 255, left = 256 - right;
-        int lower = (y >> (PLACE_BITS - WEIGHT_BITS)) & 255, upper = 256 - lower;
-        for (int64_t c = 0; c < channels; c++)
-            dst[c] = (uint8_t)((upper * (left * above[c] + right * above[c + channels]) +
-                                lower * (left * below[c] + right * below[c + channels]) + 32768) >>
-                               16);
+        int right = (int)((uint32_t)x >> 24), lower = (int)((uint32_t)y >> 24);
+        for (int64_t c = 0; c < channels; c++) {
+            int a = 256 * above[c] + right * (above[c + channels] - above[c]);
+            int b = 256 * below[c] + right * (below[c + channels] - below[c]);
+            dst[c] = (uint8_t)((256 * a + lower * (b - a) + 32768) >> 16);
+        }
     }
 }
 
@@ -192,9 +204,9 @@ static void map_row(const map *m, const tn_image_shape *shape, int64_t row, cons
     while (begin < end && !is_inside(x + m->xx * begin, y + m->yx * begin, shape)) begin++;
     while (begin < end && !is_inside(x + m->xx * (end - 1), y + m->yx * (end - 1), shape)) end--;
     const span s = {x + m->xx * begin, y + m->yx * begin, m->xx, m->yx, end - begin};
-    memset(dst, 0, (size_t)(begin * channels));
+    blacken(dst, begin * channels);
     interpolate_any(&s, framed, (shape->width + 2) * channels, channels, dst + begin * channels);
-    memset(dst + end * channels, 0, (size_t)((shape->width - end) * channels));
+    blacken(dst + end * channels, (shape->width - end) * channels);
 }
 
 static void map_image(const map *m, const tn_image_shape *shape, const uint8_t *src, uint8_t *dst,
