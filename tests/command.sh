@@ -97,10 +97,30 @@ for number in 0 -0.1 nan inf 0.1x 1e999 0x1p3; do
     usage_error 'takes a number' train --lr "$number"
 done
 usage_error 'less than 1' train --held-out 1
-usage_error 'one of sgd, adam' train --optimizer rmsprop
+usage_error 'one of sgd, adam, adamw, adadelta, rmsprop, lars' train --optimizer adagrad
+usage_error 'one of constant, step, one-cycle, cosine, polynomial' train --schedule cosinus
 usage_error 'takes a whole number from 0' train --seed -1
 usage_error 'does not go with' train --no-checkpoint --resume
 usage_error 'not of adam' train --optimizer adam --momentum 0.5
+usage_error '--nesterov is an option of sgd, not of lars' train --optimizer lars --nesterov
+usage_error 'does not go with --momentum 0' train --optimizer sgd --nesterov --momentum 0
+usage_error 'add --weight-decay' train lenet --decay-all
+usage_error '--keep-best needs images to go by: add --held-out' train --keep-best
+usage_error '--patience needs images to go by: add --held-out' train --patience 3
+usage_error 'from 0 to less than 1' train --ema 1
+usage_error 'takes a number from 0' train --warmup -1
+usage_error 'takes a number from 0' train --clip-norm x
+usage_error 'takes a whole number from 1' train --accumulate 0
+usage_error 'takes a whole number from 1' train --patience 0 --held-out 0.1
+usage_error 'takes a whole number from 1' train --bn-group 0
+usage_error 'does not know "spin" (known: crop=PIXELS, ' train --augment crop=2,spin=3
+usage_error 'does not know ""' train --augment crop=2,
+usage_error 'crop takes a whole number above 0: crop=PIXELS, not "1.5"' train --augment crop=1.5
+for number in '' 0 -1 nan 1e3 ' 2' 1.2.3; do
+    usage_error 'takes a number above 0' train --augment "shift=$number"
+done
+usage_error 'has flip twice' train --augment flip,flip
+usage_error 'flip takes no number' train --augment flip=1
 usage_error 'add --optimizer sgd' train lenet --momentum 0.5
 usage_error 'do not know what to do with' train lenet mnist-cnn
 usage_error 'which model?' infer
@@ -201,6 +221,43 @@ tn 0 train ./q.onnx --limit 640 --epochs 1 --optimizer adam --schedule constant 
     [ "$(value a.json optimizer)" = adam ] && [ "$(value a.json schedule)" = constant ] &&
     [ "$(value a.json lr)" = 0.001 ] && [ "$(value a.json held_out_accuracy)" != null ]
 report $? "train: an ONNX file further, into a file of its own"
+tn 0 train lenet --limit 640 --epochs 3 --optimizer sgd --nesterov --momentum 0.8 --lr 0.02 \
+    --weight-decay 0.001 --decay-all --schedule cosine --warmup 0.5 --clip-norm 2 --accumulate 2 \
+    --batch-size 32 --bn-group 16 --label-smoothing 0.1 --augment crop=2,rotate=10,mixup=0.2 \
+    --ema 0.9 --keep-best --patience 3 --held-out 0.25 --no-checkpoint --json f.json -o f.onnx &&
+    tr -s ' \n' ' ' <out >words && is_json f.json &&
+    grep -qF '3 epochs, 2 batches of 32 a step, sgd, lr 0.02 cosine with 0.5 epochs of warm-up,' \
+        words &&
+    grep -qF 'Nesterov momentum 0.8, weight decay 0.001 of all, gradients clipped to 2,' words &&
+    grep -qF 'label smoothing 0.1, batch normalisation in groups of 16,' words &&
+    grep -qF 'augmented by crop=2,rotate=10,mixup=0.2, average of weights with decay 0.9,' words &&
+    grep -qF 'best epoch kept, patience of 3 epochs, seed 0' words &&
+    grep -q 'kept  *the weights of epoch [123], the best on the held-out images' out
+report $? "train tells all that it uses"
+for pair in optimizer=sgd schedule=cosine warmup_epochs=0.5 momentum=0.8 nesterov=true \
+    weight_decay=0.001 decay_all=true clip_norm=2.0 accumulate=2 label_smoothing=0.1 \
+    augment=crop=2 bn_group=16 held_out=0.25 ema=0.9 keep_best=true patience=3 \
+    ended_early=false steps=24; do
+    [ "$(value f.json "${pair%%=*}")" = "${pair#*=}" ] || echo "$pair" >>differences
+done
+test ! -e differences
+report $? "and so do its results"
+for optimizer in sgd adam adamw adadelta rmsprop lars; do
+    tn 0 train lenet --limit 1280 --epochs 4 --optimizer "$optimizer" --no-checkpoint \
+        --json o.json -o o.onnx && [ "$(value o.json optimizer)" = "$optimizer" ] &&
+        awk "BEGIN { exit !($(value o.json test_loss) < 2.2) }"
+    report $? "train --optimizer $optimizer learns"
+done
+tn 0 train lenet --limit 320 --epochs 1 --optimizer adamw --weight-decay 0 --no-checkpoint \
+    --json o.json -o o.onnx && ! grep -q 'weight decay' out && [ "$(value o.json weight_decay)" = 0.0 ]
+report $? "--weight-decay 0 switches off what is the default"
+tn 0 train lenet --limit 640 --epochs 9 --schedule constant --lr 1e-12 --held-out 0.25 --patience 1 \
+    --no-checkpoint --json o.json -o o.onnx && grep -q '^ended early .* since epoch' out &&
+    [ "$(value o.json ended_early)" = true ] && [ "$(value o.json epochs)" -lt 9 ]
+report $? "train --patience ends early"
+failure 'shorter than training' train lenet --epochs 2 --warmup 2 --no-checkpoint --quiet -o w.onnx
+failure 'groups of 5 samples' train lenet --batch-size 8 --bn-group 5 --no-checkpoint --quiet \
+    -o w.onnx
 "$tenon" train lenet --limit 640 --epochs 1 -o full.onnx >/dev/full 2>err
 [ $? -eq 1 ] && [ -s full.onnx ]
 report $? "train: a full standard output is an error, but the model is saved"

@@ -130,7 +130,7 @@ static const tn_optimizer_rule rules[] = {
      .states = {"momentum"},
      .has_momentum = true,
      .per_tensor = true,
-     .usual_lr = 1,
+     .usual_lr = 3,
      .begin = begin_lars,
      .apply = apply_sgd},
 };

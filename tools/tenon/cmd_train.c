@@ -181,7 +181,9 @@ static bool save(training *job) {
     struct stat file;
     if (stat(job->output_path, &file) == 0) job->output_bytes = file.st_size;
     if (!job->no_checkpoint && !job->checkpoint) checkpoints_remove(job->checkpoint_dir);
-    say(job->out, "\ntrained in   %s (%s images/s)\n", text_duration(time, job->result.seconds),
+    say(job->out, "\n");
+    training_report_choice(job);
+    say(job->out, "trained in   %s (%s images/s)\n", text_duration(time, job->result.seconds),
         text_count(rate, (int64_t)job->result.images_per_s));
     say(job->out, "wrote        %s (%s)\n", job->output_path, text_bytes(size, job->output_bytes));
     if (job->out) fflush(job->out);
@@ -242,9 +244,8 @@ static int report_stop(const training *job) {
 
 static int run(training *job) {
     if (!derive_paths(job) || !check_outputs(job) || !open_inputs(job)) return EXIT_FAILED;
-    if (job->momentum_given && job->options.optimizer != TN_OPTIMIZER_SGD)
-        return fail_usage("train",
-                          "--momentum is an option of sgd, not of adam (add --optimizer sgd)");
+    int code = training_check(job);
+    if (code != OPTIONS_GO_ON) return code;
     if (!training_open_events(job)) return EXIT_FAILED;
     training_announce(job);
     tn_error error = {""};

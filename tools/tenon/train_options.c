@@ -4,11 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "augment_words.h"
 #include "message.h"
 #include "training.h"
 
-const char *const training_optimizer_names[] = {"sgd", "adam", NULL};
-const char *const training_schedule_names[] = {"constant", "step", "one-cycle", NULL};
+const char *const training_optimizer_names[] = {"sgd",     "adam", "adamw", "adadelta",
+                                                "rmsprop", "lars", NULL};
+const char *const training_schedule_names[] = {"constant", "step",       "one-cycle",
+                                               "cosine",   "polynomial", NULL};
 
 static const char notes[] =
     "MODEL is a built-in network (mnist-cnn, lenet, mlp, resnet20 or vgg-small; mnist-cnn if\n"
@@ -47,8 +50,8 @@ static int refuse_planned(const training *job) {
 /* What the command line says that needs a second look before it is an option of tn_train. */
 typedef struct words_given {
     int64_t n_threads;
-    int optimizer, schedule; /* -1 if not given */
-    double momentum;         /* NAN if not given */
+    int optimizer, schedule;                        /* -1 if not given */
+    double momentum, weight_decay, label_smoothing; /* NAN if not given */
 } words_given;
 
 /* The rows of --help, in its order. */
@@ -81,22 +84,62 @@ static void add_recipe_options(training *job, words_given *given, option_table *
         {"epochs", 'e', OPTION_COUNT, "N", &t->epochs,
          "passes over the data; default the model's recipe", 1, 1000000},
         {"batch-size", 'b', OPTION_COUNT, "N", &t->batch_size,
-         "images per step; default the recipe", 1, 1 << 20},
-        {"optimizer", 0, OPTION_CHOICE, "NAME", &given->optimizer,
-         "sgd or adam; default the recipe", .choices = training_optimizer_names},
+         "images at a time; default the recipe", 1, 1 << 20},
+        {"accumulate", 0, OPTION_COUNT, "N", &t->accumulate,
+         "batches whose mean gradient makes a step; default 1", 1, 1 << 20},
+        {"schedule", 0, OPTION_CHOICE, "NAME", &given->schedule,
+         "of the learning rate: constant, step, one-cycle, cosine or polynomial; default the "
+         "recipe",
+         .choices = training_schedule_names},
         {"lr", 0, OPTION_REAL, "X", &t->lr, "highest learning rate; default the recipe", 0, 1000,
          .above_min = true},
-        {"momentum", 0, OPTION_REAL, "X", &given->momentum, "of sgd; default 0.9", 0, 1,
-         .below_max = true},
-        {"weight-decay", 0, OPTION_REAL, "X", &t->weight_decay, "L2 penalty; default 0", 0, 1000},
-        {"label-smoothing", 0, OPTION_REAL, "X", &t->label_smoothing,
-         "probability spread over all classes; default 0", 0, 1, .below_max = true},
-        {"schedule", 0, OPTION_CHOICE, "NAME", &given->schedule,
-         "of the learning rate: constant, step or one-cycle; default the recipe",
-         .choices = training_schedule_names},
+        {"warmup", 0, OPTION_REAL, "EPOCHS", &t->warmup,
+         "in which the learning rate rises; default 0", 0, 1000000},
+        {"label-smoothing", 0, OPTION_REAL, "X", &given->label_smoothing,
+         "probability spread over all classes; default the recipe", 0, 1, .below_max = true},
+        {"augment", 0, OPTION_TEXT, "LIST", &job->augment,
+         "random changes to the images of each epoch, such as crop=2,flip,rotate=10; also shift=, "
+         "scale=, cutout=, mixup=; default none"},
+        {"bn-group", 0, OPTION_COUNT, "N", &t->bn_group,
+         "images whose statistics batch normalisation uses: the batch size, a half, a quarter, "
+         "...; default the batch size",
+         1, 1 << 20},
         {"seed", 0, OPTION_SEED, "N", &t->seed,
-         "of initial weights, order and dropout; default 0. The same seed gives the same weights, "
-         "to the bit, on any number of threads"},
+         "of initial weights, order, dropout and augmentation; default 0. The same seed gives the "
+         "same weights, to the bit, on any number of threads"},
+    };
+    append(table, rows, sizeof rows / sizeof *rows);
+}
+
+static void add_optimizer_options(training *job, words_given *given, option_table *table) {
+    tn_train_options *t = &job->options;
+    const option rows[] = {
+        {"optimizer", 0, OPTION_CHOICE, "NAME", &given->optimizer,
+         "sgd, adam, adamw, adadelta, rmsprop or lars; default the recipe",
+         .choices = training_optimizer_names},
+        {"momentum", 0, OPTION_REAL, "X", &given->momentum, "of sgd and lars; default 0.9", 0, 1,
+         .below_max = true},
+        {"nesterov", 0, OPTION_FLAG, NULL, &t->nesterov, "momentum of sgd in Nesterov's form"},
+        {"weight-decay", 0, OPTION_REAL, "X", &given->weight_decay,
+         "of all but biases and norms; default the recipe, 0.01 for adamw", 0, 1000},
+        {"decay-all", 0, OPTION_FLAG, NULL, &t->decay_all, "of biases and norms, too"},
+        {"clip-norm", 0, OPTION_REAL, "X", &t->clip_norm,
+         "scale gradients down to this L2 norm; default 0, never", 0, 1e6},
+    };
+    append(table, rows, sizeof rows / sizeof *rows);
+}
+
+static void add_choice_options(training *job, option_table *table) {
+    tn_train_options *t = &job->options;
+    const option rows[] = {
+        {"ema", 0, OPTION_REAL, "DECAY", &t->ema,
+         "test and write a moving average of the weights, such as 0.999; default 0, none", 0, 1,
+         .below_max = true},
+        {"keep-best", 0, OPTION_FLAG, NULL, &t->keep_best,
+         "write the weights of the epoch that is best on the held-out images"},
+        {"patience", 0, OPTION_COUNT, "EPOCHS", &t->patience,
+         "end after so many without a lower loss on the held-out images; default never", 1,
+         1000000},
     };
     append(table, rows, sizeof rows / sizeof *rows);
 }
@@ -123,26 +166,66 @@ static void add_run_options(training *job, words_given *given, option_table *tab
     append(table, rows, sizeof rows / sizeof *rows);
 }
 
-static int adopt(training *job, const words_given *given) {
-    tn_train_options *t = &job->options;
+static int check_pairs(const training *job) {
+    const tn_train_options *t = &job->options;
     if (job->no_checkpoint && (t->resume || job->checkpoint || t->checkpoint_every))
         return fail_usage("train", "--no-checkpoint does not go with --%s",
                           t->resume         ? "resume"
                           : job->checkpoint ? "checkpoint"
                                             : "checkpoint-every");
+    if (t->held_out == 0 && (t->keep_best || t->patience > 0))
+        return fail_usage("train", "--%s needs images to go by: add --held-out 0.1",
+                          t->keep_best ? "keep-best" : "patience");
+    return OPTIONS_GO_ON;
+}
+
+/* In tn_train_options zero is the default and a negative number is none. */
+static double or_none(double given) { return isnan(given) ? 0 : given > 0 ? given : -1; }
+
+static int adopt(training *job, const words_given *given) {
+    tn_train_options *t = &job->options;
     t->optimizer = (tn_optimizer)(given->optimizer + 1);
     t->schedule = (tn_schedule)(given->schedule + 1);
     t->n_threads = (int)given->n_threads;
+    t->momentum = or_none(given->momentum);
+    t->weight_decay = or_none(given->weight_decay);
+    t->label_smoothing = or_none(given->label_smoothing);
     job->momentum_given = !isnan(given->momentum);
-    if (job->momentum_given) t->momentum = given->momentum > 0 ? given->momentum : -1;
+    int code = check_pairs(job);
+    if (code != OPTIONS_GO_ON || !job->augment) return code;
+    return augment_words_parse(job->augment, &t->augment);
+}
+
+int training_check(const training *job) {
+    const tn_train_options *t = &job->options;
+    const char *name = training_optimizer_names[t->optimizer - 1];
+    bool sgd = t->optimizer == TN_OPTIMIZER_SGD;
+    if (job->momentum_given && !sgd && t->optimizer != TN_OPTIMIZER_LARS)
+        return fail_usage("train",
+                          "--momentum is an option of sgd and lars, not of %s (add --optimizer "
+                          "sgd)",
+                          name);
+    if (t->nesterov && !sgd)
+        return fail_usage("train",
+                          "--nesterov is an option of sgd, not of %s (add --optimizer sgd)", name);
+    if (t->nesterov && !(t->momentum > 0))
+        return fail_usage("train", "--nesterov does not go with --momentum 0");
+    if (t->decay_all && !(t->weight_decay > 0))
+        return fail_usage("train", "--decay-all needs a decay: add --weight-decay");
     return OPTIONS_GO_ON;
 }
 
 int training_parse(training *job, word_list *words) {
-    words_given given = {.optimizer = -1, .schedule = -1, .momentum = NAN};
+    words_given given = {.optimizer = -1,
+                         .schedule = -1,
+                         .momentum = NAN,
+                         .weight_decay = NAN,
+                         .label_smoothing = NAN};
     option_table table = {.n = 0};
     add_data_options(job, &table);
     add_recipe_options(job, &given, &table);
+    add_optimizer_options(job, &given, &table);
+    add_choice_options(job, &table);
     add_run_options(job, &given, &table);
     const command_line line = {
         .verb = "train",

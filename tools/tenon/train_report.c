@@ -10,19 +10,6 @@
 #include "text.h"
 #include "training.h"
 
-static void announce_recipe(const training *job) {
-    const tn_train_options *t = &job->options;
-    say(job->out, "  recipe       %" PRId64 " epoch%s, batches of %" PRId64 ", %s, lr %g %s",
-        t->epochs, t->epochs == 1 ? "" : "s", t->batch_size,
-        training_optimizer_names[t->optimizer - 1], t->lr,
-        training_schedule_names[t->schedule - 1]);
-    if (t->optimizer == TN_OPTIMIZER_SGD)
-        say(job->out, ", momentum %g", t->momentum > 0 ? t->momentum : 0);
-    if (t->weight_decay > 0) say(job->out, ", weight decay %g", t->weight_decay);
-    if (t->label_smoothing > 0) say(job->out, ", label smoothing %g", t->label_smoothing);
-    say(job->out, ", seed %" PRIu64 "\n", t->seed);
-}
-
 void training_announce(const training *job) {
     const tn_train_options *t = &job->options;
     if (!job->out) return;
@@ -41,7 +28,10 @@ void training_announce(const training *job) {
     if (n < data.n) say(job->out, " (the first of %s)", text_count(count, data.n));
     if (t->held_out > 0) say(job->out, ", %g %% held out", 100 * t->held_out);
     say(job->out, "\n");
-    announce_recipe(job);
+    char recipe[TRAINING_RECIPE_TEXT];
+    training_describe_recipe(job, recipe);
+    say(job->out, "  recipe       ");
+    text_wrap(job->out, recipe, 15, 90);
     say(job->out, "  processor    %s, %s kernels\n", job->cpu.model, job->cpu.level);
     say(job->out, "  threads      %d: %s\n", t->n_threads > 0 ? t->n_threads : job->cpu.n_threads,
         t->n_threads > 0 && t->n_threads != job->cpu.n_threads ? "as asked for" : job->cpu.reason);
@@ -54,6 +44,19 @@ void training_announce(const training *job) {
     say(job->out, "  output       %s%s\n\n", job->output_path,
         access(job->output_path, F_OK) == 0 ? ", replaces the file that is there" : "");
     fflush(job->out);
+}
+
+void training_report_choice(const training *job) {
+    const tn_train_result *r = &job->result;
+    if (r->ended_early)
+        say(job->out,
+            "ended early  after epoch %" PRId64 ": the held-out loss has not fallen since "
+            "epoch %" PRId64 "\n",
+            r->epochs, r->epochs - job->options.patience);
+    if (r->best_epoch > 0)
+        say(job->out,
+            "kept         the weights of epoch %" PRId64 ", the best on the held-out images\n",
+            r->best_epoch);
 }
 
 int training_write_json(const training *job) {
@@ -74,9 +77,9 @@ int training_write_json(const training *job) {
     json_put_integer(o, "epochs", r->epochs);
     json_put_integer(o, "steps", r->steps);
     json_put_integer(o, "batch_size", r->batch_size);
-    json_put_text(o, "optimizer", training_optimizer_names[r->optimizer - 1]);
-    json_put_text(o, "schedule", training_schedule_names[r->schedule - 1]);
-    json_put_real(o, "lr", r->lr);
+    training_put_recipe(job, o);
+    json_put_integer(o, "best_epoch", r->best_epoch);
+    json_put_bool(o, "ended_early", r->ended_early);
     json_put_integer(o, "seed", (int64_t)job->options.seed);
     json_put_text(o, "mode", "reference");
     json_put_text(o, "level", job->cpu.level);

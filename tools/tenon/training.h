@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* training.h: one run of tenon train, shared by its parts: train_options.c (the command line),
+ * train_recipe.c (the recipe in words and for programs),
  * train_report.c (what is said before and after), train_events.c (what TensorBoard is told),
  * cmd_train.c (all else). */
 #ifndef TN_TENON_TRAINING_H
@@ -7,6 +8,7 @@
 
 #include <limits.h>
 
+#include "json.h"
 #include "options.h"
 #include "progress.h"
 
@@ -14,7 +16,7 @@ typedef struct training {
     int argc;
     char **argv;
     /* from the command line */
-    const char *model_name, *data_name, *output, *json, *checkpoint, *tensorboard;
+    const char *model_name, *data_name, *output, *json, *checkpoint, *tensorboard, *augment;
     bool no_checkpoint, quiet, momentum_given;
     tn_train_options options;
     /* derived */
@@ -35,9 +37,19 @@ extern const char *const training_optimizer_names[], *const training_schedule_na
 
 /* Reads the command line into job and words. Returns OPTIONS_GO_ON or the exit code. */
 int training_parse(training *job, word_list *words);
+/* Whether options go together, once they are resolved. Returns OPTIONS_GO_ON or EXIT_USAGE. */
+int training_check(const training *job);
 
+/* The recipe in words, "4 epochs, batches of 64, ...": all that is not as if nobody had said
+ * anything. */
+enum { TRAINING_RECIPE_TEXT = 1024 };
+void training_describe_recipe(const training *job, char text[TRAINING_RECIPE_TEXT]);
+/* And as keys of the results. */
+void training_put_recipe(const training *job, json_t *object);
 /* Tells people what will be done; options are resolved. */
 void training_announce(const training *job);
+/* Tells people which weights were kept, and whether patience ended training. */
+void training_report_choice(const training *job);
 /* Writes the results for programs, if they are asked for; returns the exit code. */
 int training_write_json(const training *job);
 
