@@ -20,7 +20,7 @@ static tn_status check_perm(const tn_ints *perm, const tn_shape *x, tn_error *er
     TN_TRY(tn_axes_mark(perm, x->rank, seen, error));
     if (x->batched && perm->v[0] != 0)
         return tn_fail(error, TN_ERR_UNSUPPORTED,
-                       "perm moves the batch to axis other than 0 (only the other axes can move)");
+                       "perm moves the batch away from axis 0 (only the other axes can move)");
     return TN_OK;
 }
 
