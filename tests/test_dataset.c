@@ -303,6 +303,58 @@ static void bad_sets_are_refused(void **state) {
                    "label 10 of image 1 is out of range");
 }
 
+/* Zeros behind a header: as many dimensions as n_dims. */
+static void write_idx(const char *name, int n_dims, const uint8_t *dims) {
+    uint8_t file[256] = {0, 0, 8, (uint8_t)n_dims};
+    size_t n = 1;
+    for (int i = 0; i < n_dims; i++) {
+        file[4 + 4 * i + 3] = dims[i];
+        n *= dims[i];
+    }
+    scratch_write(name, file, 4 + 4 * (size_t)n_dims + n);
+}
+
+static void files_of_any_name_are_found(void **state) {
+    (void)state;
+    char path[512];
+    strcpy(path, scratch_subdirectory("any"));
+    write_idx("any/Letters-TRAIN-pictures", 4, (uint8_t[]){2, 4, 3, 3});
+    write_idx("any/letters-train-classes.idx", 1, (uint8_t[]){2});
+    write_idx("any/testing_x", 3, (uint8_t[]){5, 4, 3});
+    scratch_write("any/mapping-train-test.txt", "a\nb\n", 4);
+    gzFile gz = gzopen(scratch_path("any/testing_y.gz"), "wb");
+    assert_int_equal(gzwrite(gz, "\0\0\10\1\0\0\0\5\0\1\2\3\4", 13), 13);
+    assert_int_equal(gzclose(gz), Z_OK);
+    tn_dataset_info info;
+    tn_dataset_free(open_or_fail(path, TN_TRAIN, &info));
+    assert_int_equal(info.n, 2);
+    assert_int_equal(info.height, 4);
+    assert_int_equal(info.width, 3);
+    assert_int_equal(info.channels, 3);
+    tn_dataset_free(open_or_fail(path, TN_TEST, &info));
+    assert_int_equal(info.n, 5);
+    assert_int_equal(info.n_classes, 5);
+    assert_int_equal(info.channels, 1);
+}
+
+static void doubtful_names_are_refused(void **state) {
+    (void)state;
+    char path[512];
+    strcpy(path, scratch_subdirectory("doubt"));
+    write_idx("doubt/a-train", 3, (uint8_t[]){2, 4, 3});
+    assert_refused(path, TN_TRAIN, TN_ERR_NOT_FOUND, "(it has a-train)");
+    assert_refused(path, TN_TEST, TN_ERR_NOT_FOUND, "t10k-images-idx3-ubyte");
+    write_idx("doubt/b-train", 3, (uint8_t[]){2, 4, 3});
+    assert_refused(path, TN_TRAIN, TN_ERR_NOT_FOUND, "several IDX files of images");
+    assert_refused(path, TN_TRAIN, TN_ERR_NOT_FOUND, "a-train, b-train");
+    assert_int_equal(remove(scratch_path("doubt/b-train")), 0);
+    write_idx("doubt/a-train", 4, (uint8_t[]){2, 4, 3, 2});
+    write_idx("doubt/c-train", 1, (uint8_t[]){2});
+    assert_refused(path, TN_TRAIN, TN_ERR_FORMAT, "the channels of an image, is 2");
+    write_idx("doubt/a-train", 2, (uint8_t[]){2, 4});
+    assert_refused(path, TN_TRAIN, TN_ERR_FORMAT, "2 dimensions, images need 3");
+}
+
 static void created_sets_are_copies(void **state) {
     (void)state;
     uint8_t pixels[12] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
@@ -384,6 +436,8 @@ int main(void) {
         cmocka_unit_test(environment_comes_first),
         cmocka_unit_test(raw_and_gzipped_files_mix),
         cmocka_unit_test(bad_sets_are_refused),
+        cmocka_unit_test(files_of_any_name_are_found),
+        cmocka_unit_test(doubtful_names_are_refused),
         cmocka_unit_test(created_sets_are_copies),
         cmocka_unit_test(senseless_sets_are_not_created),
         cmocka_unit_test(describe_respects_the_size),

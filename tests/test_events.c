@@ -178,7 +178,9 @@ static void images_are_read_back(void **state) {
     assert_int_equal(get(image, 2).value, 3);
     assert_int_equal(get(image, 3).value, 3);
     stretch png = get(image, 4).content;
-    assert_int_equal(tn_image_decode(png.at, png.end - png.at, 2, 3, 3, back, NULL, NULL), TN_OK);
+    assert_int_equal(
+        tn_image_decode(png.at, png.end - png.at, 2, 3, 3, TN_FIT_STRETCH, back, NULL, NULL),
+        TN_OK);
     assert_memory_equal(back, pixels, 18);
     image = get(value_of(file.events[2], "grey", 5), 4).content;
     assert_int_equal(get(image, 1).value, 3);

@@ -22,6 +22,7 @@ protoc-c|command protoc-c|protobuf-c-compiler|protobuf-c-compiler|protobuf-c|com
 protobuf-c|library libprotobuf-c|libprotobuf-c-dev|protobuf-c-devel|protobuf-c|ONNX files
 jansson|library jansson|libjansson-dev|jansson-devel|jansson|reads and writes JSON
 hwloc|library hwloc|libhwloc-dev|hwloc-devel|hwloc|finds cores, hyper-threads and caches
+libjpeg|library libjpeg|libjpeg-dev|libjpeg-turbo-devel|libjpeg-turbo|reads JPEG images
 libpng|library libpng|libpng-dev|libpng-devel|libpng|reads PNG images
 zlib|library zlib|zlib1g-dev|zlib-devel|zlib|reads gzipped data sets
 libmd|library libmd|libmd-dev|libmd-devel|libmd|SHA-256 of weights and checkpoints

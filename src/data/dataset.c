@@ -1,47 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dataset.c: labelled images in memory, from IDX files or the caller. */
-#include <errno.h>
+/* dataset.c: labelled images in memory, from the caller or from what a directory holds. */
+#include "data/dataset.h"
+
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/arena.h"
 #include "base/size.h"
-#include "base/status.h"
-#include "data/idx.h"
+#include "data/cifar.h"
+#include "data/folder.h"
+#include "data/idx_folder.h"
+#include "data/image.h"
+#include "data/image_folder.h"
 
 #ifndef TN_SHARE_DIR
 #define TN_SHARE_DIR "/usr/local/share/tenon"
 #endif
 
-struct tn_dataset {
-    const char *name;
-    int64_t n, height, width, channels;
-    int n_classes;
-    const char **class_names; /* [n_classes] */
-    double mean, std;
-    uint8_t *images; /* malloc'ed */
-    int32_t *labels; /* malloc'ed */
-    tn_arena arena;  /* of the strings */
-};
-
-enum { n_known_classes = 10 };
+enum { n_known_classes = 10, max_folders = 2 };
 
 /* What is known of a data set beyond its files. */
 typedef struct known_set {
     const char *name;
-    const char *install; /* how to get it; NULL if it comes with Tenon */
-    const char *class_names[n_known_classes];
+    const char *folders[max_folders]; /* in the places of data sets; the second may be NULL */
+    const char *install;              /* how to get it; NULL if it comes with Tenon */
+    const char *class_names[n_known_classes]; /* NULL if the files tell */
 } known_set;
 
+static const char cifar_page[] = "https://www.cs.toronto.edu/~kriz/cifar.html";
+
 static const known_set known_sets[] = {
-    {"mnist", NULL, {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}},
+    {"mnist", {"mnist"}, NULL, {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}},
     {"fashion-mnist",
+     {"fashion-mnist"},
      "apt-get install dataset-fashion-mnist",
      {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
       "Ankle boot"}},
+    {"cifar-10", {"cifar-10", "cifar-10-batches-bin"}, cifar_page, {NULL}},
+    {"cifar-100", {"cifar-100", "cifar-100-binary"}, cifar_page, {NULL}},
 };
 
 static const known_set *find_known(const char *name) {
@@ -68,9 +65,11 @@ static void compute_moments(tn_dataset *dataset) {
     dataset->std = sqrt(variance > 0 ? variance : 0) / 255;
 }
 
+/* Gives those names that the files did not: what is known of the data set, or numbers. */
 static tn_status name_classes(tn_dataset *dataset, tn_error *error) {
+    if (dataset->class_names) return TN_OK;
     const known_set *known = find_known(dataset->name);
-    if (known && dataset->n_classes != n_known_classes) known = NULL;
+    if (known && (dataset->n_classes != n_known_classes || !known->class_names[0])) known = NULL;
     size_t bytes = (size_t)dataset->n_classes * sizeof *dataset->class_names;
     dataset->class_names = tn_arena_alloc(&dataset->arena, bytes);
     if (!dataset->class_names) return tn_fail_memory(error);
@@ -91,32 +90,11 @@ static tn_status new_dataset(const char *name, size_t name_bytes, tn_dataset **d
     return (*dataset)->name ? TN_OK : tn_fail_memory(error);
 }
 
-/* ---- Finding the files -------------------------------------------------------------------- */
-
-/* The four files, as their authors named them. */
-static const char *const images_file[] = {"train-images-idx3-ubyte", "t10k-images-idx3-ubyte"};
-static const char *const labels_file[] = {"train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"};
+/* ---- Finding the directory ---------------------------------------------------------------- */
 
 static bool is_directory(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-/* The path of a file, raw or gzipped, in an arena. Only what is not there may be passed over: a
- * file that cannot be opened is for the reader to report. */
-static tn_status find_file(tn_arena *arena, const char *directory, const char *file,
-                           const char **path, tn_error *error) {
-    static const char *const endings[] = {"", ".gz"};
-    for (int i = 0; i < 2; i++) {
-        struct stat info;
-        *path = tn_arena_printf(arena, "%s/%s%s", directory, file, endings[i]);
-        if (!*path) return tn_fail_memory(error);
-        if (stat(*path, &info) == 0) return TN_OK;
-        if (errno != ENOENT && errno != ENOTDIR)
-            return tn_fail_errno(error, errno, "cannot read %s", *path);
-    }
-    return tn_fail(error, TN_ERR_NOT_FOUND, "cannot open data set: %s has neither %s nor %s.gz",
-                   directory, file, file);
 }
 
 static tn_status fail_not_found(tn_arena *arena, const char *name, const char *const *places,
@@ -137,21 +115,38 @@ static tn_status fail_not_found(tn_arena *arena, const char *name, const char *c
                    name, looked_at);
 }
 
+/* Whether a folder may have the split. Of what cannot be read, the reader shall tell. */
+static bool may_hold(tn_arena *arena, const char *place, tn_split split) {
+    tn_folder folder;
+    tn_idx_pair pair;
+    if (tn_folder_list(arena, place, &folder, NULL) != TN_OK || tn_cifar_here(&folder)) return true;
+    if (tn_idx_folder_here(&folder))
+        return tn_idx_folder_pair(arena, &folder, split, &pair, NULL) != TN_ERR_NOT_FOUND;
+    return tn_image_folder_here(&folder);
+}
+
 /* The directory a name stands for. A folder of that name without the split's images is passed over
  * as long as another place may have them. */
 static tn_status find_by_name(tn_arena *arena, const char *name, tn_split split,
                               const char **directory, tn_error *error) {
+    enum { n_roots = 4 };
     const char *own = getenv("TENON_DATA");
-    const char *roots[] = {own && *own ? own : NULL, "./data", TN_SHARE_DIR, "/usr/share/datasets"};
-    const char *places[4], *incomplete = NULL;
+    const char *roots[n_roots] = {own && *own ? own : NULL, "./data", TN_SHARE_DIR,
+                                  "/usr/share/datasets"};
+    const known_set *known = find_known(name);
+    const char *places[n_roots * max_folders], *incomplete = NULL;
     int n_places = 0;
-    for (int i = 0; i < 4; i++) {
-        if (!roots[i]) continue;
-        const char *place = tn_arena_printf(arena, "%s/%s", roots[i], name), *images;
+    for (int i = 0; i < n_roots * max_folders; i++) {
+        const char *root = roots[i / max_folders];
+        const char *folder = known             ? known->folders[i % max_folders]
+                             : i % max_folders ? NULL
+                                               : name;
+        if (!root || !folder) continue;
+        const char *place = tn_arena_printf(arena, "%s/%s", root, folder);
         if (!place) return tn_fail_memory(error);
         places[n_places++] = place;
         if (!is_directory(place)) continue;
-        if (find_file(arena, place, images_file[split], &images, NULL) != TN_ERR_NOT_FOUND) {
+        if (may_hold(arena, place, split)) {
             *directory = place;
             return TN_OK;
         }
@@ -170,87 +165,66 @@ static tn_status find_directory(tn_arena *arena, const char *name, tn_split spli
     return tn_fail(error, TN_ERR_NOT_FOUND, "cannot open data set %s: no such directory", name);
 }
 
-/* ---- Reading the files -------------------------------------------------------------------- */
+/* ---- Reading what is there ---------------------------------------------------------------- */
 
-static tn_status take_images(tn_dataset *dataset, const char *path, tn_error *error) {
-    tn_idx idx;
-    TN_TRY(tn_idx_read(path, &idx, error));
-    int rank = idx.rank;
-    if (rank != 3) {
-        tn_idx_free(&idx);
-        return tn_fail(error, TN_ERR_FORMAT,
-                       "cannot read %s: it has %d dimensions, images need 3 (count, height, width)",
-                       path, rank);
-    }
-    dataset->n = idx.dims[0];
-    dataset->height = idx.dims[1];
-    dataset->width = idx.dims[2];
-    dataset->channels = 1;
-    dataset->images = idx.data;
-    return TN_OK;
+static tn_status fail_nothing(tn_arena *arena, const tn_folder *folder, tn_error *error) {
+    const char *there = tn_folder_describe(arena, folder);
+    if (!there) return tn_fail_memory(error);
+    return tn_fail(error, TN_ERR_NOT_FOUND,
+                   "cannot open data set: %s holds neither IDX files (such as "
+                   "train-images-idx3-ubyte.gz), nor CIFAR's binary files, nor a folder of "
+                   "pictures for each class (it has %s)",
+                   folder->path, there);
 }
 
-/* Known sets have a fixed number of classes; of others the largest label tells. */
-static tn_status check_labels(tn_dataset *dataset, const char *path, const tn_idx *idx,
-                              tn_error *error) {
-    if (idx->rank != 1)
-        return tn_fail(error, TN_ERR_FORMAT,
-                       "cannot read %s: it has %d dimensions, labels need 1 (count)", path,
-                       idx->rank);
-    if (idx->bytes != dataset->n)
-        return tn_fail(error, TN_ERR_FORMAT,
-                       "cannot read %s: it has %lld labels for %lld images (the files do not "
-                       "belong together)",
-                       path, (long long)idx->bytes, (long long)dataset->n);
-    bool known = find_known(dataset->name) != NULL;
-    dataset->n_classes = known ? n_known_classes : 2;
-    for (int64_t i = 0; i < idx->bytes; i++) {
-        if (idx->data[i] < dataset->n_classes) continue;
-        if (known)
-            return tn_fail(error, TN_ERR_FORMAT,
-                           "cannot read %s: label %d of image %lld is out of range (%s has the "
-                           "labels 0 to %d)",
-                           path, idx->data[i], (long long)i, dataset->name, n_known_classes - 1);
-        dataset->n_classes = idx->data[i] + 1;
-    }
-    return TN_OK;
-}
-
-static tn_status take_labels(tn_dataset *dataset, const char *path, tn_error *error) {
-    tn_idx idx;
-    TN_TRY(tn_idx_read(path, &idx, error));
-    tn_status status = check_labels(dataset, path, &idx, error);
-    if (status == TN_OK) {
-        dataset->labels = malloc((size_t)idx.bytes * sizeof *dataset->labels);
-        if (!dataset->labels) status = tn_fail_memory(error);
-    }
-    for (int64_t i = 0; status == TN_OK && i < idx.bytes; i++) dataset->labels[i] = idx.data[i];
-    tn_idx_free(&idx);
-    return status;
+static tn_status read_folder(tn_dataset *dataset, const tn_folder *folder, tn_split split,
+                             const tn_dataset_options *options, tn_error *error) {
+    const tn_cifar_kind *cifar = tn_cifar_here(folder);
+    if (cifar) return tn_cifar_read(dataset, cifar, folder, split, error);
+    if (tn_idx_folder_here(folder)) return tn_idx_folder_read(dataset, folder, split, error);
+    if (tn_image_folder_here(folder))
+        return tn_image_folder_read(dataset, folder, split, options, error);
+    return fail_nothing(&dataset->arena, folder, error);
 }
 
 static tn_status open_files(tn_dataset *dataset, const char *name, tn_split split,
-                            tn_error *error) {
+                            const tn_dataset_options *options, tn_error *error) {
     tn_arena *arena = &dataset->arena;
-    const char *directory, *images, *labels;
+    const char *directory;
+    tn_folder folder;
     TN_TRY(find_directory(arena, name, split, &directory, error));
-    TN_TRY(find_file(arena, directory, images_file[split], &images, error));
-    TN_TRY(find_file(arena, directory, labels_file[split], &labels, error));
-    TN_TRY(take_images(dataset, images, error));
-    TN_TRY(take_labels(dataset, labels, error));
+    TN_TRY(tn_folder_list(arena, directory, &folder, error));
+    const known_set *known = find_known(dataset->name);
+    if (known && known->class_names[0]) dataset->n_classes = n_known_classes;
+    TN_TRY(read_folder(dataset, &folder, split, options, error));
     compute_moments(dataset);
     return name_classes(dataset, error);
+}
+
+static tn_status check_options(const tn_dataset_options *o, tn_error *error) {
+    if ((o->height == 0) != (o->width == 0))
+        return tn_fail(error, TN_ERR_ARGUMENT,
+                       "pictures of %lldx%lld pixels: give both sides or none", (long long)o->width,
+                       (long long)o->height);
+    if (o->fit != TN_FIT_CROP && o->fit != TN_FIT_STRETCH)
+        return tn_fail(error, TN_ERR_ARGUMENT, "no such way to fit a picture: %d", (int)o->fit);
+    if (o->n_threads < 0)
+        return tn_fail(error, TN_ERR_ARGUMENT, "%d threads cannot read pictures", o->n_threads);
+    return tn_image_check_size(o->height ? o->height : 1, o->width ? o->width : 1,
+                               o->channels ? o->channels : 1, error);
 }
 
 /* ---- Public functions --------------------------------------------------------------------- */
 
 tn_status tn_dataset_open(const char *name, tn_split split, const tn_dataset_options *options,
                           tn_dataset **dataset, tn_error *error) {
-    (void)options;
+    tn_dataset_options o = TN_INIT(tn_dataset_options);
+    if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     if (!name || !*name)
         return tn_fail(error, TN_ERR_ARGUMENT, "the name of the data set is empty");
     if (split != TN_TRAIN && split != TN_TEST)
         return tn_fail(error, TN_ERR_ARGUMENT, "no such split: %d", (int)split);
+    TN_TRY(check_options(&o, error));
     size_t end = strlen(name);
     while (end > 1 && name[end - 1] == '/') end--;
     size_t begin = end;
@@ -258,7 +232,7 @@ tn_status tn_dataset_open(const char *name, tn_split split, const tn_dataset_opt
 
     tn_dataset *opened = NULL;
     tn_status status = new_dataset(name + begin, end - begin, &opened, error);
-    if (status == TN_OK) status = open_files(opened, name, split, error);
+    if (status == TN_OK) status = open_files(opened, name, split, &o, error);
     if (status == TN_OK)
         *dataset = opened;
     else
@@ -344,7 +318,8 @@ void tn_dataset_describe(const tn_dataset *dataset, tn_dataset_info *info) {
                             .n_classes = dataset->n_classes,
                             .class_names = dataset->class_names,
                             .mean = dataset->mean,
-                            .std = dataset->std};
+                            .std = dataset->std,
+                            .n_skipped = dataset->n_skipped};
     memcpy(info, &full, info->size < sizeof full ? info->size : sizeof full);
 }
 

@@ -1,146 +1,54 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* image.c: PNG through libpng. Its simplified interface would blend and convert in linear light and
- * honour gamma; here a pixel's value is what the file stores, as in the tools that models are
- * trained with. */
+/* image.c: pictures of either format, brought to the channels and size that are asked for. */
 #include "data/image.h"
 
 #include <math.h>
-#include <png.h>
-#include <setjmp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/size.h"
-
-enum {
-    max_side = 16384,
-    max_pixels = 1 << 26,
-    max_chunk_bytes = 1 << 20, /* that libpng may allocate for one */
-    signature_bytes = 8,
-    ihdr_end = 8 + 8 + 8, /* signature, chunk length and type, width and height */
-    /* Deflate's best is 1032 to one (RFC 1951); an image that would need more is damaged. */
-    max_expansion = 1100
-};
+#include "data/jpeg.h"
+#include "data/png.h"
 
 static const int64_t max_file_bytes = (int64_t)256 << 20;
 
-/* ---- Decoding ----------------------------------------------------------------------------- */
+/* ---- Formats ------------------------------------------------------------------------------ */
 
-/* Everything that libpng's longjmp must not lose stands here, not in locals. */
-typedef struct decoder {
-    const uint8_t *next, *end;
-    png_structp png;
-    png_infop info;
-    jmp_buf failed;
-    char reason[128]; /* of libpng's last error */
-    int64_t height, width, stored_bytes;
-    int channels; /* 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA */
-    uint8_t *pixels;
-    png_bytep *rows;
-} decoder;
-
-static void on_error(png_structp png, png_const_charp message) {
-    decoder *d = png_get_error_ptr(png);
-    snprintf(d->reason, sizeof d->reason, "%s", message);
-    longjmp(d->failed, 1);
-}
-
-static void on_warning(png_structp png, png_const_charp message) {
-    (void)png;
-    (void)message;
-}
-
-static void on_read(png_structp png, png_bytep data, size_t bytes) {
-    decoder *d = png_get_io_ptr(png);
-    if ((size_t)(d->end - d->next) < bytes) png_error(png, "the file ends early");
-    memcpy(data, d->next, bytes);
-    d->next += bytes;
-}
-
-/* Any PNG becomes 8 bits per channel without a palette. */
-static void read_header(decoder *d) {
-    d->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, d, on_error, on_warning);
-    d->info = d->png ? png_create_info_struct(d->png) : NULL;
-    if (!d->info) longjmp(d->failed, 1);
-    png_set_read_fn(d->png, d, on_read);
-    png_set_user_limits(d->png, max_side, max_side);
-    png_set_chunk_malloc_max(d->png, max_chunk_bytes);
-    png_set_crc_action(d->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
-    /* Colour profiles, gamma and texts are passed over, not decompressed; transparency is kept. */
-    png_set_keep_unknown_chunks(d->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
-    png_read_info(d->png, d->info);
-    d->height = png_get_image_height(d->png, d->info);
-    d->width = png_get_image_width(d->png, d->info);
-    d->stored_bytes = d->height * (int64_t)png_get_rowbytes(d->png, d->info);
-    png_set_expand(d->png);
-    png_set_scale_16(d->png);
-    png_set_interlace_handling(d->png);
-    png_read_update_info(d->png, d->info);
-    d->channels = png_get_channels(d->png, d->info);
-}
-
-/* To the end of the file, so that a cut is noticed. */
-static void read_pixels(decoder *d) {
-    png_read_image(d->png, d->rows);
-    png_read_end(d->png, NULL);
-}
-
-/* Runs a step that libpng may leave by longjmp. */
-static tn_status guarded(decoder *d, void (*step)(decoder *), tn_error *error) {
-    if (setjmp(d->failed) == 0) {
-        step(d);
-        return TN_OK;
-    }
-    if (!d->info || strcmp(d->reason, "Out of memory") == 0) return tn_fail_memory(error);
-    return tn_fail(error, TN_ERR_FORMAT, "the PNG data is damaged: %s", d->reason);
-}
-
-static tn_status allocate(decoder *d, int64_t file_bytes, tn_error *error) {
-    if (d->stored_bytes / max_expansion > file_bytes)
+tn_status tn_pixels_check(const tn_pixels *header, const char *format, int64_t file_bytes,
+                          int64_t max_per_byte, tn_error *error) {
+    int64_t height = header->height, width = header->width;
+    if (height < 1 || width < 1)
         return tn_fail(error, TN_ERR_FORMAT,
-                       "the PNG data is damaged: %lld bytes cannot hold %lldx%lld pixels",
-                       (long long)file_bytes, (long long)d->width, (long long)d->height);
-    int64_t row_bytes = d->width * d->channels;
-    d->pixels = malloc((size_t)(d->height * row_bytes));
-    d->rows = malloc((size_t)d->height * sizeof *d->rows);
-    if (!d->pixels || !d->rows) return tn_fail_memory(error);
-    for (int64_t i = 0; i < d->height; i++) d->rows[i] = d->pixels + i * row_bytes;
-    return TN_OK;
-}
-
-static uint32_t big_endian_32(const uint8_t *b) {
-    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-}
-
-/* What can be said better than libpng says it. */
-static tn_status check_start(const uint8_t *bytes, int64_t n, tn_error *error) {
-    if (n < signature_bytes || png_sig_cmp(bytes, 0, signature_bytes) != 0)
-        return tn_fail(error, TN_ERR_FORMAT, "it is not a PNG file (convert it to PNG)");
-    if (n < ihdr_end) return tn_fail(error, TN_ERR_FORMAT, "the file ends within the header");
-    uint32_t width = big_endian_32(bytes + ihdr_end - 8);
-    uint32_t height = big_endian_32(bytes + ihdr_end - 4);
-    if (width > max_side || height > max_side || (int64_t)width * height > max_pixels)
+                       "the %s data is damaged: the image has %lldx%lld pixels", format,
+                       (long long)width, (long long)height);
+    if (height > TN_PIXELS_MAX_SIDE || width > TN_PIXELS_MAX_SIDE || height * width > TN_PIXELS_MAX)
         return tn_fail(error, TN_ERR_UNSUPPORTED,
-                       "the image has %ux%u pixels (at most %d a side and %d million in all)",
-                       width, height, max_side, max_pixels / 1000000);
+                       "the image has %lldx%lld pixels (at most %d a side and %d million in all)",
+                       (long long)width, (long long)height, TN_PIXELS_MAX_SIDE,
+                       TN_PIXELS_MAX / 1000000);
+    if (height * width / max_per_byte > file_bytes)
+        return tn_fail(error, TN_ERR_FORMAT,
+                       "the %s data is damaged: %lld bytes cannot hold %lldx%lld pixels", format,
+                       (long long)file_bytes, (long long)width, (long long)height);
     return TN_OK;
 }
 
-static tn_status decode(decoder *d, const uint8_t *bytes, int64_t n, tn_error *error) {
-    TN_TRY(check_start(bytes, n, error));
-    d->next = bytes;
-    d->end = bytes + n;
-    TN_TRY(guarded(d, read_header, error));
-    TN_TRY(allocate(d, n, error));
-    return guarded(d, read_pixels, error);
+static tn_status fail_other(int64_t n, tn_error *error) {
+    if (n == 0) return tn_fail(error, TN_ERR_FORMAT, "the file is empty");
+    return tn_fail(error, TN_ERR_FORMAT, "it is neither a PNG nor a JPEG file (convert it to PNG)");
 }
 
-static void free_decoder(decoder *d) {
-    png_destroy_read_struct(&d->png, &d->info, NULL);
-    free(d->pixels);
-    free(d->rows);
+tn_status tn_image_measure(const void *bytes, int64_t n, tn_pixels *header, tn_error *error) {
+    if (tn_png_begins(bytes, n)) return tn_png_measure(bytes, n, header, error);
+    if (tn_jpeg_begins(bytes, n)) return tn_jpeg_measure(bytes, n, header, error);
+    return fail_other(n, error);
+}
+
+static tn_status decode(const void *bytes, int64_t n, tn_pixels *pixels, tn_error *error) {
+    if (tn_png_begins(bytes, n)) return tn_png_decode(bytes, n, pixels, error);
+    if (tn_jpeg_begins(bytes, n)) return tn_jpeg_decode(bytes, n, pixels, error);
+    return fail_other(n, error);
 }
 
 /* ---- Colour ------------------------------------------------------------------------------- */
@@ -153,7 +61,7 @@ static uint8_t luma(const uint8_t rgb[3]) {
     return (uint8_t)((19595 * rgb[0] + 38470 * rgb[1] + 7471 * rgb[2] + (1 << 15)) >> 16);
 }
 
-/* src [n][n_src], n_src of decoder.channels, to dst [n][n_dst], n_dst 1 or 3; dst may be src if
+/* src [n][n_src], n_src as in tn_pixels, to dst [n][n_dst], n_dst 1 or 3; dst may be src if
  * n_dst <= n_src. */
 static void convert(int64_t n, const uint8_t *src, int n_src, uint8_t *dst, int64_t n_dst) {
     int n_colours = n_src >= 3 ? 3 : 1;
@@ -169,13 +77,15 @@ static void convert(int64_t n, const uint8_t *src, int n_src, uint8_t *dst, int6
 }
 
 /* Brings the decoded pixels to 1 or 3 channels, in their own memory where they fit. */
-static tn_status convert_decoded(decoder *d, int64_t channels, tn_error *error) {
-    int64_t n = d->height * d->width;
-    uint8_t *converted = channels <= d->channels ? d->pixels : malloc((size_t)(n * channels));
+static tn_status convert_decoded(tn_pixels *p, int64_t channels, tn_error *error) {
+    int64_t n = p->height * p->width;
+    if (channels == p->channels) return TN_OK;
+    uint8_t *converted = channels < p->channels ? p->data : malloc((size_t)(n * channels));
     if (!converted) return tn_fail_memory(error);
-    convert(n, d->pixels, d->channels, converted, channels);
-    if (converted != d->pixels) free(d->pixels);
-    d->pixels = converted;
+    convert(n, p->data, p->channels, converted, channels);
+    if (converted != p->data) free(p->data);
+    p->data = converted;
+    p->channels = (int)channels;
     return TN_OK;
 }
 
@@ -204,6 +114,10 @@ tn_status tn_image_resize(const uint8_t *src, int64_t src_height, int64_t src_wi
                           int64_t channels, uint8_t *dst, int64_t height, int64_t width,
                           tn_error *error) {
     int64_t src_row = src_width * channels, row = width * channels;
+    if (src_height == height && src_width == width) {
+        memcpy(dst, src, (size_t)(height * row));
+        return TN_OK;
+    }
     double *line = malloc((size_t)src_row * sizeof *line);
     double *wide = malloc((size_t)(src_height * row) * sizeof *wide); /* [src_height][row] */
     tn_status status = line && wide ? TN_OK : tn_fail_memory(error);
@@ -221,39 +135,62 @@ tn_status tn_image_resize(const uint8_t *src, int64_t src_height, int64_t src_wi
     return status;
 }
 
+/* Keeps the middle: the largest part of the picture whose sides relate as those asked for, to the
+ * nearest pixel. */
+static void crop(tn_pixels *p, int64_t height, int64_t width) {
+    int64_t h = tn_min_i64(p->height, (p->width * height + width / 2) / width);
+    int64_t w = tn_min_i64(p->width, (p->height * width + height / 2) / height);
+    h = tn_max_i64(h, 1);
+    w = tn_max_i64(w, 1);
+    int64_t top = (p->height - h) / 2, left = (p->width - w) / 2, row = w * p->channels;
+    for (int64_t y = 0; y < h; y++)
+        memmove(p->data + y * row, p->data + ((top + y) * p->width + left) * p->channels,
+                (size_t)row);
+    p->height = h;
+    p->width = w;
+}
+
 /* ---- Both together ------------------------------------------------------------------------ */
 
-static tn_status check_size(int64_t height, int64_t width, int64_t channels, tn_error *error) {
-    if (height < 1 || width < 1 || height > max_side || width > max_side ||
-        height * width > max_pixels || (channels != 1 && channels != 3))
+tn_status tn_image_check_size(int64_t height, int64_t width, int64_t channels, tn_error *error) {
+    if (height < 1 || width < 1 || height > TN_PIXELS_MAX_SIDE || width > TN_PIXELS_MAX_SIDE ||
+        height * width > TN_PIXELS_MAX || (channels != 1 && channels != 3))
         return tn_fail(error, TN_ERR_ARGUMENT,
                        "cannot make an image of %lldx%lld pixels with %lld "
                        "channels (1 or 3 channels, at most %d pixels a side)",
-                       (long long)width, (long long)height, (long long)channels, max_side);
+                       (long long)width, (long long)height, (long long)channels,
+                       TN_PIXELS_MAX_SIDE);
     return TN_OK;
 }
 
 tn_status tn_image_decode(const void *bytes, int64_t n, int64_t height, int64_t width,
-                          int64_t channels, uint8_t *pixels, bool *resized, tn_error *error) {
-    TN_TRY(check_size(height, width, channels, error));
-    decoder d = {0};
-    tn_status status = decode(&d, bytes, n, error);
-    if (status == TN_OK) status = convert_decoded(&d, channels, error);
+                          int64_t channels, tn_fit fit, uint8_t *pixels, bool *resized,
+                          tn_error *error) {
+    TN_TRY(tn_image_check_size(height, width, channels, error));
+    tn_pixels p = {0};
+    tn_status status = decode(bytes, n, &p, error);
+    if (status == TN_OK) status = convert_decoded(&p, channels, error);
+    bool fits = p.height == height && p.width == width;
+    if (status == TN_OK && fit == TN_FIT_CROP) crop(&p, height, width);
     if (status == TN_OK)
-        status =
-            tn_image_resize(d.pixels, d.height, d.width, channels, pixels, height, width, error);
-    if (status == TN_OK && resized) *resized = d.height != height || d.width != width;
-    free_decoder(&d);
+        status = tn_image_resize(p.data, p.height, p.width, channels, pixels, height, width, error);
+    if (status == TN_OK && resized) *resized = !fits;
+    free(p.data);
     return status;
+}
+
+tn_status tn_image_load(const char *path, void **bytes, int64_t *n, tn_error *error) {
+    return tn_file_read(path, max_file_bytes, bytes, n, error);
 }
 
 tn_status tn_image_read(const char *path, int64_t height, int64_t width, int64_t channels,
                         uint8_t *pixels, bool *resized, tn_error *error) {
-    TN_TRY(check_size(height, width, channels, error));
+    TN_TRY(tn_image_check_size(height, width, channels, error));
     void *bytes = NULL;
     int64_t n = 0;
-    TN_TRY(tn_file_read(path, max_file_bytes, &bytes, &n, error));
-    tn_status status = tn_image_decode(bytes, n, height, width, channels, pixels, resized, error);
+    TN_TRY(tn_image_load(path, &bytes, &n, error));
+    tn_status status =
+        tn_image_decode(bytes, n, height, width, channels, TN_FIT_STRETCH, pixels, resized, error);
     free(bytes);
     return status == TN_OK ? TN_OK : tn_fail_within(error, status, "cannot read %s", path);
 }

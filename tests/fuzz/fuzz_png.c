@@ -14,8 +14,8 @@ static void decode(const uint8_t *data, size_t size, int64_t height, int64_t wid
     uint8_t *pixels = malloc((size_t)(height * width * channels));
     tn_error error = {""};
     bool resized;
-    tn_status status =
-        tn_image_decode(data, (int64_t)size, height, width, channels, pixels, &resized, &error);
+    tn_status status = tn_image_decode(data, (int64_t)size, height, width, channels, TN_FIT_STRETCH,
+                                       pixels, &resized, &error);
     if (status != TN_OK && !error.message[0]) abort();
     free(pixels);
 }
