@@ -18,5 +18,5 @@ const tn_builtin tn_builtin_mlp = {.name = "mlp",
                                               .batch_size = 64,
                                               .optimizer = TN_OPTIMIZER_ADAM,
                                               .schedule = TN_SCHEDULE_ONE_CYCLE,
-                                              .lr = 2e-3,
+                                              .lr = 1e-3,
                                               .n_shards = 16}};

@@ -12,10 +12,10 @@ static tn_value *build(tn_builder *b, int64_t n_classes) {
     tn_builder_set_weights(b, TN_WEIGHTS_HE);
     tn_value *x = tn_build_images(b);
     for (int64_t filters = 32; filters <= 128; filters *= 2) {
-        if (filters > 32) x = tn_build_max_pool(b, x, 2, 2);
         x = conv_norm_relu(b, conv_norm_relu(b, x, filters), filters);
+        x = tn_build_max_pool(b, x, 2, 2);
     }
-    x = tn_build_flatten(b, tn_build_global_average_pool(b, x));
+    x = tn_build_dropout(b, tn_build_flatten(b, x), 0.25);
     return tn_build_linear(b, x, n_classes);
 }
 
