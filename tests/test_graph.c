@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <math.h>
+
 #include "models/models.h"
 #include "ops/ops.h"
 
@@ -179,6 +181,26 @@ static void other_bad_attributes_are_refused(void **state) {
     refuse(&tn_op_flatten, &deep, IMAGE(1, 2, 2), SHAPE(1, 1), "axis 7");
     refuse(&tn_op_flatten, &samples, IMAGE(1, 2, 2), SHAPE(1, 1), "mixes samples");
     refuse(&tn_op_log_softmax, &samples, IMAGE(1, 2, 2), SHAPE(1, 1), "only the last");
+}
+
+static void bad_activations_are_refused(void **state) {
+    (void)state;
+    const tn_shape x = IMAGE(3, 4, 5), w = SHAPE(3, 3, 1, 1);
+    const tn_alpha_attrs infinite = {INFINITY}, beyond = {1e39};
+    const tn_hard_sigmoid_attrs alpha = {NAN, 0}, beta = {1, -INFINITY};
+    const tn_clip_attrs low = {NAN, 1}, high = {0, NAN};
+    refuse(&tn_op_leaky_relu, &infinite, x, w, "alpha is inf (must be finite)");
+    refuse(&tn_op_elu, &beyond, x, w, "alpha is 1e+39 (must be finite)");
+    refuse(&tn_op_hard_sigmoid, &alpha, x, w, "alpha is nan");
+    refuse(&tn_op_hard_sigmoid, &beta, x, w, "beta is -inf");
+    refuse(&tn_op_clip, &low, x, w, "min is nan");
+    refuse(&tn_op_clip, &high, x, w, "max is nan");
+    /* A slope may be repeated, the input may not. */
+    refuse(&tn_op_prelu, NULL, x, SHAPE(3, 4, 1, 1), "do not broadcast");
+    refuse(&tn_op_prelu, NULL, x, SHAPE(4, 2, 3, 1, 1), "batch must be the first");
+    refuse(&tn_op_prelu, NULL, IMAGE(1, 4, 5), w, "slope 3x1x1 is more than input \"x\", 1x1x4x5");
+    refuse(&tn_op_sub, NULL, x, SHAPE(1, 4), "do not broadcast");
+    refuse(&tn_op_div, NULL, x, SHAPE(1, 4), "do not broadcast");
 }
 
 /* Applies op to these values and expects a failure whose message holds `text`; frees the graph. */
@@ -376,6 +398,32 @@ static void images_and_weights_are_not_exchanged(void **state) {
     refuse_values(graph, &tn_op_conv, &a, in, 2, "is computed");
 }
 
+/* Only Identity takes what is no float. */
+static void functions_are_of_floats(void **state) {
+    (void)state;
+    static const tn_op *const ops[] = {&tn_op_leaky_relu, &tn_op_elu,          &tn_op_sigmoid,
+                                       &tn_op_tanh,       &tn_op_hard_sigmoid, &tn_op_hard_swish,
+                                       &tn_op_clip};
+    const tn_shape shape = {.rank = 2, .dims = {1, 3}, .batched = true};
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        static const double attrs[4];
+        tn_graph *graph = new_graph();
+        tn_value *x;
+        assert_int_equal(
+            tn_graph_add_value(graph, TN_VALUE_INPUT, "x", TN_INT64, &shape, NULL, &x, &error),
+            TN_OK);
+        refuse_values(graph, ops[i], attrs, &x, 1, "input \"x\" is int64, not float32");
+    }
+    tn_graph *graph = new_graph();
+    tn_value *x, *y;
+    assert_int_equal(
+        tn_graph_add_value(graph, TN_VALUE_INPUT, "x", TN_INT64, &shape, NULL, &x, &error), TN_OK);
+    assert_int_equal(tn_graph_apply(graph, &tn_op_identity, NULL, &x, 1, &y, &error), TN_OK);
+    assert_int_equal(y->dtype, TN_INT64);
+    assert_true(tn_shape_equal(&y->shape, &shape));
+    tn_graph_free(graph);
+}
+
 static void a_bias_is_one_number_for_each_output(void **state) {
     (void)state;
     const tn_conv_attrs a = conv_attrs();
@@ -565,6 +613,7 @@ int main(void) {
                                        cmocka_unit_test(bad_means_are_refused),
                                        cmocka_unit_test(bad_products_are_refused),
                                        cmocka_unit_test(other_bad_attributes_are_refused),
+                                       cmocka_unit_test(bad_activations_are_refused),
                                        cmocka_unit_test(bad_shapes_are_refused),
                                        cmocka_unit_test(a_traced_batch_becomes_any_batch),
                                        cmocka_unit_test(bad_axes_are_refused),
@@ -574,6 +623,7 @@ int main(void) {
                                        cmocka_unit_test(what_does_not_join_is_refused),
                                        cmocka_unit_test(matrices_that_do_not_fit_are_refused),
                                        cmocka_unit_test(images_and_weights_are_not_exchanged),
+                                       cmocka_unit_test(functions_are_of_floats),
                                        cmocka_unit_test(a_bias_is_one_number_for_each_output),
                                        cmocka_unit_test(a_window_of_padding_alone_has_no_maximum),
                                        cmocka_unit_test(a_padded_image_may_not_be_impossible),

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <math.h>
+
 #include "base/file.h"
 #include "graph/model.h"
 #include "models/models.h"
@@ -776,6 +778,136 @@ static void onnx_accepts_a_model_that_moves(void **state) {
     check_with_onnx(build_moving());
 }
 
+/* ---- Functions of single numbers ---- */
+
+static void add_number(builder *b, const char *name, float number) {
+    *(float *)(void *)builder_tensor(b, name, 0, NULL)->raw_data.data = number;
+}
+
+/* Every one of them, attributes given and left out. */
+static tn_model *build_activations(void) {
+    builder b;
+    builder_begin(&b);
+    builder_input(&b, "x", DIMS(0, 3, 4));
+    builder_output(&b, "y", DIMS(0, 3, 4));
+    builder_tensor(&b, "slope", DIMS(3, 1));
+    add_number(&b, "low", -0.3f);
+    add_number(&b, "high", 0.7f);
+    builder_tensor(&b, "row", DIMS(4));
+    builder_float(&b, builder_node(&b, "LeakyRelu", "leaky", "x", "a"), "alpha", 0.3f);
+    builder_node(&b, "LeakyRelu", "leaky default", "a", "b");
+    builder_node(&b, "PRelu", "prelu", "b,slope", "c");
+    builder_float(&b, builder_node(&b, "Elu", "elu", "c", "d"), "alpha", 0.3f);
+    builder_node(&b, "Elu", "elu default", "d", "e");
+    TnOnnx__NodeProto *hard = builder_node(&b, "HardSigmoid", "hard", "e", "f");
+    builder_float(&b, hard, "alpha", 0.3f);
+    builder_float(&b, hard, "beta", 0.1f);
+    builder_node(&b, "HardSigmoid", "hard default", "f", "g");
+    builder_node(&b, "HardSwish", "swish", "g", "h");
+    builder_node(&b, "Clip", "clip", "h,low,high", "i");
+    builder_node(&b, "Clip", "clip above", "i,,high", "j");
+    builder_node(&b, "Clip", "clip below", "j,low", "k");
+    builder_node(&b, "Clip", "clip nothing", "k", "l");
+    builder_node(&b, "Sigmoid", "sigmoid", "l", "m");
+    builder_node(&b, "Tanh", "tanh", "m", "n");
+    builder_node(&b, "Sub", "sub", "n,row", "o");
+    builder_node(&b, "Div", "div", "row,o", "p");
+    builder_node(&b, "Identity", "identity", "p", "y");
+    return import_good(&b);
+}
+
+static void activations_survive_a_round_trip(void **state) {
+    (void)state;
+    round_trip(build_activations());
+}
+
+static void onnx_accepts_activations(void **state) {
+    (void)state;
+    check_with_onnx(build_activations());
+}
+
+static void build_clip(builder *b, int64_t opset, const char *inputs) {
+    builder_begin(b);
+    b->model.opset_import[0]->version = opset;
+    builder_input(b, "x", DIMS(0, 4));
+    builder_output(b, "y", DIMS(0, 4));
+    add_number(b, "low", -0.25f);
+    add_number(b, "high", 0.75f);
+    builder_node(b, "Clip", "clip", inputs, "y");
+}
+
+/* A bound that is missing is none, and none is written. */
+static void expect_bounds(builder *b, double min, double max) {
+    size_t n;
+    tn_model *model = import_good(b);
+    const tn_clip_attrs *a = model->graph->nodes[0]->attrs;
+    assert_true(a->min == min && a->max == max);
+    void *bytes = export_good(model, &n);
+    assert_int_equal(memmem(bytes, n, "clip.min", 8) != NULL, min > -INFINITY);
+    assert_int_equal(memmem(bytes, n, "clip.max", 8) != NULL, max < INFINITY);
+    free(bytes);
+    round_trip(model);
+}
+
+static void bounds_became_inputs_in_11(void **state) {
+    (void)state;
+    builder b;
+    for (int64_t opset = 7; opset <= 10; opset += 3) {
+        build_clip(&b, opset, "x");
+        expect_bounds(&b, -INFINITY, INFINITY);
+        build_clip(&b, opset, "x");
+        builder_float(&b, b.graph.node[0], "max", 6);
+        builder_float(&b, b.graph.node[0], "min", 0);
+        expect_bounds(&b, 0, 6);
+        build_clip(&b, opset, "x,low");
+        expect_failure(&b, TN_ERR_FORMAT, "2 inputs, but Clip takes 1 to 1");
+    }
+    for (int64_t opset = 11; opset <= 17; opset += 3) {
+        build_clip(&b, opset, "x");
+        expect_bounds(&b, -INFINITY, INFINITY);
+        build_clip(&b, opset, "x,low");
+        expect_bounds(&b, -0.25, INFINITY);
+        build_clip(&b, opset, "x,,high");
+        expect_bounds(&b, -INFINITY, 0.75);
+        build_clip(&b, opset, "x,low,high");
+        expect_bounds(&b, -0.25, 0.75);
+        build_clip(&b, opset, "x");
+        builder_float(&b, b.graph.node[0], "max", 6);
+        expect_failure(&b, TN_ERR_UNSUPPORTED, "attribute \"max\" is not known");
+    }
+}
+
+static void bounds_are_checked(void **state) {
+    (void)state;
+    builder b;
+    build_clip(&b, 17, "x,x");
+    expect_failure(&b, TN_ERR_UNSUPPORTED, "input \"x\" must be a constant");
+    build_clip(&b, 17, "x,low,high,low");
+    expect_failure(&b, TN_ERR_FORMAT, "4 inputs");
+    build_clip(&b, 17, "x,low,high");
+    *(float *)(void *)b.graph.initializer[1]->raw_data.data = NAN;
+    expect_failure(&b, TN_ERR_FORMAT, "node \"clip\" (Clip): max is nan");
+    build_clip(&b, 17, "x,low,list");
+    builder_tensor(&b, "list", DIMS(2));
+    expect_failure(&b, TN_ERR_FORMAT, "input \"list\" must be one number");
+}
+
+static void hard_swish_came_with_14(void **state) {
+    (void)state;
+    for (int64_t opset = 13; opset <= 14; opset++) {
+        builder b;
+        builder_begin(&b);
+        b.model.opset_import[0]->version = opset;
+        builder_input(&b, "x", DIMS(0, 4));
+        builder_output(&b, "y", DIMS(0, 4));
+        builder_node(&b, "HardSwish", "swish", "x", "y");
+        if (opset == 13)
+            expect_failure(&b, TN_ERR_FORMAT, "(HardSwish): operator not known before opset 14");
+        else
+            round_trip(import_good(&b));
+    }
+}
+
 static void opsets_beyond_the_range_are_refused(void **state) {
     (void)state;
     static const int64_t versions[] = {-1, 0, 6, 18, INT64_MAX};
@@ -1422,6 +1554,11 @@ int main(void) {
         cmocka_unit_test(softmax_meant_something_else_before_13),
         cmocka_unit_test(a_model_that_moves_survives_a_round_trip),
         cmocka_unit_test(onnx_accepts_a_model_that_moves),
+        cmocka_unit_test(activations_survive_a_round_trip),
+        cmocka_unit_test(onnx_accepts_activations),
+        cmocka_unit_test(bounds_became_inputs_in_11),
+        cmocka_unit_test(bounds_are_checked),
+        cmocka_unit_test(hard_swish_came_with_14),
         cmocka_unit_test(opsets_beyond_the_range_are_refused),
         cmocka_unit_test(a_missing_opset_is_an_error),
         cmocka_unit_test(ir_versions_beyond_the_range_are_refused),

@@ -132,9 +132,35 @@ static tn_shape part_of(maker *m, const tn_shape *x) {
     return part;
 }
 
+/* A function of single numbers, or one of two with a weight that belongs to x. */
+static tn_value *make_activation(maker *m, tn_value *x) {
+    const tn_alpha_attrs alpha = {chance(m, 4) ? -0.5 : 0.25};
+    const tn_hard_sigmoid_attrs hard = {0.75, 0.375};
+    const tn_clip_attrs clip = {chance(m, 2) ? -0.3 : -INFINITY, chance(m, 2) ? 0.4 : INFINITY};
+    switch (pick(m, 0, 9)) {
+    case 0: return apply(m, &tn_op_leaky_relu, &alpha, x, NULL, NULL);
+    case 1: return apply(m, &tn_op_elu, &alpha, x, NULL, NULL);
+    case 2: return apply(m, &tn_op_sigmoid, NULL, x, NULL, NULL);
+    case 3: return apply(m, &tn_op_tanh, NULL, x, NULL, NULL);
+    case 4: return apply(m, &tn_op_hard_sigmoid, &hard, x, NULL, NULL);
+    case 5: return apply(m, &tn_op_hard_swish, NULL, x, NULL, NULL);
+    case 6: return apply(m, &tn_op_clip, &clip, x, NULL, NULL);
+    case 7: return apply(m, &tn_op_identity, NULL, x, NULL, NULL);
+    default: return apply(m, &tn_op_prelu, NULL, x, new_weight(m, part_of(m, &x->shape)), NULL);
+    }
+}
+
+/* By numbers that are far enough from 0. */
+static tn_value *make_quotient(maker *m, tn_value *a, tn_value *b) {
+    const tn_clip_attrs clip = {0.5, 2};
+    tn_value *divisor = apply(m, &tn_op_clip, &clip, b, NULL, NULL);
+    return divisor ? apply(m, &tn_op_div, NULL, a, divisor, NULL) : NULL;
+}
+
 /* With another value, a weight, or something computed from weights alone. */
 static tn_value *make_binary(maker *m, tn_value *x) {
-    const tn_op *op = chance(m, 2) ? &tn_op_add : &tn_op_mul;
+    const tn_op *const ops[] = {&tn_op_add, &tn_op_mul, &tn_op_sub};
+    const tn_op *op = ops[pick(m, 0, 2)];
     tn_value *other = m->batched[pick(m, 0, m->n_batched - 1)];
     if (chance(m, 2)) other = new_weight(m, part_of(m, &x->shape));
     if (!other->shape.batched && chance(m, 2)) {
@@ -146,6 +172,7 @@ static tn_value *make_binary(maker *m, tn_value *x) {
         }
     }
     if (!other) return NULL;
+    if (chance(m, 4)) return chance(m, 2) ? make_quotient(m, x, other) : make_quotient(m, other, x);
     return chance(m, 2) ? apply(m, op, NULL, x, other, NULL) : apply(m, op, NULL, other, x, NULL);
 }
 
@@ -232,7 +259,7 @@ static tn_value *make_node(maker *m) {
     static const tn_dropout_attrs drop = {.ratio = 0.5};
     tn_value *x = m->batched[chance(m, 2) ? m->n_batched - 1 : pick(m, 0, m->n_batched - 1)];
     bool image = x->shape.rank == 4;
-    switch (pick(m, 0, 13)) {
+    switch (pick(m, 0, 15)) {
     case 0: return apply(m, &tn_op_relu, NULL, x, NULL, NULL);
     case 1: return apply(m, &tn_op_dropout, &drop, x, NULL, NULL);
     case 2: return apply(m, &tn_op_flatten, &first, x, NULL, NULL);
@@ -247,6 +274,8 @@ static tn_value *make_node(maker *m) {
     case 9:
     case 10:
     case 11: return make_moved(m, x);
+    case 12:
+    case 13: return make_activation(m, x);
     default: return image ? make_conv(m, x) : make_gemm(m, x);
     }
 }
@@ -452,19 +481,41 @@ static double softmax_at(const tn_node *node, const double *x, int64_t i) {
     return 1 / sum;
 }
 
+/* Of functions of single numbers. */
+static double activation_of(const tn_node *node, double x) {
+    const tn_alpha_attrs *alpha = node->attrs;
+    const tn_hard_sigmoid_attrs *hard = node->attrs;
+    const tn_clip_attrs *clip = node->attrs;
+    if (node->op == &tn_op_relu) return fmax(x, 0);
+    if (node->op == &tn_op_leaky_relu) return x > 0 ? x : alpha->alpha * x;
+    if (node->op == &tn_op_elu) return x > 0 ? x : alpha->alpha * expm1(x);
+    if (node->op == &tn_op_sigmoid) return 1 / (1 + exp(-x));
+    if (node->op == &tn_op_tanh) return tanh(x);
+    if (node->op == &tn_op_hard_sigmoid) return fmin(fmax(hard->alpha * x + hard->beta, 0), 1);
+    if (node->op == &tn_op_hard_swish) return x * fmin(fmax(x / 6 + 0.5, 0), 1);
+    if (node->op == &tn_op_clip) return fmin(fmax(x, clip->min), clip->max);
+    return x; /* Identity, Flatten, Reshape, and Dropout when nobody trains */
+}
+
+static bool broadcasts(const tn_node *node, int k) {
+    return node->op == &tn_op_add || node->op == &tn_op_mul || node->op == &tn_op_sub ||
+           node->op == &tn_op_div || node->op == &tn_op_prelu ||
+           (node->op == &tn_op_gemm && k == 2);
+}
+
 static double element(const tn_node *node, const numbers *v, int64_t i) {
     const tn_shape *y = &node->outputs[0]->shape;
     const double *in[3] = {0};
     double other[3] = {0}; /* element i of each input, broadcast */
     for (int k = 0; k < node->n_inputs; k++) {
         in[k] = v->of[node->inputs[k]->id];
-        bool broadcasts =
-            node->op == &tn_op_add || node->op == &tn_op_mul || (node->op == &tn_op_gemm && k == 2);
-        if (broadcasts) other[k] = in[k][broadcast_index(y, &node->inputs[k]->shape, i)];
+        if (broadcasts(node, k)) other[k] = in[k][broadcast_index(y, &node->inputs[k]->shape, i)];
     }
     if (node->op == &tn_op_add) return other[0] + other[1];
     if (node->op == &tn_op_mul) return other[0] * other[1];
-    if (node->op == &tn_op_relu) return fmax(in[0][i], 0);
+    if (node->op == &tn_op_sub) return other[0] - other[1];
+    if (node->op == &tn_op_div) return other[0] / other[1];
+    if (node->op == &tn_op_prelu) return other[0] * (other[0] > 0 ? 1 : other[1]);
     if (node->op == &tn_op_max_pool || node->op == &tn_op_average_pool)
         return pool_at(node, in[0], i);
     if (node->op == &tn_op_global_max_pool || node->op == &tn_op_global_average_pool)
@@ -480,7 +531,7 @@ static double element(const tn_node *node, const numbers *v, int64_t i) {
     if (node->op == &tn_op_conv)
         return conv_at(node, in[0], in[1], i) +
                (in[2] ? in[2][i / (y->dims[2] * y->dims[3]) % y->dims[1]] : 0);
-    return in[0][i]; /* Flatten, Reshape, and Dropout when nobody trains */
+    return activation_of(node, in[0][i]);
 }
 
 /* Deterministic numbers of an input; exact as floats. */

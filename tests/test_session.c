@@ -10,6 +10,7 @@
 
 #include <math.h>
 
+#include "onnx_builder.h"
 #include "tenon/tenon.h"
 
 static tn_error error;
@@ -54,6 +55,42 @@ static tn_tensor scores(float *y, int64_t n) {
                        .dims = {n, 10},
                        .data = y,
                        .bytes = (size_t)n * 10 * sizeof(float)};
+}
+
+/* x [N,2] int64 and w [3] as they are, each under another name. */
+static tn_model *identities(void) {
+    builder b;
+    tn_model *model;
+    size_t n;
+    builder_begin(&b);
+    TnOnnx__ValueInfoProto *x = builder_input(&b, "x", DIMS(0, 2));
+    x->type->tensor_type->elem_type = TN_ONNX_INT64;
+    builder_output(&b, "y", DIMS(0, 2))->type->tensor_type->elem_type = TN_ONNX_INT64;
+    builder_output(&b, "v", DIMS(3));
+    builder_tensor(&b, "w", DIMS(3));
+    builder_node(&b, "Identity", "of the input", "x", "y");
+    builder_node(&b, "Identity", "of the weight", "w", "v");
+    void *bytes = builder_pack(&b, &n);
+    builder_end(&b);
+    assert_int_equal(tn_model_load_memory(bytes, n, &model, &error), TN_OK);
+    free(bytes);
+    return model;
+}
+
+static void inputs_and_weights_can_be_outputs(void **state) {
+    (void)state;
+    int64_t x[6] = {1, -2, INT64_MAX, INT64_MIN, 0, 5}, y[6] = {0};
+    float v[3] = {0};
+    const tn_tensor in = {.name = "x", TN_INT64, 2, {3, 2}, x, sizeof x};
+    const tn_tensor out[] = {{.name = "y", TN_INT64, 2, {3, 2}, y, sizeof y},
+                             {.name = "v", TN_FLOAT32, 1, {3}, v, sizeof v}};
+    tn_model *model = identities();
+    tn_session *session = session_of(model, 2, 4);
+    assert_int_equal(tn_session_run(session, &in, 1, out, 2, &error), TN_OK);
+    assert_memory_equal(x, y, sizeof x);
+    assert_true(v[0] == 0 && v[1] == 0.125f && v[2] == 0.25f);
+    tn_session_free(session);
+    tn_model_free(model);
 }
 
 /* Tensors, pixels, batches and threads all lead to the same bits. */
@@ -271,6 +308,7 @@ static void an_unknown_level_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(all_ways_in_agree),
+                                       cmocka_unit_test(inputs_and_weights_can_be_outputs),
                                        cmocka_unit_test(what_does_not_fit_is_refused),
                                        cmocka_unit_test(the_output_tells_its_shape),
                                        cmocka_unit_test(evaluation_counts_right),

@@ -14,7 +14,7 @@ static const tn_attr attrs[] = {
 static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     const tn_clip_attrs *a = node->attrs;
     if (isnan(a->min) || isnan(a->max))
-        return tn_fail(error, TN_ERR_FORMAT, "min %g and max %g", a->min, a->max);
+        return tn_fail(error, TN_ERR_FORMAT, "%s is nan", isnan(a->min) ? "min" : "max");
     return tn_infer_same(graph, node, error);
 }
 

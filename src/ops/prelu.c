@@ -13,7 +13,7 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     char text[2][TN_SHAPE_TEXT];
     TN_TRY(tn_infer_broadcast(graph, node, error));
     if (tn_shape_equal(&x->shape, &y->shape)) return TN_OK;
-    return tn_fail(error, TN_ERR_FORMAT, "slope of %s is more than input \"%s\" of %s",
+    return tn_fail(error, TN_ERR_FORMAT, "slope %s is more than input \"%s\", %s",
                    tn_shape_text(&slope->shape, text[0]), x->name,
                    tn_shape_text(&x->shape, text[1]));
 }
