@@ -249,10 +249,12 @@ for optimizer in sgd adam adamw adadelta rmsprop lars; do
     report $? "train --optimizer $optimizer learns"
 done
 tn 0 train lenet --limit 320 --epochs 1 --optimizer adamw --weight-decay 0 --no-checkpoint \
-    --json o.json -o o.onnx && ! grep -q 'weight decay' out && [ "$(value o.json weight_decay)" = 0.0 ]
+    --json o.json -o o.onnx && ! grep -q 'weight decay' out &&
+    [ "$(value o.json weight_decay)" = 0.0 ]
 report $? "--weight-decay 0 switches off what is the default"
-tn 0 train lenet --limit 640 --epochs 9 --schedule constant --lr 1e-12 --held-out 0.25 --patience 1 \
-    --no-checkpoint --json o.json -o o.onnx && grep -q '^ended early .* since epoch' out &&
+tn 0 train lenet --limit 640 --epochs 9 --schedule constant --lr 1e-12 --held-out 0.25 \
+    --patience 1 --no-checkpoint --json o.json -o o.onnx &&
+    grep -q '^ended early .* since epoch' out &&
     [ "$(value o.json ended_early)" = true ] && [ "$(value o.json epochs)" -lt 9 ]
 report $? "train --patience ends early"
 failure 'shorter than training' train lenet --epochs 2 --warmup 2 --no-checkpoint --quiet -o w.onnx
