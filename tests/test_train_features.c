@@ -163,6 +163,33 @@ static void running_statistics_end_in_the_same_bits(void **state) {
     f->n_dirs = own.n_dirs;
 }
 
+/* The network with everything that mixes samples, every way of changing images, and batches of
+ * which the last is smaller. */
+static void resnet20_has_the_same_bits(void **state) {
+    fixture *f = *state;
+    const int64_t stops[] = {3, 6};
+    const tn_model_options size = TN_INIT(tn_model_options);
+    char one[65], other[65];
+    fixture own = *f;
+    assert_int_equal(tn_model_build("resnet20", &size, &own.lenet, NULL), TN_OK);
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD);
+    o.epochs = EPOCHS;
+    o.limit = 60;
+    o.batch_size = 16;
+    o.augment = (tn_augmentation){
+        .crop = 2, .shift = 1, .rotate = 10, .scale = 0.1, .flip = true, .cutout = 6, .mixup = 0.2};
+    train(&own, &o, TN_OK, NULL, one);
+    for (int n = 2; n <= 7; n++) {
+        o.n_threads = n;
+        if (n == 5 || n == 6) continue;
+        train(&own, &o, TN_OK, NULL, other);
+        if (strcmp(one, other) != 0) fail_msg("%d threads change bits", n);
+    }
+    check_interrupted(&own, o, stops, 2);
+    tn_model_free(own.lenet);
+    f->n_dirs = own.n_dirs;
+}
+
 /* ---- What features do --------------------------------------------------------------------- */
 
 /* One step of plain SGD from zero weights, where every class has probability 1/10: the new bias is
@@ -533,6 +560,7 @@ int main(void) {
         cmocka_unit_test(features_change_bits_and_threads_do_not),
         cmocka_unit_test(interrupted_features_end_in_the_same_bits),
         cmocka_unit_test(running_statistics_end_in_the_same_bits),
+        cmocka_unit_test(resnet20_has_the_same_bits),
         cmocka_unit_test(one_step_is_the_mean_gradient),
         cmocka_unit_test(accumulated_batches_are_like_one),
         cmocka_unit_test(decay_spares_biases),
