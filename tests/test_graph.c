@@ -592,6 +592,15 @@ static void gradients_stop_at_the_first_layer(void **state) {
     tn_model_free(model);
 }
 
+/* Files hold floats: another default would not come back from one. */
+static void default_numbers_are_floats(void **state) {
+    (void)state;
+    for (const tn_op *const *op = tn_ops; *op; op++)
+        for (const tn_attr *a = (*op)->attrs; a && a->name; a++)
+            if (a->type == TN_ATTR_FLOAT && a->number != (double)(float)a->number)
+                fail_msg("%s: %s is %.17g", (*op)->name, a->name, a->number);
+}
+
 static void attributes_are_printed(void **state) {
     (void)state;
     tn_model *model = mnist_cnn();
@@ -633,6 +642,7 @@ int main(void) {
                                        cmocka_unit_test(a_model_says_which_images_it_cannot_take),
                                        cmocka_unit_test(a_clone_is_the_same_graph),
                                        cmocka_unit_test(gradients_stop_at_the_first_layer),
+                                       cmocka_unit_test(default_numbers_are_floats),
                                        cmocka_unit_test(attributes_are_printed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

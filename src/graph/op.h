@@ -30,7 +30,7 @@ typedef struct tn_attr {
     tn_attr_type type;
     size_t offset; /* of the field in the structure node->attrs */
     bool required;
-    double number;    /* default of INT and FLOAT */
+    double number;    /* default of INT and FLOAT; a float, since files hold no more */
     const char *text; /* default of STRING; NULL is "" */
 } tn_attr;
 

@@ -10,8 +10,8 @@
 #include "ops/elementwise.h"
 
 static const tn_attr attrs[] = {
-    {"epsilon", TN_ATTR_FLOAT, offsetof(tn_batch_norm_attrs, epsilon), false, 1e-5, NULL},
-    {"momentum", TN_ATTR_FLOAT, offsetof(tn_batch_norm_attrs, momentum), false, 0.9, NULL},
+    {"epsilon", TN_ATTR_FLOAT, offsetof(tn_batch_norm_attrs, epsilon), false, 1e-5f, NULL},
+    {"momentum", TN_ATTR_FLOAT, offsetof(tn_batch_norm_attrs, momentum), false, 0.9f, NULL},
     {"training_mode", TN_ATTR_INT, offsetof(tn_batch_norm_attrs, training_mode), false, 0, NULL},
     {0}};
 
