@@ -435,6 +435,62 @@ tn 0 train lenet --data ./one --epochs 1 --no-checkpoint --quiet -o sure.onnx &&
     grep -q '0 mistakes' out && [ -s none.png ]
 report $? "infer: one class and no mistakes"
 
+# ---- pictures -----------------------------------------------------------------------------------
+
+for d in 3 7; do
+    mkdir -p "pictures/train/$d" "pictures/test/$d"
+    for i in 0 1 2 3 4 5 6 7; do
+        cp "$root/examples/digits/$d-a.png" "pictures/train/$d/$i.png"
+    done
+    cp "$root/examples/digits/$d-a.png" "pictures/test/$d/0.png"
+done
+folder='train lenet --data pictures --epochs 6 --batch-size 4 --checkpoint folder --json'
+# shellcheck disable=SC2086
+tn 0 $folder folder.json -o folder.onnx && grep -q '16 grey images of 28x28, 2 classes$' out &&
+    [ "$(value folder.json test_accuracy)" = 1.0 ] && [ "$(value folder.json skipped)" -eq 0 ]
+report $? "train: a folder of pictures for each class"
+rm "folder/$(ls folder | tail -n 1)"
+# shellcheck disable=SC2086
+tn 0 $folder again.json -o again.onnx --resume && grep -q 'resumed after step 20$' out &&
+    cmp folder.onnx again.onnx
+report $? "train --resume: the pictures are the same, and so are the weights"
+cp pictures/train/3/0.png pictures/train/7/0.png
+# shellcheck disable=SC2086
+failure 'cannot resume' $folder again.json -o again.onnx --resume --quiet
+tn 0 infer folder.onnx --data pictures --json r.json && grep -q '100.00 % (2 of 2)' out &&
+    [ "$(value r.json skipped)" -eq 0 ]
+report $? "infer --data: a folder of pictures"
+tn 0 train lenet --data pictures --image-size 20x24 --channels 3 --fit stretch --batch-size 4 \
+    --epochs 1 -o sized.onnx && grep -q 'colour images of 24x20' out &&
+    tn 0 train sized.onnx --data pictures --batch-size 4 --epochs 1 -o more.onnx &&
+    grep -q 'colour images of 24x20' out && tn 0 infer more.onnx --data pictures && ! [ -s err ]
+report $? "train --image-size --channels; a model from a file brings its size along"
+cp "$root/tests/fuzz/corpus/jpeg/grey.jpg" pictures/test/7/other-size.jpg
+tn 0 infer folder.onnx pictures/test/7/other-size.jpg && grep -q 'resized to 28x28' out
+report $? "infer: a JPEG image"
+failure 'pictures/test/7/other-size.jpg is 9 high and 11 wide' train lenet --data pictures --quiet
+echo text >pictures/test/3/broken.png
+echo text >pictures/train/3/notes.txt
+failure 'pictures/train/3/notes.txt' train lenet --data pictures --image-size 28 --quiet
+failure 'pictures/train/3/notes.txt' infer folder.onnx --data pictures
+tn 0 train lenet --data pictures --image-size 28 --skip-bad --batch-size 4 --epochs 1 \
+    --json r.json -o left.onnx && [ "$(value r.json skipped)" -eq 2 ] &&
+    grep -q '2 bad files left out' out && grep -q 'left out: .*test/3/broken.png' err &&
+    grep -q 'left out: .*train/3/notes.txt' err
+report $? "train --skip-bad says what it leaves out"
+tn 0 infer folder.onnx --data pictures --skip-bad --json r.json &&
+    grep -q '3 test images, 1 bad file left out' out && [ "$(value r.json skipped)" -eq 1 ]
+report $? "infer --skip-bad says what it leaves out"
+mkdir -p others/test && cp -r pictures/test/7 others/test/1 && cp -r pictures/test/7 others/test/4
+tn 0 infer folder.onnx --data others && grep -q 'warning: class 0 is 1 in the data and 3' err
+report $? "infer warns if the classes are others"
+for size in 0 x 28x 28x0 -1 28x28x3 16385 99999999999999999999; do
+    usage_error '--image-size takes pixels' train --image-size "$size"
+done
+usage_error '--channels takes 1 for grey or 3' train --channels 2
+usage_error 'one of crop, stretch' train --fit squeeze
+usage_error '--skip-bad is for data sets' infer folder.onnx 7.png --skip-bad
+
 # ---- run ----------------------------------------------------------------------------------------
 
 # name_of KEY: the name of the first of the model's inputs or outputs.

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "command.h"
+#include "data_options.h"
 #include "infer_data.h"
 #include "infer_images.h"
 #include "json.h"
@@ -27,14 +28,21 @@ typedef struct arguments {
     const char *path, *mode, *data, *json, *mistakes;
     int64_t batch_size, n_threads, n_mistakes;
     bool invert, draw, no_draw, confusion;
+    data_words words;
+    tn_dataset_options open;
 } arguments;
 
 static int parse(arguments *a, word_list *words, int argc, char **argv) {
+    option pictures[DATA_ROWS];
+    data_options_rows(&a->words, pictures);
     const option options[] = {
         {"mode", 'm', OPTION_TEXT, "MODE", &a->mode,
          "reference: the model as it was trained; default reference (fp32 and int8 are planned)"},
         {"data", 'd', OPTION_TEXT, "DATA", &a->data,
-         "classify the test images of mnist, fashion-mnist, or a directory of IDX files"},
+         "classify the test images of mnist, fashion-mnist, cifar-10, cifar-100, or a directory: "
+         "IDX files, CIFAR's files, or a folder of pictures for each class"},
+        pictures[DATA_ROW_FIT],
+        pictures[DATA_ROW_SKIP_BAD],
         {"batch-size", 'b', OPTION_COUNT, "N", &a->batch_size,
          "images per run of the model; default 64", 1, 1 << 20},
         {"threads", 't', OPTION_COUNT, "N", &a->n_threads,
@@ -55,9 +63,9 @@ static int parse(arguments *a, word_list *words, int argc, char **argv) {
         {NULL}};
     const command_line line = {
         .verb = "infer",
-        .usage = "MODEL.onnx [--data DATA | IMAGE.png...] [OPTION]...",
-        .summary = "Classifies a data set's test images and reports the accuracy, or PNG images "
-                   "and prints what is on each.",
+        .usage = "MODEL.onnx [--data DATA | IMAGE...] [OPTION]...",
+        .summary = "Classifies a data set's test images and reports the accuracy, or PNG and JPEG "
+                   "images and prints what is on each.",
         .options = options,
         .notes = notes,
         .words = words,
@@ -71,12 +79,15 @@ static int parse(arguments *a, word_list *words, int argc, char **argv) {
     if ((a->confusion || a->mistakes) && words->n > 1)
         return fail_usage("infer", "--%s is for data sets, not for images",
                           a->confusion ? "confusion" : "mistakes");
+    if ((a->words.skip_bad || a->words.fit) && words->n > 1)
+        return fail_usage("infer", "--%s is for data sets, not for images",
+                          a->words.skip_bad ? "skip-bad" : "fit");
     if (a->n_mistakes && !a->mistakes)
         return fail_usage("infer", "--mistakes-count needs --mistakes FILE.png");
     if ((a->invert || a->draw) && words->n == 1)
         return fail_usage("infer", "--%s is for images", a->invert ? "invert" : "draw");
     a->path = words->items[0];
-    return OPTIONS_GO_ON;
+    return data_options_parse("infer", &a->words, &a->open);
 }
 
 /* The result of either kind, common part. */
@@ -135,7 +146,10 @@ static int infer(arguments *a, const tn_model *model, const char *const *files, 
     json_t *results = new_results(a, model, session, &cpu);
     model_announce(out, a->path, model, &cpu, tn_session_threads(session));
     if (n_files == 0) {
+        a->open.n_threads = (int)a->n_threads;
+        data_options_suit(&a->open, model);
         const data_options data = {.data = a->data,
+                                   .open = &a->open,
                                    .model_path = a->path,
                                    .confusion = a->confusion,
                                    .mistakes = a->mistakes,

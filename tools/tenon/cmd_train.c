@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "data_options.h"
 #include "message.h"
 #include "model.h"
 #include "output.h"
@@ -73,7 +74,7 @@ static bool check_outputs(const training *job) {
 }
 
 /* A built-in network is made for the data: size, classes and normalisation. */
-static bool open_model(training *job) {
+static bool build_model(training *job) {
     tn_dataset_info data = TN_INIT(tn_dataset_info);
     tn_dataset_describe(job->data, &data);
     tn_model_options options = TN_INIT(tn_model_options);
@@ -109,16 +110,23 @@ static bool check_test_images(const training *job) {
     return true;
 }
 
+/* A model from a file has a size, which pictures are brought to; one that is built here gets that
+ * of the pictures. */
 static bool open_inputs(training *job) {
     tn_error error = {""};
+    tn_dataset_options *o = &job->data_options;
     job->cpu = TN_INIT(tn_cpu_info);
-    if (tn_cpu_inspect(&job->cpu, &error) != TN_OK ||
-        tn_dataset_open(job->data_name, TN_TRAIN, NULL, &job->data, &error) != TN_OK ||
-        tn_dataset_open(job->data_name, TN_TEST, NULL, &job->test, &error) != TN_OK) {
-        fail_error(&error);
-        return false;
+    if (tn_cpu_inspect(&job->cpu, &error) != TN_OK) return fail_error(&error) == EXIT_DONE;
+    if (!model_is_builtin(job->model_name)) {
+        const tn_model_options unused = TN_INIT(tn_model_options);
+        if (!model_open(job->model_name, &unused, &job->model)) return false;
+        data_options_suit(o, job->model);
     }
-    if (!open_model(job) || !check_test_images(job)) return false;
+    if (tn_dataset_open(job->data_name, TN_TRAIN, o, &job->data, &error) != TN_OK ||
+        tn_dataset_open(job->data_name, TN_TEST, o, &job->test, &error) != TN_OK)
+        return fail_error(&error) == EXIT_DONE;
+    if (!job->model && !build_model(job)) return false;
+    if (!check_test_images(job)) return false;
     tn_train_resolve(job->model, job->data, &job->options);
     return true;
 }

@@ -39,9 +39,26 @@ static void choose_names(verdicts *v) {
     }
 }
 
-static tn_status classify(verdicts *v, const tn_model *model, tn_session *session, const char *data,
-                          tn_error *error) {
-    tn_status status = tn_dataset_open(data, TN_TEST, NULL, &v->data, error);
+/* Folders of classes may be others than those that the model was trained on. */
+static void warn_of_other_classes(const verdicts *v) {
+    for (int k = 0; k < v->model.n_classes && k < v->info.n_classes; k++) {
+        char number[TEXT_NUMBER], text[1024], one[256], other[256];
+        snprintf(number, sizeof number, "%d", k);
+        if (strcmp(v->info.class_names[k], number) == 0 ||
+            strcmp(v->info.class_names[k], v->names[k]) == 0)
+            continue;
+        snprintf(text, sizeof text,
+                 "class %d is %s in the data and %s in the model: their classes differ", k,
+                 text_clean(one, sizeof one, v->info.class_names[k]),
+                 text_clean(other, sizeof other, v->names[k]));
+        warn(text);
+        return;
+    }
+}
+
+static tn_status classify(verdicts *v, const tn_model *model, tn_session *session,
+                          const data_options *options, tn_error *error) {
+    tn_status status = tn_dataset_open(options->data, TN_TEST, options->open, &v->data, error);
     if (status != TN_OK) return status;
     v->info = TN_INIT(tn_dataset_info);
     v->model = TN_INIT(tn_model_info);
@@ -55,13 +72,19 @@ static tn_status classify(verdicts *v, const tn_model *model, tn_session *sessio
         return TN_ERR_MEMORY;
     }
     choose_names(v);
+    warn_of_other_classes(v);
     v->evaluation = TN_INIT(tn_evaluation);
     return tn_session_evaluate(session, v->data, v->predictions, v->losses, &v->evaluation, error);
 }
 
-static void print_summary(FILE *out, const char *data, const tn_evaluation *e) {
+static void print_summary(FILE *out, const char *data, const verdicts *v) {
+    const tn_evaluation *e = &v->evaluation;
     char text[TEXT_NUMBER], right[TEXT_NUMBER], n[TEXT_NUMBER];
-    say(out, "data      %s, %s test images\n", data, text_count(n, e->n));
+    say(out, "data      %s, %s test images", data, text_count(n, e->n));
+    if (v->info.n_skipped > 0)
+        say(out, ", %s bad file%s left out", text_count(text, v->info.n_skipped),
+            v->info.n_skipped == 1 ? "" : "s");
+    say(out, "\n");
     say(out, "accuracy  %s (%s of %s)\n", text_percent(text, e->accuracy),
         text_count(right, e->n_correct), n);
     say(out, "loss      %.4f\n", e->loss);
@@ -70,9 +93,11 @@ static void print_summary(FILE *out, const char *data, const tn_evaluation *e) {
     say(out, " (%s images/s)\n", text_count(text, (int64_t)e->images_per_s));
 }
 
-static void put_summary(json_t *results, const char *data, const tn_evaluation *e) {
+static void put_summary(json_t *results, const char *data, const verdicts *v) {
+    const tn_evaluation *e = &v->evaluation;
     json_put_text(results, "data", data);
     json_put_integer(results, "images", e->n);
+    json_put_integer(results, "skipped", v->info.n_skipped);
     json_put_integer(results, "correct", e->n_correct);
     json_put_real(results, "test_accuracy", e->accuracy);
     json_put_real(results, "loss", e->loss);
@@ -136,9 +161,9 @@ int infer_data(FILE *out, const tn_model *model, tn_session *session, const data
     tn_error error = {""};
     verdicts v = {0};
     int code = EXIT_DONE;
-    if (classify(&v, model, session, options->data, &error) == TN_OK) {
-        print_summary(out, options->data, &v.evaluation);
-        put_summary(results, options->data, &v.evaluation);
+    if (classify(&v, model, session, options, &error) == TN_OK) {
+        print_summary(out, options->data, &v);
+        put_summary(results, options->data, &v);
         code = report_classes(out, &v, options->confusion, results);
         if (code == EXIT_DONE && options->mistakes) code = draw_mistakes(out, &v, session, options);
     } else {

@@ -11,6 +11,7 @@
 
 typedef struct data_options {
     const char *data, *model_path;
+    const tn_dataset_options *open;
     bool confusion;
     const char *mistakes; /* the PNG file to draw them into; NULL for none */
     int64_t n_mistakes;   /* at most so many */

@@ -188,7 +188,7 @@ static bool measure(batch *b, const tn_session *session, tn_error *error) {
         (b->model.channels != 1 && b->model.channels != 3)) {
         snprintf(error->message, sizeof error->message,
                  "cannot read images for this model: it takes %" PRId64 " channels of %" PRId64
-                 "x%" PRId64 " pixels (PNG files give 1 or 3)",
+                 "x%" PRId64 " pixels (pictures give 1 or 3)",
                  b->model.channels, b->model.height, b->model.width);
         return false;
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "augment_words.h"
+#include "data_options.h"
 #include "message.h"
 #include "training.h"
 
@@ -52,6 +53,7 @@ typedef struct words_given {
     int64_t n_threads;
     int optimizer, schedule;                        /* -1 if not given */
     double momentum, weight_decay, label_smoothing; /* NAN if not given */
+    data_words data;
 } words_given;
 
 /* The rows of --help, in its order. */
@@ -64,11 +66,12 @@ static void append(option_table *table, const option *rows, size_t n) {
     for (size_t i = 0; i < n; i++) table->rows[table->n++] = rows[i];
 }
 
-static void add_data_options(training *job, option_table *table) {
+static void add_data_options(training *job, words_given *given, option_table *table) {
     tn_train_options *t = &job->options;
     const option rows[] = {
         {"data", 'd', OPTION_TEXT, "DATA", &job->data_name,
-         "mnist, fashion-mnist, or a directory of IDX files; default mnist"},
+         "mnist, fashion-mnist, cifar-10, cifar-100, or a directory: IDX files, CIFAR's files, or "
+         "a folder of pictures for each class; default mnist"},
         {"limit", 0, OPTION_COUNT, "N", &t->limit, "train on the first N images only; default all",
          1, INFINITY},
         {"held-out", 0, OPTION_REAL, "FRACTION", &t->held_out,
@@ -76,6 +79,9 @@ static void add_data_options(training *job, option_table *table) {
          .below_max = true},
     };
     append(table, rows, sizeof rows / sizeof *rows);
+    option pictures[DATA_ROWS];
+    data_options_rows(&given->data, pictures);
+    append(table, pictures, DATA_ROWS);
 }
 
 static void add_recipe_options(training *job, words_given *given, option_table *table) {
@@ -192,6 +198,8 @@ static int adopt(training *job, const words_given *given) {
     t->label_smoothing = or_none(given->label_smoothing);
     job->momentum_given = !isnan(given->momentum);
     int code = check_pairs(job);
+    if (code == OPTIONS_GO_ON) code = data_options_parse("train", &given->data, &job->data_options);
+    job->data_options.n_threads = t->n_threads;
     if (code != OPTIONS_GO_ON || !job->augment) return code;
     return augment_words_parse(job->augment, &t->augment);
 }
@@ -222,7 +230,7 @@ int training_parse(training *job, word_list *words) {
                          .weight_decay = NAN,
                          .label_smoothing = NAN};
     option_table table = {.n = 0};
-    add_data_options(job, &table);
+    add_data_options(job, &given, &table);
     add_recipe_options(job, &given, &table);
     add_optimizer_options(job, &given, &table);
     add_choice_options(job, &table);

@@ -10,6 +10,14 @@
 #include "text.h"
 #include "training.h"
 
+/* Of both splits. */
+static int64_t count_skipped(const training *job) {
+    tn_dataset_info train = TN_INIT(tn_dataset_info), test = TN_INIT(tn_dataset_info);
+    tn_dataset_describe(job->data, &train);
+    tn_dataset_describe(job->test, &test);
+    return train.n_skipped + test.n_skipped;
+}
+
 void training_announce(const training *job) {
     const tn_train_options *t = &job->options;
     if (!job->out) return;
@@ -27,6 +35,10 @@ void training_announce(const training *job) {
         data.n_classes);
     if (n < data.n) say(job->out, " (the first of %s)", text_count(count, data.n));
     if (t->held_out > 0) say(job->out, ", %g %% held out", 100 * t->held_out);
+    int64_t n_skipped = count_skipped(job);
+    if (n_skipped > 0)
+        say(job->out, ", %s bad file%s left out", text_count(count, n_skipped),
+            n_skipped == 1 ? "" : "s");
     say(job->out, "\n");
     char recipe[TRAINING_RECIPE_TEXT];
     training_describe_recipe(job, recipe);
@@ -65,6 +77,7 @@ int training_write_json(const training *job) {
     json_t *o = json_object();
     json_put_model(o, job->model_name, job->trained);
     json_put_text(o, "data", job->data_name);
+    json_put_integer(o, "skipped", count_skipped(job));
     json_put_real(o, "test_accuracy", job->evaluation.n > 0 ? job->evaluation.accuracy : NAN);
     json_put_real(o, "test_loss", job->evaluation.n > 0 ? job->evaluation.loss : NAN);
     json_put_real(o, "loss", r->loss);

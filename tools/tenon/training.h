@@ -19,6 +19,7 @@ typedef struct training {
     const char *model_name, *data_name, *output, *json, *checkpoint, *tensorboard, *augment;
     bool no_checkpoint, quiet, momentum_given;
     tn_train_options options;
+    tn_dataset_options data_options;
     /* derived */
     char output_path[PATH_MAX], checkpoint_dir[PATH_MAX];
     FILE *out;
