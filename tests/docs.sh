@@ -90,7 +90,8 @@ shorten_training() {
     cat >bin/tenon <<EOF
 #!/bin/sh
 if [ "\${1:-}" = train ]; then
-    case " \$* " in *' --limit'[\ =]*) ;; *) set -- "\$@" --limit 256 ;; esac
+    # A folder of pictures that a document makes is small as it is.
+    case " \$* " in *' --limit'[\ =]* | *' --data pictures '*) ;; *) set -- "\$@" --limit 256 ;; esac
     case " \$* " in *' --epochs'[\ =]*) ;; *) set -- "\$@" --epochs 1 ;; esac
 fi
 exec "$tenon" "\$@"
