@@ -91,7 +91,10 @@ shorten_training() {
 #!/bin/sh
 if [ "\${1:-}" = train ]; then
     # A folder of pictures that a document makes is small as it is.
-    case " \$* " in *' --limit'[\ =]* | *' --data pictures '*) ;; *) set -- "\$@" --limit 256 ;; esac
+    case " \$* " in
+    *' --limit'[\ =]* | *' --data pictures '*) ;;
+    *) set -- "\$@" --limit 256 ;;
+    esac
     case " \$* " in *' --epochs'[\ =]*) ;; *) set -- "\$@" --epochs 1 ;; esac
 fi
 exec "$tenon" "\$@"

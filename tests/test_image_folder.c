@@ -521,6 +521,20 @@ static void classes_only_in_test_are_named(void **state) {
     assert_int_equal(info.n_skipped, 0); /* these are of the other split */
 }
 
+/* Models and results are written as UTF-8, and hours after the data was read. */
+static void names_must_be_text(void **state) {
+    (void)state;
+    const char *path = make_set("text", 1, 1);
+    scratch_subdirectory("text/\xc3\xa9lan"); /* in UTF-8 */
+    picture_write_plain_png("text/\xc3\xa9lan/1.png", 4, 6, 1, 1);
+    tn_dataset_info info;
+    tn_dataset_free(open_or_fail(path, TN_TRAIN, NULL, &info));
+    assert_string_equal(info.class_names[2], "\xc3\xa9lan");
+    scratch_subdirectory("text/\xe9lan"); /* in Latin-1 */
+    picture_write_plain_png("text/\xe9lan/1.png", 4, 6, 1, 1);
+    assert_refused(path, TN_TRAIN, NULL, TN_ERR_FORMAT, "is not UTF-8", "the name of class 3");
+}
+
 static void other_folders_are_refused(void **state) {
     (void)state;
     char path[512];
@@ -566,6 +580,7 @@ int main(void) {
         cmocka_unit_test(pictures_without_a_class_are_named),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(classes_only_in_test_are_named),
+        cmocka_unit_test(names_must_be_text),
         cmocka_unit_test(other_folders_are_refused),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -132,10 +132,10 @@ typedef struct tn_dataset_options {
  * - or CIFAR-10's or CIFAR-100's binary version;
  * - or a folder of PNG and JPEG pictures for each class, within train/ and test/ (also val/); where
  *   these are missing, every tenth picture of a class in the order of names is a test picture.
- * A name ("mnist", "fashion-mnist", "cifar-10") is looked for in $TENON_DATA, ./data, the installed
- * share folder and where Debian puts it. options may be NULL. Fails with TN_ERR_NOT_FOUND (the
- * message says which package to install), TN_ERR_FORMAT for damaged files, TN_ERR_UNSUPPORTED,
- * TN_ERR_IO, TN_ERR_MEMORY. */
+ * A name ("mnist", "fashion-mnist", "cifar-10", "cifar-100") is looked for in $TENON_DATA, ./data,
+ * the installed share folder and where Debian puts it. options may be NULL. Fails with
+ * TN_ERR_NOT_FOUND (the message says which package to install), TN_ERR_FORMAT for damaged files,
+ * TN_ERR_UNSUPPORTED, TN_ERR_IO, TN_ERR_MEMORY. */
 TN_API tn_status tn_dataset_open(const char *name, tn_split split,
                                  const tn_dataset_options *options, tn_dataset **dataset,
                                  tn_error *error);

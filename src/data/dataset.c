@@ -13,6 +13,7 @@
 #include "data/idx_folder.h"
 #include "data/image.h"
 #include "data/image_folder.h"
+#include "onnx/wire.h"
 
 #ifndef TN_SHARE_DIR
 #define TN_SHARE_DIR "/usr/local/share/tenon"
@@ -187,6 +188,17 @@ static tn_status read_folder(tn_dataset *dataset, const tn_folder *folder, tn_sp
     return fail_nothing(&dataset->arena, folder, error);
 }
 
+/* Names of folders may be any bytes, while results and models are written as UTF-8. */
+static tn_status check_names(const tn_dataset *dataset, const char *directory, tn_error *error) {
+    for (int i = 0; i < dataset->n_classes; i++)
+        if (!tn_wire_is_text(dataset->class_names[i]))
+            return tn_fail(error, TN_ERR_FORMAT,
+                           "cannot open data set: in %s, the name of class %d, %s, is not UTF-8 "
+                           "(rename it)",
+                           directory, i, dataset->class_names[i]);
+    return TN_OK;
+}
+
 static tn_status open_files(tn_dataset *dataset, const char *name, tn_split split,
                             const tn_dataset_options *options, tn_error *error) {
     tn_arena *arena = &dataset->arena;
@@ -198,7 +210,8 @@ static tn_status open_files(tn_dataset *dataset, const char *name, tn_split spli
     if (known && known->class_names[0]) dataset->n_classes = n_known_classes;
     TN_TRY(read_folder(dataset, &folder, split, options, error));
     compute_moments(dataset);
-    return name_classes(dataset, error);
+    TN_TRY(name_classes(dataset, error));
+    return check_names(dataset, directory, error);
 }
 
 static tn_status check_options(const tn_dataset_options *o, tn_error *error) {

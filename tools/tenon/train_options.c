@@ -26,6 +26,7 @@ static const char notes[] =
     "  tenon train lenet --epochs 3 --seed 7 -o small.onnx --json results.json\n"
     "  tenon train --data fashion-mnist --epochs 5 --held-out 0.1\n"
     "  tenon train --resume\n"
+    "  tenon train --data pictures --image-size 32 -o pictures.onnx\n"
     "  tenon train mnist-cnn.onnx --epochs 1 --lr 0.001 -o better.onnx\n";
 
 /* Asking for what is only planned must not train something else: under a launcher, for instance,
