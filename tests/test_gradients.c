@@ -15,8 +15,9 @@
 
 /* As PyTorch's gradcheck. */
 static const double step_size = 1e-6, absolute = 1e-5, relative = 1e-3;
-/* Elements checked of each tensor; all if it has no more. */
-enum { MOST_CHECKED = 60 };
+/* Elements checked of each tensor; all if it has no more. Networks, which take longest and whose
+ * operators have cases of their own, are those of many parameters. */
+enum { MOST_CHECKED = 60, MOST_CHECKED_OF_NETWORK = 12, NETWORK_PARAMETERS = 8 };
 
 static double difference(op_run *run, real *x) {
     real kept = *x;
@@ -33,7 +34,9 @@ static double difference(op_run *run, real *x) {
 /* The gradient of n numbers at x, which lies at dx (a copy: it is overwritten by each run). */
 static void check_tensor(op_run *run, const char *what, real *x, const real *dx, int64_t n) {
     tn_random random = tn_random_begin(1, TN_PURPOSE_TEST, 0);
-    int64_t checked = n < MOST_CHECKED ? n : MOST_CHECKED;
+    bool network = run->graph->n_parameters >= NETWORK_PARAMETERS;
+    int64_t most = network ? MOST_CHECKED_OF_NETWORK : MOST_CHECKED;
+    int64_t checked = n < most ? n : most;
     for (int64_t k = 0; k < checked; k++) {
         int64_t i = n == checked ? k : tn_random_below(&random, (uint32_t)n);
         double expected = difference(run, x + i), got = (double)dx[i];
