@@ -211,6 +211,30 @@ static void constant_nodes_become_constants(void **state) {
     round_trip(model);
 }
 
+/* PyTorch's exporter writes tensors that are equal by chance once, and Identity for the others. */
+static void copies_of_weights_are_weights_of_their_own(void **state) {
+    (void)state;
+    builder b;
+    builder_begin(&b);
+    builder_input(&b, "x", DIMS(0, 3));
+    builder_output(&b, "y", DIMS(0, 3));
+    builder_tensor(&b, "ones", DIMS(3));
+    builder_tensor(&b, "zeros", DIMS(3));
+    builder_node(&b, "Identity", "", "ones", "scale");
+    builder_node(&b, "Identity", "", "scale", "variance");
+    builder_node(&b, "Identity", "", "zeros", "mean");
+    builder_node(&b, "BatchNormalization", "norm", "x,scale,zeros,mean,variance", "y");
+    tn_model *model = import_good(&b);
+    assert_int_equal(model->graph->n_nodes, 1);
+    assert_int_equal(model->graph->n_parameters, 4); /* "ones" itself is not used */
+    const tn_value *bias = tn_graph_find_value(model->graph, "zeros");
+    const tn_value *mean = tn_graph_find_value(model->graph, "mean");
+    const tn_value *variance = tn_graph_find_value(model->graph, "variance");
+    assert_true(mean->statistic && variance->statistic && !bias->statistic);
+    assert_memory_equal(mean->data, bias->data, 3 * sizeof(float));
+    round_trip(model);
+}
+
 static void the_first_dimension_is_the_batch(void **state) {
     (void)state;
     for (int64_t n = 0; n < 3; n++) {
@@ -381,6 +405,7 @@ int main(void) {
         cmocka_unit_test(unused_initializers_are_left_out),
         cmocka_unit_test(initializers_listed_as_inputs_are_no_inputs),
         cmocka_unit_test(constant_nodes_become_constants),
+        cmocka_unit_test(copies_of_weights_are_weights_of_their_own),
         cmocka_unit_test(the_first_dimension_is_the_batch),
         cmocka_unit_test(typed_data_and_double_are_read),
         cmocka_unit_test(nodes_in_any_order_are_sorted),

@@ -149,7 +149,7 @@ static tn_status mark_constants(importer *im) {
 static void mark_used(importer *im) {
     for (size_t i = 0; i < im->file->n_node; i++) {
         const TnOnnx__NodeProto *node = im->file->node[i];
-        if (tn_names_is_constant_node(node)) continue;
+        if (tn_names_is_tensor_node(&im->names, node)) continue;
         const tn_upgrade *upgrade = tn_upgrade_find(node->op_type, im->opset);
         size_t n = tn_upgrade_value_inputs(upgrade, node->n_input);
         for (size_t j = 0; j < n; j++) {
@@ -229,7 +229,7 @@ static tn_status add_tensors(importer *im) {
         TN_TRY(add_tensor(im, tn_names_find(&im->names, im->file->initializer[i]->name)));
     for (size_t i = 0; i < im->file->n_node; i++) {
         const TnOnnx__NodeProto *node = im->file->node[i];
-        if (!tn_names_is_constant_node(node)) continue;
+        if (!tn_names_is_tensor_node(&im->names, node)) continue;
         for (size_t j = 0; j < node->n_output; j++)
             if (*node->output[j])
                 TN_TRY(add_tensor(im, tn_names_find(&im->names, node->output[j])));
@@ -365,7 +365,8 @@ static tn_status add_node(importer *im, size_t index) {
 static tn_status add_nodes(importer *im) {
     for (size_t i = 0; i < im->file->n_node; i++) {
         size_t index = im->order[i];
-        if (!tn_names_is_constant_node(im->file->node[index])) TN_TRY(add_node(im, index));
+        if (!tn_names_is_tensor_node(&im->names, im->file->node[index]))
+            TN_TRY(add_node(im, index));
     }
     return TN_OK;
 }
@@ -431,8 +432,9 @@ static tn_status build_graph(importer *im) {
     TN_TRY(tn_names_sort_nodes(im->file, &im->names, im->order, im->error));
     TN_TRY(find_node_names(im));
     TN_TRY(mark_constants(im));
-    mark_used(im);
     TN_TRY(find_outputs(im));
+    tn_names_copy_tensors(im->file, &im->names, im->order);
+    mark_used(im);
     TN_TRY(tn_graph_create(&im->graph, im->error));
     TN_TRY(add_inputs(im));
     TN_TRY(add_tensors(im));

@@ -178,6 +178,34 @@ tn_status tn_names_sort_nodes(const TnOnnx__GraphProto *file, const tn_names *na
 
 /* ---- Tensors ------------------------------------------------------------------------------ */
 
+static bool is_tensor(const tn_name *name) {
+    return name->kind == TN_NAME_INITIALIZER || name->kind == TN_NAME_CONSTANT;
+}
+
+static bool is_identity(const TnOnnx__NodeProto *node) {
+    return node->op_type && strcmp(node->op_type, "Identity") == 0 &&
+           tn_names_default_domain(node->domain) && node->n_input == 1 && node->n_output == 1 &&
+           node->n_attribute == 0 && *node->input[0] && *node->output[0];
+}
+
+void tn_names_copy_tensors(const TnOnnx__GraphProto *file, tn_names *names, const size_t *order) {
+    for (size_t i = 0; i < file->n_node; i++) {
+        const TnOnnx__NodeProto *node = file->node[order[i]];
+        if (!is_identity(node)) continue;
+        const tn_name *from = tn_names_find(names, node->input[0]);
+        tn_name *to = tn_names_find(names, node->output[0]);
+        if (!is_tensor(from) || to->is_output) continue;
+        to->kind = from->kind;
+        to->index = from->index;
+        to->constant = from->constant;
+    }
+}
+
+bool tn_names_is_tensor_node(const tn_names *names, const TnOnnx__NodeProto *node) {
+    return tn_names_is_constant_node(node) ||
+           (is_identity(node) && is_tensor(tn_names_find(names, node->output[0])));
+}
+
 static tn_status numbers(tn_dtype dtype, int rank, const void *data, size_t n,
                          tn_onnx_tensor *tensor, tn_error *error) {
     size_t bytes = n * tn_dtype_file_bytes(dtype);

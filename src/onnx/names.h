@@ -7,9 +7,9 @@
 #include "onnx/tensor.h"
 
 typedef enum tn_name_kind {
-    TN_NAME_INITIALIZER,
+    TN_NAME_INITIALIZER, /* or its copy by an Identity node */
     TN_NAME_INPUT, /* that is no initializer: until IR version 4 those were listed as inputs too */
-    TN_NAME_CONSTANT, /* output of a Constant node */
+    TN_NAME_CONSTANT, /* output of a Constant node, or its copy */
     TN_NAME_OUTPUT    /* of any other node */
 } tn_name_kind;
 
@@ -40,6 +40,14 @@ tn_name *tn_names_find(const tn_names *names, const char *name);
  * cycles. */
 tn_status tn_names_sort_nodes(const TnOnnx__GraphProto *file, const tn_names *names, size_t *order,
                               tn_error *error);
+
+/* Makes what Identity nodes compute from a tensor of the file a tensor of its own, unless it is
+ * marked as output: PyTorch's exporter writes tensors that happen to be equal only once, such as
+ * the fresh scales of two norms, which training then moves apart. Chains are followed in order. */
+void tn_names_copy_tensors(const TnOnnx__GraphProto *file, tn_names *names, const size_t *order);
+/* Whether the node computes nothing that is not a tensor of the file: a Constant, or such an
+ * Identity. */
+bool tn_names_is_tensor_node(const tn_names *names, const TnOnnx__NodeProto *node);
 
 /* The tensor behind an initializer or Constant node; its data is the caller's. */
 tn_status tn_names_tensor(const TnOnnx__GraphProto *file, const tn_name *name,
