@@ -613,6 +613,16 @@ static void attributes_are_printed(void **state) {
     tn_model_free(model);
 }
 
+/* Files hold float32: a model that is saved and loaded must go on with the same numbers. */
+static void attributes_are_numbers_that_files_hold(void **state) {
+    (void)state;
+    double alpha;
+    assert_int_equal(tn_attrs_parse(&tn_op_leaky_relu, "alpha=0.3", &alpha, &error), TN_OK);
+    assert_true(alpha == (double)0.3f);
+    assert_int_equal(tn_attrs_parse(&tn_op_leaky_relu, "alpha=1e39", &alpha, &error),
+                     TN_ERR_ARGUMENT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(names_are_unique),
                                        cmocka_unit_test(impossible_shapes_are_refused),
@@ -643,6 +653,7 @@ int main(void) {
                                        cmocka_unit_test(a_clone_is_the_same_graph),
                                        cmocka_unit_test(gradients_stop_at_the_first_layer),
                                        cmocka_unit_test(default_numbers_are_floats),
-                                       cmocka_unit_test(attributes_are_printed)};
+                                       cmocka_unit_test(attributes_are_printed),
+                                       cmocka_unit_test(attributes_are_numbers_that_files_hold)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,7 +98,7 @@ static bool parse_value(const tn_attr *a, const char *text, void *field) {
     switch (a->type) {
     case TN_ATTR_INT: return parse_integer(text, &end, field) && *end == '\0';
     case TN_ATTR_FLOAT:
-        *(double *)field = strtod(text, &end);
+        *(double *)field = (double)strtof(text, &end);
         return end != text && *end == '\0' && isfinite(*(double *)field);
     case TN_ATTR_INTS: return parse_integers(text, field);
     case TN_ATTR_STRING: break;

@@ -20,7 +20,7 @@ typedef struct tn_ints {
 
 typedef enum tn_attr_type {
     TN_ATTR_INT,   /* int64_t */
-    TN_ATTR_FLOAT, /* double */
+    TN_ATTR_FLOAT, /* double, but a number that float32 holds: files have no others */
     TN_ATTR_INTS,  /* tn_ints */
     TN_ATTR_STRING /* char[TN_ATTR_STRING_MAX] */
 } tn_attr_type;
