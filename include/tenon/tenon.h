@@ -155,7 +155,9 @@ TN_API const int32_t *tn_dataset_labels(const tn_dataset *dataset); /* [n] */
 
 /* Reads a PNG or JPEG file into pixels [height][width][channels] (channels 1 or 3), converting
  * colour to grey (ITU-R BT.601) or grey to colour, blending transparency onto black, and resizing
- * if needed (each axis by itself). *resized (may be NULL) tells whether the size differed. */
+ * if needed (each axis by itself). *resized (may be NULL) tells whether the size differed. Fails
+ * with TN_ERR_NOT_FOUND or TN_ERR_IO, TN_ERR_FORMAT for a damaged file, TN_ERR_UNSUPPORTED (CMYK,
+ * too many pixels), TN_ERR_MEMORY. */
 TN_API tn_status tn_image_read(const char *path, int64_t height, int64_t width, int64_t channels,
                                uint8_t *pixels, bool *resized, tn_error *error);
 /* Writes pixels [height][width][channels] (channels 1 or 3) as a PNG file: complete or not at all.
@@ -180,7 +182,8 @@ typedef struct tn_tensor {
 } tn_tensor;
 
 /* Reads a tensor from a .npy file or an ONNX TensorProto (.pb); tensor->data is released by
- * tn_tensor_free. */
+ * tn_tensor_free. Fails with TN_ERR_ARGUMENT for another ending, TN_ERR_NOT_FOUND, TN_ERR_IO,
+ * TN_ERR_FORMAT, TN_ERR_UNSUPPORTED, TN_ERR_MEMORY. */
 TN_API tn_status tn_tensor_load(const char *path, tn_tensor *tensor, tn_error *error);
 /* Writes a tensor to a .npy or .pb file, by the ending of path; replaces an existing file. */
 TN_API tn_status tn_tensor_save(const char *path, const tn_tensor *tensor, tn_error *error);
