@@ -20,7 +20,7 @@ typedef struct verb {
 
 static const verb verbs[] = {
     {"train", "[MODEL]", "train a network and write it as an ONNX file", cmd_train},
-    {"infer", "MODEL.onnx", "classify a data set or PNG images", cmd_infer},
+    {"infer", "MODEL.onnx", "classify a data set or PNG and JPEG images", cmd_infer},
     {"run", "MODEL.onnx", "run a model on tensors from files", cmd_run},
     {"info", "MODEL", "layers, shapes, parameters and work of a model", cmd_info},
     {"cpu", "", "what the processor offers and what Tenon will use", cmd_cpu},
