@@ -528,8 +528,9 @@ static void names_must_be_text(void **state) {
     scratch_subdirectory("text/\xc3\xa9lan"); /* in UTF-8 */
     picture_write_plain_png("text/\xc3\xa9lan/1.png", 4, 6, 1, 1);
     tn_dataset_info info;
-    tn_dataset_free(open_or_fail(path, TN_TRAIN, NULL, &info));
+    tn_dataset *dataset = open_or_fail(path, TN_TRAIN, NULL, &info);
     assert_string_equal(info.class_names[2], "\xc3\xa9lan");
+    tn_dataset_free(dataset);
     scratch_subdirectory("text/\xe9lan"); /* in Latin-1 */
     picture_write_plain_png("text/\xe9lan/1.png", 4, 6, 1, 1);
     assert_refused(path, TN_TRAIN, NULL, TN_ERR_FORMAT, "is not UTF-8", "the name of class 3");
