@@ -446,27 +446,27 @@ typedef struct tn_train_options {
     int64_t max_steps;      /* stop after so many steps in all, as if asked to; 0 for no limit */
     uint64_t seed;          /* of order, dropout; 0 is a seed like any other */
     int n_threads;          /* default: the core budget */
+    bool nesterov;          /* SGD's momentum in Nesterov's form */
+    bool decay_all;         /* weight decay of biases and norms (tensors of rank 0 and 1), too */
+    double warmup;          /* epochs in which the learning rate rises to the schedule's; 0 */
+    double clip_norm;       /* gradients are scaled down to this L2 norm; 0 for no limit */
+    int64_t accumulate;     /* batches whose mean gradient makes a step; 1 */
+    double ema;             /* decay of an average of the weights that is kept, evaluated and
+                               delivered in their place, such as 0.999; 0 for none */
+    int64_t patience; /* epochs without a better held-out loss before training ends; 0 for ever */
+    bool keep_best;   /* deliver the weights of the epoch with the best held-out accuracy */
+    int64_t bn_group; /* samples whose statistics batch normalisation uses: the batch size
+                         divided by a power of two; default the batch */
+    tn_augmentation augment;
     const char *checkpoint_dir; /* NULL writes no checkpoints; made if missing */
     int64_t checkpoint_every;   /* steps between checkpoints; default: the end of each epoch */
     int checkpoint_keep;        /* the last so many are kept; 3 */
     bool resume;                /* go on from the newest good checkpoint in checkpoint_dir */
     const volatile int *stop;   /* polled between steps; non-zero ends training with a checkpoint */
+    tn_events *events;          /* told of the course of training; NULL for nobody */
     void (*on_progress)(void *user, const tn_progress *progress);
     tn_log_fn *log;
-    void *user;         /* passed to both callbacks */
-    bool nesterov;      /* SGD's momentum in Nesterov's form */
-    bool decay_all;     /* weight decay of biases and norms (tensors of rank 0 and 1), too */
-    double warmup;      /* epochs in which the learning rate rises to the schedule's; 0 */
-    double clip_norm;   /* gradients are scaled down to this L2 norm; 0 for no limit */
-    int64_t accumulate; /* batches whose mean gradient makes a step; 1 */
-    double ema;         /* decay of an average of the weights that is kept, evaluated and
-                           delivered in their place, such as 0.999; 0 for none */
-    int64_t patience;   /* epochs without a better held-out loss before training ends; 0 for ever */
-    bool keep_best;     /* deliver the weights of the epoch with the best held-out accuracy */
-    int64_t bn_group;   /* samples whose statistics batch normalisation uses: the batch size
-                           divided by a power of two; default the batch */
-    tn_augmentation augment;
-    tn_events *events; /* told of the course of training; NULL for nobody */
+    void *user; /* passed to both callbacks */
 } tn_train_options;
 
 typedef struct tn_train_result {
