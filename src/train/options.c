@@ -119,14 +119,14 @@ static tn_status check_numbers(const tn_train_options *o, tn_error *error) {
 static tn_status check_augmentation(const tn_model *model, const tn_augmentation *a,
                                     tn_error *error) {
     int64_t side = tn_min_i64(model->height, model->width);
-    TN_TRY(check_int("augmentation's crop", a->crop, 0, side / 2, error));
+    TN_TRY(check_int("the augmentation's crop", a->crop, 0, side / 2, error));
     TN_TRY(check_number("augmentation's shift", a->shift, a->shift >= 0 && a->shift < (double)side,
-                        "at least 0 and below the side of the image", error));
+                        "at least 0 and below the shorter side of the image", error));
     TN_TRY(check_number("augmentation's rotation", a->rotate, a->rotate >= 0 && a->rotate <= 180,
                         "in 0 to 180 degrees", error));
     TN_TRY(check_number("augmentation's scale", a->scale, a->scale >= 0 && a->scale < 1,
                         "in [0, 1)", error));
-    TN_TRY(check_int("augmentation's cutout", a->cutout, 0, side, error));
+    TN_TRY(check_int("the augmentation's cutout", a->cutout, 0, side, error));
     TN_TRY(check_number("augmentation's mixup", a->mixup, a->mixup >= 0 && a->mixup <= 10,
                         "in 0 to 10", error));
     if (!tn_augment_wanted(a) || tn_max_i64(model->height, model->width) <= TN_AUGMENT_MAX_SIDE)

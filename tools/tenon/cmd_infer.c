@@ -13,9 +13,8 @@
 #include "output.h"
 
 static const char notes[] =
-    "Without DATA and images, the model classifies the test images of mnist. Images that are not "
-    "of\n"
-    "the model's size are resized; colour and grey are converted.\n"
+    "Without DATA and images, the model classifies the test images of mnist. Images\n"
+    "that are not of the model's size are resized; colour and grey are converted.\n"
     "\n"
     "Examples:\n"
     "  tenon infer mnist-cnn.onnx\n"

@@ -73,7 +73,8 @@ static int parse(run_job *job, int argc, char **argv) {
         {NULL}};
     const command_line line = {
         .verb = "run",
-        .usage = "MODEL.onnx --input NAME=FILE... [--output NAME=FILE]... [OPTION]...",
+        .usage = "MODEL.onnx --input NAME=FILE... [--output NAME=FILE]...\n"
+                 "                 [OPTION]...",
         .summary = "Runs a model once on tensors from files. FILE is a NumPy array (.npy) or an "
                    "ONNX TensorProto (.pb). The first dimension of each tensor is the batch.",
         .options = options,

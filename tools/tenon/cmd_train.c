@@ -115,6 +115,7 @@ static bool check_test_images(const training *job) {
 static bool open_inputs(training *job) {
     tn_error error = {""};
     tn_dataset_options *o = &job->data_options;
+    const tn_dataset_options asked = *o;
     job->cpu = TN_INIT(tn_cpu_info);
     if (tn_cpu_inspect(&job->cpu, &error) != TN_OK) return fail_error(&error) == EXIT_DONE;
     if (!model_is_builtin(job->model_name)) {
@@ -125,6 +126,7 @@ static bool open_inputs(training *job) {
     if (tn_dataset_open(job->data_name, TN_TRAIN, o, &job->data, &error) != TN_OK ||
         tn_dataset_open(job->data_name, TN_TEST, o, &job->test, &error) != TN_OK)
         return fail_error(&error) == EXIT_DONE;
+    if (!data_options_met(&asked, job->data, job->data_name)) return false;
     if (!job->model && !build_model(job)) return false;
     if (!check_test_images(job)) return false;
     tn_train_resolve(job->model, job->data, &job->options);

@@ -2,6 +2,7 @@
 #include "data_options.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,21 @@ int data_options_parse(const char *verb, const data_words *words, tn_dataset_opt
     options->skip_bad = words->skip_bad;
     options->log = on_log;
     return OPTIONS_GO_ON;
+}
+
+bool data_options_met(const tn_dataset_options *asked, const tn_dataset *data, const char *name) {
+    tn_dataset_info info = TN_INIT(tn_dataset_info);
+    tn_dataset_describe(data, &info);
+    const char *refused = NULL;
+    if (asked->height && (asked->height != info.height || asked->width != info.width))
+        refused = "--image-size";
+    else if (asked->channels && asked->channels != info.channels)
+        refused = "--channels";
+    if (!refused) return true;
+    fail("%s is for folders of pictures: the images of %s are %s, %" PRId64 "x%" PRId64
+         " (leave it out)",
+         refused, name, info.channels == 1 ? "grey" : "coloured", info.height, info.width);
+    return false;
 }
 
 void data_options_suit(tn_dataset_options *options, const tn_model *model) {

@@ -100,7 +100,7 @@ static void put_summary(json_t *results, const char *data, const verdicts *v) {
     json_put_integer(results, "skipped", v->info.n_skipped);
     json_put_integer(results, "correct", e->n_correct);
     json_put_real(results, "test_accuracy", e->accuracy);
-    json_put_real(results, "loss", e->loss);
+    json_put_real(results, "test_loss", e->loss);
     json_put_real(results, "seconds", e->seconds);
     json_put_real(results, "images_per_s", e->images_per_s);
 }

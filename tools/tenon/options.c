@@ -11,7 +11,7 @@
 #include "message.h"
 #include "text.h"
 
-enum { HELP_COLUMN = 30, HELP_WIDTH = 90 };
+enum { HELP_COLUMN = 30, HELP_WIDTH = 80 };
 
 static void print_option(const option *o) {
     char left[64];

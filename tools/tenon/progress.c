@@ -98,15 +98,19 @@ static void draw_live_line(progress *p, const tn_progress *s) {
     fflush(p->out);
 }
 
+/* A terminal that is too narrow is spared the rate. */
 static void put_epoch_line(progress *p, const tn_progress *s) {
-    char percent[TEXT_NUMBER], rate[TEXT_NUMBER], time[TEXT_NUMBER];
+    char percent[TEXT_NUMBER], number[TEXT_NUMBER], rate[FIELD_SIZE], time[TEXT_NUMBER];
     int digits = snprintf(NULL, 0, "%" PRId64, s->epochs);
-    fprintf(p->out, "epoch %*" PRId64 "/%" PRId64 "  loss %.4f  accuracy %7s", digits, s->epoch,
-            s->epochs, s->loss, text_percent(percent, s->accuracy));
+    int columns = fprintf(p->out, "epoch %*" PRId64 "/%" PRId64 "  loss %.4f  accuracy %7s", digits,
+                          s->epoch, s->epochs, s->loss, text_percent(percent, s->accuracy));
     if (!isnan(s->held_out_accuracy))
-        fprintf(p->out, "  held out %7s", text_percent(percent, s->held_out_accuracy));
-    fprintf(p->out, "  %s images/s  %s\n", text_count(rate, (int64_t)s->images_per_s),
-            text_duration(time, s->seconds));
+        columns += fprintf(p->out, "  held out %7s", text_percent(percent, s->held_out_accuracy));
+    int rate_columns =
+        snprintf(rate, sizeof rate, "  %s images/s", text_count(number, (int64_t)s->images_per_s));
+    text_duration(time, s->seconds);
+    bool fits = columns + rate_columns + 2 + (int)strlen(time) <= terminal_width(p->out);
+    fprintf(p->out, "%s  %s\n", fits || !p->terminal.live ? rate : "", time);
     fflush(p->out);
 }
 
