@@ -601,6 +601,24 @@ static void default_numbers_are_floats(void **state) {
                 fail_msg("%s: %s is %.17g", (*op)->name, a->name, a->number);
 }
 
+static void a_statistic_has_one_update(void **state) {
+    (void)state;
+    tn_graph *graph;
+    tn_value *mean, *value;
+    const tn_shape shape = {.rank = 1, .dims = {2}};
+    const float numbers[] = {1, 2};
+    assert_int_equal(tn_graph_create(&graph, &error), TN_OK);
+    assert_int_equal(tn_graph_add_value(graph, TN_VALUE_PARAMETER, "mean", TN_FLOAT32, &shape,
+                                        numbers, &mean, &error),
+                     TN_OK);
+    assert_int_equal(tn_graph_apply(graph, &tn_op_relu, NULL, &mean, 1, &value, &error), TN_OK);
+    assert_int_equal(tn_graph_add_update(graph, mean, value, 0.9, &error), TN_OK);
+    assert_int_equal(tn_graph_add_update(graph, mean, value, 0.9, &error), TN_ERR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "\"mean\" is shared"));
+    assert_int_equal(graph->n_updates, 1);
+    tn_graph_free(graph);
+}
+
 static void attributes_are_printed(void **state) {
     (void)state;
     tn_model *model = mnist_cnn();
@@ -653,6 +671,7 @@ int main(void) {
                                        cmocka_unit_test(a_clone_is_the_same_graph),
                                        cmocka_unit_test(gradients_stop_at_the_first_layer),
                                        cmocka_unit_test(default_numbers_are_floats),
+                                       cmocka_unit_test(a_statistic_has_one_update),
                                        cmocka_unit_test(attributes_are_printed),
                                        cmocka_unit_test(attributes_are_numbers_that_files_hold)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,6 +179,12 @@ tn_status tn_graph_apply(tn_graph *graph, const tn_op *op, const void *attrs,
 
 tn_status tn_graph_add_update(tn_graph *graph, tn_value *parameter, tn_value *value,
                               double momentum, tn_error *error) {
+    for (int i = 0; i < graph->n_updates; i++)
+        if (graph->updates[i]->parameter == parameter)
+            return tn_fail(error, TN_ERR_UNSUPPORTED,
+                           "statistic \"%s\" is shared by nodes that would each move it (give each "
+                           "its own)",
+                           parameter->name);
     TN_TRY(grow(&graph->updates, graph->n_updates, &graph->updates_room, error));
     tn_update *update = tn_arena_alloc(&graph->arena, sizeof *update);
     if (!update) return tn_fail_memory(error);

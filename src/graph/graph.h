@@ -99,7 +99,8 @@ tn_status tn_graph_apply(tn_graph *graph, const tn_op *op, const void *attrs,
 tn_status tn_graph_add_output(tn_graph *graph, tn_node *node, tn_dtype dtype, const tn_shape *shape,
                               tn_value **value, tn_error *error);
 /* Has each step of training move the statistic `parameter` towards value, a sum over samples or
- * derived from such. */
+ * derived from such. Fails with TN_ERR_UNSUPPORTED if something moves it already: a step has room
+ * for one value of each parameter. */
 tn_status tn_graph_add_update(tn_graph *graph, tn_value *parameter, tn_value *value,
                               double momentum, tn_error *error);
 /* Declares a value an output of the graph. */
