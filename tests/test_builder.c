@@ -531,6 +531,21 @@ static void options_are_checked(void **state) {
     }
 }
 
+/* They could not be written to a file. */
+static void names_that_are_not_utf8_are_refused(void **state) {
+    (void)state;
+    const char *const names[] = {"ship", "caf\xe9"};
+    tn_model_options options = TN_INIT(tn_model_options);
+    tn_builder *b;
+    options.n_classes = 2;
+    options.class_names = names;
+    assert_int_equal(tn_builder_create("net", &options, &b, &error), TN_ERR_ARGUMENT);
+    assert_string_equal(error.message, "the name of class 1 is not UTF-8");
+    options.class_names = NULL;
+    assert_int_equal(tn_builder_create("\xff", &options, &b, &error), TN_ERR_ARGUMENT);
+    assert_string_equal(error.message, "the name of the model is not UTF-8");
+}
+
 static void images_beyond_any_memory_are_refused(void **state) {
     (void)state;
     tn_model_options options = TN_INIT(tn_model_options);
@@ -732,6 +747,7 @@ int main(void) {
         cmocka_unit_test(values_of_another_model_are_refused),
         cmocka_unit_test(scores_must_be_scores),
         cmocka_unit_test(options_are_checked),
+        cmocka_unit_test(names_that_are_not_utf8_are_refused),
         cmocka_unit_test(images_beyond_any_memory_are_refused),
         cmocka_unit_test(printed_attributes_are_parsed_back),
         cmocka_unit_test(no_text_is_the_defaults),

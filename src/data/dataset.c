@@ -8,12 +8,12 @@
 #include <sys/stat.h>
 
 #include "base/size.h"
+#include "base/text.h"
 #include "data/cifar.h"
 #include "data/folder.h"
 #include "data/idx_folder.h"
 #include "data/image.h"
 #include "data/image_folder.h"
-#include "onnx/wire.h"
 
 #ifndef TN_SHARE_DIR
 #define TN_SHARE_DIR "/usr/local/share/tenon"
@@ -191,7 +191,7 @@ static tn_status read_folder(tn_dataset *dataset, const tn_folder *folder, tn_sp
 /* Names of folders may be any bytes, while results and models are written as UTF-8. */
 static tn_status check_names(const tn_dataset *dataset, const char *directory, tn_error *error) {
     for (int i = 0; i < dataset->n_classes; i++)
-        if (!tn_wire_is_text(dataset->class_names[i]))
+        if (!tn_text_is_utf8(dataset->class_names[i]))
             return tn_fail(error, TN_ERR_FORMAT,
                            "cannot open data set: in %s, the name of class %d, %s, is not UTF-8 "
                            "(rename it)",

@@ -9,6 +9,7 @@
 
 #include "base/philox.h"
 #include "base/size.h"
+#include "base/text.h"
 #include "models/models.h"
 #include "ops/ops.h"
 
@@ -64,6 +65,8 @@ static tn_status copy_class_names(tn_builder *b, tn_error *error) {
     for (int i = 0; i < b->options.n_classes; i++) {
         if (!b->options.class_names[i])
             return tn_fail(error, TN_ERR_ARGUMENT, "class %d has no name", i);
+        if (!tn_text_is_utf8(b->options.class_names[i]))
+            return tn_fail(error, TN_ERR_ARGUMENT, "the name of class %d is not UTF-8", i);
         names[i] = tn_arena_strdup(arena, b->options.class_names[i]);
         if (!names[i]) return tn_fail_memory(error);
     }
@@ -77,6 +80,8 @@ tn_status tn_builder_create(const char *name, const tn_model_options *options, t
                             tn_error *error) {
     const tn_model_options resolved = tn_model_options_resolve(options);
     TN_TRY(check_options(&resolved, error));
+    if (name && !tn_text_is_utf8(name))
+        return tn_fail(error, TN_ERR_ARGUMENT, "the name of the model is not UTF-8");
     tn_builder *b = calloc(1, sizeof *b);
     if (!b) return tn_fail_memory(error);
     b->options = resolved;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "graph/model.h"
 #include "onnx/attributes.h"
 #include "onnx/metadata.h"
@@ -116,7 +117,7 @@ static tn_status find_node_names(importer *im) {
     if (!nodes) return tn_fail_memory(im->error);
     for (size_t i = 0; i < im->file->n_node; i++) {
         const char *name = im->file->node[i]->name;
-        if (name && *name && tn_wire_is_text(name)) nodes[n++] = (named_node){name, i};
+        if (name && *name && tn_text_is_utf8(name)) nodes[n++] = (named_node){name, i};
     }
     qsort(nodes, n, sizeof *nodes, compare_named);
     for (size_t i = 0; i < n; i++)
@@ -478,7 +479,7 @@ static tn_status build_model(importer *im, const char *name, tn_model **model) {
         return tn_fail_memory(im->error);
     }
     for (size_t i = 0; i < n; i++) classes[i] = json_string_value(json_array_get(list, i));
-    const char *own = im->file->name && *im->file->name && tn_wire_is_text(im->file->name)
+    const char *own = im->file->name && *im->file->name && tn_text_is_utf8(im->file->name)
                           ? im->file->name
                       : name ? file_part(name)
                              : "model";

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /* Far above any network of images; the graph looks names up one by one. */
 enum { MAX_VALUES = 30000 };
 
@@ -59,7 +61,7 @@ static tn_status add(tn_names *names, const char *name, tn_name_kind kind, size_
     static const char *const what[] = {"initializer", "input", "node", "node"};
     if (!name || !*name)
         return tn_fail(error, TN_ERR_FORMAT, "%s %zu has no name", what[kind], index);
-    if (!tn_wire_is_text(name))
+    if (!tn_text_is_utf8(name))
         return tn_fail(error, TN_ERR_FORMAT, "the name of %s %zu is not UTF-8", what[kind], index);
     names->items[names->n++] = (tn_name){.name = name, .kind = kind, .index = index};
     return TN_OK;

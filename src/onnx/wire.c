@@ -69,12 +69,6 @@ const char *tn_wire_attribute_type_name(int32_t type) {
     return type >= 0 && type < n ? names[type] : "unknown";
 }
 
-bool tn_wire_is_text(const char *text) {
-    json_t *string = json_string(text);
-    json_decref(string);
-    return string != NULL;
-}
-
 tn_status tn_wire_dtype(int32_t data_type, tn_dtype *dtype, tn_error *error) {
     switch (data_type) {
     case TN_ONNX_FLOAT:

@@ -35,8 +35,6 @@ void tn_wire_free(ProtobufCMessage *message);
 /* "float16" and the like; "unknown" for a number that ONNX does not define. */
 const char *tn_wire_type_name(int32_t data_type);
 const char *tn_wire_attribute_type_name(int32_t type);
-/* Whether text is UTF-8, which ONNX demands of all names. */
-bool tn_wire_is_text(const char *text);
 
 /* Fails for a data type that no tensor here can have; dtype is what it is held as (double is held
  * as float32). */

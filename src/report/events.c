@@ -12,7 +12,7 @@
 #include "base/crc32c.h"
 #include "base/file.h"
 #include "base/status.h"
-#include "onnx/wire.h"
+#include "base/text.h"
 #include "report/event.pb-c.h"
 #include "report/histogram.h"
 #include "report/png.h"
@@ -67,7 +67,7 @@ static double wall_time(void) {
 
 /* Readers take a message with a string that is not UTF-8 for damage. */
 static void clean_tag(char *tag) {
-    if (tn_wire_is_text(tag)) return;
+    if (tn_text_is_utf8(tag)) return;
     for (; *tag; tag++)
         if ((unsigned char)*tag >= 0x80) *tag = '?';
 }

@@ -210,7 +210,7 @@ static tn_status check_data(const tn_model *model, const tn_dataset *dataset,
     if (info.n > INT32_MAX)
         return tn_fail(error, TN_ERR_UNSUPPORTED, "cannot train on %s: more than %d images",
                        info.name, INT32_MAX);
-    TN_TRY(check_int("the number of images to use", o->limit, 1, info.n, error));
+    TN_TRY(check_int("the number of images to use (--limit)", o->limit, 1, info.n, error));
     return check_labels(model, dataset, &info, o->limit, error);
 }
 
