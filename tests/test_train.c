@@ -478,7 +478,7 @@ static void senseless_options_are_refused(void **state) {
     REFUSE(held_out, 1e-9, "0 would be held out");
     REFUSE(held_out, 0.9999, "0 trained on");
     REFUSE(limit, -5, "images to use (--limit) is -5");
-    REFUSE(limit, N_IMAGES + 1, "images to use is 331");
+    REFUSE(limit, N_IMAGES + 1, "images to use (--limit) is 331");
     REFUSE(max_steps, -1, "steps is -1");
     REFUSE(n_threads, -1, "threads is -1");
     REFUSE(checkpoint_every, -1, "between checkpoints is -1");
