@@ -15,8 +15,8 @@ static tn_status classify(tn_session *session, const tn_model_info *info, const 
     float *scores = malloc((size_t)info->n_classes * sizeof *scores);
     tn_status status = TN_ERR_MEMORY;
     if (pixels && scores)
-        status =
-            tn_image_read(path, info->height, info->width, info->channels, pixels, NULL, error);
+        status = tn_image_read(path, info->height, info->width, info->channels, TN_FIT_CROP, pixels,
+                               NULL, error);
     if (status == TN_OK) status = tn_session_classify(session, pixels, 1, scores, error);
     if (status == TN_OK) {
         int best = 0;

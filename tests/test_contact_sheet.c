@@ -24,7 +24,8 @@ static void a_picture_is_read_back(void **state) {
         const char *path = scratch_path("picture.png");
         bool resized = true;
         assert_int_equal(tn_image_write(path, 5, 7, channels, pixels, NULL), TN_OK);
-        assert_int_equal(tn_image_read(path, 5, 7, channels, back, &resized, NULL), TN_OK);
+        assert_int_equal(tn_image_read(path, 5, 7, channels, TN_FIT_STRETCH, back, &resized, NULL),
+                         TN_OK);
         assert_memory_equal(back, pixels, (size_t)(35 * channels));
         assert_false(resized);
     }
@@ -137,7 +138,8 @@ static picture read_sheet(const char *path) {
     free(file);
     p.pixels = malloc((size_t)(p.height * p.width * 3));
     assert_non_null(p.pixels);
-    assert_int_equal(tn_image_read(path, p.height, p.width, 3, p.pixels, NULL, NULL), TN_OK);
+    assert_int_equal(
+        tn_image_read(path, p.height, p.width, 3, TN_FIT_STRETCH, p.pixels, NULL, NULL), TN_OK);
     return p;
 }
 

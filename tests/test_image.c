@@ -112,7 +112,8 @@ static void example_digits_are_mnist(void **state) {
         uint8_t pixels[28 * 28];
         bool resized = true;
         snprintf(path, sizeof path, "%s/examples/digits/%.255s", source, entry->d_name);
-        assert_int_equal(tn_image_read(path, 28, 28, 1, pixels, &resized, NULL), TN_OK);
+        assert_int_equal(tn_image_read(path, 28, 28, 1, TN_FIT_STRETCH, pixels, &resized, NULL),
+                         TN_OK);
         assert_false(resized);
         int digit = entry->d_name[0] - '0';
         bool found = false;
@@ -284,12 +285,25 @@ static void reading_tells_of_resizing(void **state) {
     end_png_rows(&file, (uint8_t[]){0, 2, 10, 20, 4, 6, 30, 41}, 2, 4);
     uint8_t pixels[2];
     bool resized = false;
-    assert_int_equal(tn_image_read(scratch_write("small.png", file.bytes, file.n), 1, 2, 1, pixels,
-                                   &resized, NULL),
+    assert_int_equal(tn_image_read(scratch_write("small.png", file.bytes, file.n), 1, 2, 1,
+                                   TN_FIT_STRETCH, pixels, &resized, NULL),
                      TN_OK);
     assert_true(resized);
     assert_int_equal(pixels[0], 3);
     assert_int_equal(pixels[1], 25);
+    free(file.bytes);
+}
+
+static void reading_crops_or_stretches(void **state) {
+    (void)state;
+    png_file file = begin_png(4, 2, 8, 0, 0);
+    end_png_rows(&file, (uint8_t[]){0, 2, 10, 20, 4, 6, 30, 40}, 2, 4);
+    const char *path = scratch_write("wide.png", file.bytes, file.n);
+    uint8_t pixel;
+    assert_int_equal(tn_image_read(path, 1, 1, 1, TN_FIT_CROP, &pixel, NULL, NULL), TN_OK);
+    assert_int_equal(pixel, 12); /* of 2, 10, 6, 30 */
+    assert_int_equal(tn_image_read(path, 1, 1, 1, TN_FIT_STRETCH, &pixel, NULL, NULL), TN_OK);
+    assert_int_equal(pixel, 14); /* of all */
     free(file.bytes);
 }
 
@@ -302,11 +316,14 @@ static void other_files_are_refused(void **state) {
     assert_refused((const uint8_t *)"\x89PNG\r\n\x1a\n", 8, TN_ERR_FORMAT, "within the header");
     tn_error error;
     uint8_t pixel;
-    assert_int_equal(tn_image_read(scratch_path("none"), 1, 1, 1, &pixel, NULL, &error),
-                     TN_ERR_NOT_FOUND);
-    assert_int_equal(tn_image_read(scratch_directory, 1, 1, 1, &pixel, NULL, &error), TN_ERR_IO);
+    assert_int_equal(
+        tn_image_read(scratch_path("none"), 1, 1, 1, TN_FIT_STRETCH, &pixel, NULL, &error),
+        TN_ERR_NOT_FOUND);
+    assert_int_equal(
+        tn_image_read(scratch_directory, 1, 1, 1, TN_FIT_STRETCH, &pixel, NULL, &error), TN_ERR_IO);
     const char *path = scratch_write("text.png", "text", 4);
-    assert_int_equal(tn_image_read(path, 1, 1, 1, &pixel, NULL, &error), TN_ERR_FORMAT);
+    assert_int_equal(tn_image_read(path, 1, 1, 1, TN_FIT_STRETCH, &pixel, NULL, &error),
+                     TN_ERR_FORMAT);
     assert_non_null(strstr(error.message, path));
 }
 
@@ -344,9 +361,9 @@ static void senseless_sizes_are_refused(void **state) {
     const char *path = scratch_write("one.png", file.bytes, file.n);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint8_t pixel;
-        assert_int_equal(
-            tn_image_read(path, cases[i][0], cases[i][1], cases[i][2], &pixel, NULL, NULL),
-            TN_ERR_ARGUMENT);
+        assert_int_equal(tn_image_read(path, cases[i][0], cases[i][1], cases[i][2], TN_FIT_STRETCH,
+                                       &pixel, NULL, NULL),
+                         TN_ERR_ARGUMENT);
     }
     free(file.bytes);
 }
@@ -443,6 +460,7 @@ int main(void) {
         cmocka_unit_test(growing_is_linear_between_centres),
         cmocka_unit_test(constant_images_stay_constant),
         cmocka_unit_test(reading_tells_of_resizing),
+        cmocka_unit_test(reading_crops_or_stretches),
         cmocka_unit_test(other_files_are_refused),
         cmocka_unit_test(huge_images_are_refused),
         cmocka_unit_test(senseless_sizes_are_refused),

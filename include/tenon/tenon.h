@@ -155,11 +155,11 @@ TN_API const int32_t *tn_dataset_labels(const tn_dataset *dataset); /* [n] */
 
 /* Reads a PNG or JPEG file into pixels [height][width][channels] (channels 1 or 3), converting
  * colour to grey (ITU-R BT.601) or grey to colour, blending transparency onto black, and resizing
- * if needed (each axis by itself). *resized (may be NULL) tells whether the size differed. Fails
+ * if needed, in the way of fit. *resized (may be NULL) tells whether the size differed. Fails
  * with TN_ERR_NOT_FOUND or TN_ERR_IO, TN_ERR_FORMAT for a damaged file, TN_ERR_UNSUPPORTED (CMYK,
  * too many pixels), TN_ERR_MEMORY. */
 TN_API tn_status tn_image_read(const char *path, int64_t height, int64_t width, int64_t channels,
-                               uint8_t *pixels, bool *resized, tn_error *error);
+                               tn_fit fit, uint8_t *pixels, bool *resized, tn_error *error);
 /* Writes pixels [height][width][channels] (channels 1 or 3) as a PNG file: complete or not at all.
  */
 TN_API tn_status tn_image_write(const char *path, int64_t height, int64_t width, int64_t channels,

@@ -184,13 +184,13 @@ tn_status tn_image_load(const char *path, void **bytes, int64_t *n, tn_error *er
 }
 
 tn_status tn_image_read(const char *path, int64_t height, int64_t width, int64_t channels,
-                        uint8_t *pixels, bool *resized, tn_error *error) {
+                        tn_fit fit, uint8_t *pixels, bool *resized, tn_error *error) {
     TN_TRY(tn_image_check_size(height, width, channels, error));
     void *bytes = NULL;
     int64_t n = 0;
     TN_TRY(tn_image_load(path, &bytes, &n, error));
     tn_status status =
-        tn_image_decode(bytes, n, height, width, channels, TN_FIT_STRETCH, pixels, resized, error);
+        tn_image_decode(bytes, n, height, width, channels, fit, pixels, resized, error);
     free(bytes);
     return status == TN_OK ? TN_OK : tn_fail_within(error, status, "cannot read %s", path);
 }

@@ -78,9 +78,8 @@ static int parse(arguments *a, word_list *words, int argc, char **argv) {
     if ((a->confusion || a->mistakes) && words->n > 1)
         return fail_usage("infer", "--%s is for data sets, not for images",
                           a->confusion ? "confusion" : "mistakes");
-    if ((a->words.skip_bad || a->words.fit) && words->n > 1)
-        return fail_usage("infer", "--%s is for data sets, not for images",
-                          a->words.skip_bad ? "skip-bad" : "fit");
+    if (a->words.skip_bad && words->n > 1)
+        return fail_usage("infer", "--skip-bad is for data sets, not for images");
     if (a->n_mistakes && !a->mistakes)
         return fail_usage("infer", "--mistakes-count needs --mistakes FILE.png");
     if ((a->invert || a->draw) && words->n == 1)
@@ -157,6 +156,7 @@ static int infer(arguments *a, const tn_model *model, const char *const *files, 
     } else {
         const image_options images = {.batch_size = a->batch_size,
                                       .invert = a->invert,
+                                      .fit = a->open.fit,
                                       .draw = a->draw      ? IMAGES_DRAW
                                               : a->no_draw ? IMAGES_LIST
                                                            : IMAGES_DRAW_ON_TERMINAL};

@@ -21,6 +21,7 @@ typedef struct batch {
     tn_model_info model;
     int64_t n_classes, image_bytes, n;
     bool invert, draw;
+    tn_fit fit;
     uint8_t *pixels;    /* [n][image_bytes] */
     float *scores;      /* [n][n_classes] */
     const char **files; /* [n] */
@@ -120,8 +121,8 @@ static int read_images(batch *b, const char *const *files, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         tn_error error = {""};
         uint8_t *pixels = b->pixels + b->n * b->image_bytes;
-        if (tn_image_read(files[i], b->model.height, b->model.width, b->model.channels, pixels,
-                          &b->resized[b->n], &error) != TN_OK) {
+        if (tn_image_read(files[i], b->model.height, b->model.width, b->model.channels, b->fit,
+                          pixels, &b->resized[b->n], &error) != TN_OK) {
             fail_error(&error);
             n_failed++;
             continue;
@@ -198,7 +199,7 @@ static bool measure(batch *b, const tn_session *session, tn_error *error) {
 int infer_images(FILE *out, const tn_model *model, tn_session *session, const char *const *files,
                  int n_files, const image_options *options, json_t *results) {
     tn_error error = {""};
-    batch b = {.out = out, .images = json_array(), .invert = options->invert};
+    batch b = {.out = out, .images = json_array(), .invert = options->invert, .fit = options->fit};
     bool small = n_files <= DRAWN_BY_DEFAULT && terminal_of(out).live;
     b.draw = options->draw == IMAGES_DRAW || (options->draw == IMAGES_DRAW_ON_TERMINAL && small);
     b.model = TN_INIT(tn_model_info);

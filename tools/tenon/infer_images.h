@@ -14,6 +14,7 @@ typedef enum image_drawing { IMAGES_DRAW_ON_TERMINAL = 0, IMAGES_DRAW, IMAGES_LI
 typedef struct image_options {
     int64_t batch_size; /* as the session's max_batch */
     bool invert;
+    tn_fit fit; /* of images of another shape */
     image_drawing draw;
 } image_options;
 
