@@ -182,6 +182,9 @@ report $? "a full device on standard output"
 "$tenon" cpu >&- 2>err
 [ $? -eq 1 ] && grep -q '^tenon: cannot write standard output' err
 report $? "a closed standard output"
+{ sleep 1; "$tenon" --help; } 2>err | :
+! [ -s err ]
+report $? "a reader that has gone away hears no complaint"
 "$tenon" cpu --json /dev/full >out 2>err
 [ $? -eq 1 ] && grep -q '^tenon: cannot write /dev/full' err
 report $? "a full device for the results"
@@ -493,6 +496,7 @@ usage_error 'one of crop, stretch' train --fit squeeze
 failure '--image-size is for folders of pictures' train --limit 64 --epochs 1 --image-size 32
 failure '--channels is for folders of pictures' train --limit 64 --epochs 1 --channels 3
 usage_error '--skip-bad is for data sets' infer folder.onnx 7.png --skip-bad
+failure 'is a directory, not an image (of a data set: --data pictures)' infer folder.onnx pictures
 
 # ---- run ----------------------------------------------------------------------------------------
 

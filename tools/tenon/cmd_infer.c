@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_infer.c: tenon infer. */
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "command.h"
 #include "data_options.h"
@@ -124,6 +125,17 @@ static bool check_outputs(const arguments *a, const char *const *files, int n_fi
     return true;
 }
 
+/* Each would fail by itself as an image, without a word on what was meant. */
+static bool check_images(const char *const *files, int n_files) {
+    struct stat file;
+    for (int i = 0; i < n_files; i++)
+        if (stat(files[i], &file) == 0 && S_ISDIR(file.st_mode)) {
+            fail("%s is a directory, not an image (of a data set: --data %s)", files[i], files[i]);
+            return false;
+        }
+    return true;
+}
+
 static int infer(arguments *a, const tn_model *model, const char *const *files, int n_files) {
     tn_error error = {""};
     tn_cpu_info cpu = TN_INIT(tn_cpu_info);
@@ -132,7 +144,7 @@ static int infer(arguments *a, const tn_model *model, const char *const *files, 
     int code = model_choose_mode("infer", a->mode, a->path, model, &options.mode);
     if (code == EXIT_DONE) code = choose_data(a, model, n_files);
     if (code != EXIT_DONE) return code;
-    if (!check_outputs(a, files, n_files)) return EXIT_FAILED;
+    if (!check_images(files, n_files) || !check_outputs(a, files, n_files)) return EXIT_FAILED;
     options.n_threads = (int)a->n_threads;
     if (n_files > 0 && n_files < a->batch_size) a->batch_size = n_files;
     options.max_batch = a->batch_size;

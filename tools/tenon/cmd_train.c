@@ -272,6 +272,7 @@ int cmd_train(int argc, char **argv) {
     word_list words = {.items = calloc((size_t)argc, sizeof(char *))};
     training *job = calloc(1, sizeof *job);
     int code = EXIT_FAILED;
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away must not end a training run */
     if (!words.items || !job) {
         fail("out of memory");
         goto done;

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -104,8 +103,7 @@ static void occupy_standard_streams(void) {
 
 int main(int argc, char **argv) {
     occupy_standard_streams();
-    setlocale(LC_CTYPE, "");  /* the encoding only: numbers keep their decimal point */
-    signal(SIGPIPE, SIG_IGN); /* a reader that goes away must not end a training run */
+    setlocale(LC_CTYPE, ""); /* the encoding only: numbers keep their decimal point */
     int code = dispatch(argc, argv);
     bool failed_before = ferror(stdout) != 0;
     if ((fflush(stdout) != 0 || failed_before) && code == EXIT_DONE) {
