@@ -90,16 +90,17 @@ static void set_all(tn_train_options *o) {
 typedef struct feature {
     const char *name;
     void (*set)(tn_train_options *o);
+    bool remembers; /* keeps something of its own from step to step */
 } feature;
 
 static const feature features[] = {
-    {"nesterov", set_nesterov},     {"decay-all", set_decay_all},
-    {"adamw", set_adamw},           {"adadelta", set_adadelta},
-    {"rmsprop", set_rmsprop},       {"lars", set_lars},
-    {"cosine", set_cosine},         {"polynomial", set_polynomial},
-    {"warmup", set_warmup},         {"clip-norm", set_clip_norm},
-    {"accumulate", set_accumulate}, {"ema", set_ema},
-    {"keep-best", set_keep_best},   {"all", set_all},
+    {"nesterov", set_nesterov, true},     {"decay-all", set_decay_all, false},
+    {"adamw", set_adamw, true},           {"adadelta", set_adadelta, true},
+    {"rmsprop", set_rmsprop, true},       {"lars", set_lars, true},
+    {"cosine", set_cosine, false},        {"polynomial", set_polynomial, false},
+    {"warmup", set_warmup, false},        {"clip-norm", set_clip_norm, false},
+    {"accumulate", set_accumulate, true}, {"ema", set_ema, true},
+    {"keep-best", set_keep_best, true},   {"all", set_all, true},
 };
 enum { N_FEATURES = sizeof features / sizeof *features };
 
@@ -129,7 +130,8 @@ static void features_change_bits_and_threads_do_not(void **state) {
 static void interrupted_features_end_in_the_same_bits(void **state) {
     fixture *f = *state;
     const int64_t stops[] = {5, STEPS_PER_EPOCH + 4};
-    for (int i = 0; i < N_FEATURES; i++) check_interrupted(f, options_with(&features[i]), stops, 2);
+    for (int i = 0; i < N_FEATURES; i++)
+        if (features[i].remembers) check_interrupted(f, options_with(&features[i]), stops, 2);
 }
 
 static tn_model *make_normalised_model(void) {
