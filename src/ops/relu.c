@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* relu.c: y = max(x, 0). ONNX Relu. */
+#include "ops/activation.h"
 #include "ops/elementwise.h"
 #include "ops/ops.h"
 
@@ -21,9 +22,7 @@ static const tn_op relu_grad = {.name = "ReluGrad",
                                 .implementations = gradient_implementations};
 
 static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
-    tn_value *y = node->outputs[0], *in[] = {tn_gradient_of(graph, y), y}, *dx;
-    TN_TRY(tn_graph_apply(graph, &relu_grad, NULL, in, 2, &dx, error));
-    return tn_gradient_add(graph, node->inputs[0], dx, error);
+    return tn_activation_differentiate(graph, node, &relu_grad, node->outputs[0], error);
 }
 
 static void run_any(const tn_run *run) {
