@@ -5,113 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
 
 #include "base/arena.h"
 #include "base/philox.h"
 #include "cpu/isa.h"
 #include "data/augment.h"
+#include "fma_peak.h"
 #include "kernel_cases.h"
+#include "timing.h"
 
-enum {
-    N = 1024,
-    TAPS = 9,
-    CHANNELS = 32,
-    DEPTH = TAPS * CHANNELS,
-    IMAGE_WIDTH = 28,
-    REPETITIONS = 21,
-    MAX_LEVELS = 8
-};
-
-static double now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The median time of one call; a repetition makes so many calls that it lasts about 0.3 ms. */
-static double time_call(void (*call)(void *context), void *context) {
-    double samples[REPETITIONS];
-    int64_t calls = 1;
-    for (;;) {
-        double start = now_ns();
-        for (int64_t i = 0; i < calls; i++) call(context);
-        if (now_ns() - start > 3e5) break;
-        calls *= 2;
-    }
-    for (int r = 0; r < REPETITIONS; r++) {
-        double start = now_ns();
-        for (int64_t i = 0; i < calls; i++) call(context);
-        samples[r] = (now_ns() - start) / (double)calls;
-    }
-    qsort(samples, REPETITIONS, sizeof samples[0], by_value);
-    return samples[REPETITIONS / 2];
-}
-
-/* ---- The peak: 12 independent chains of multiply-add in registers --------------------------- */
-
-enum { PEAK_ROUNDS = 1000, CHAINS = 12 };
-
-#ifdef __x86_64__
-/* Keeps the compiler from folding the rounds into one. */
-#define KEEP(vector) __asm__ volatile("" : "+x"(vector))
-
-__attribute__((target("avx2,fma"))) static void peak_avx2(void *context) {
-    __m256 sum[CHAINS], x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(1e-3f);
-    for (int i = 0; i < CHAINS; i++) sum[i] = _mm256_set1_ps((float)i);
-    for (int r = 0; r < PEAK_ROUNDS; r++) {
-        sum[0] = _mm256_fmadd_ps(sum[0], x, y), sum[1] = _mm256_fmadd_ps(sum[1], x, y);
-        sum[2] = _mm256_fmadd_ps(sum[2], x, y), sum[3] = _mm256_fmadd_ps(sum[3], x, y);
-        sum[4] = _mm256_fmadd_ps(sum[4], x, y), sum[5] = _mm256_fmadd_ps(sum[5], x, y);
-        sum[6] = _mm256_fmadd_ps(sum[6], x, y), sum[7] = _mm256_fmadd_ps(sum[7], x, y);
-        sum[8] = _mm256_fmadd_ps(sum[8], x, y), sum[9] = _mm256_fmadd_ps(sum[9], x, y);
-        sum[10] = _mm256_fmadd_ps(sum[10], x, y), sum[11] = _mm256_fmadd_ps(sum[11], x, y);
-        KEEP(x);
-    }
-    for (int i = 1; i < CHAINS; i++) sum[0] = _mm256_add_ps(sum[0], sum[i]);
-    _mm256_storeu_ps(context, sum[0]);
-}
-
-static void peak_sse2(void *context) {
-    __m128 sum[CHAINS], x = _mm_set1_ps(0.999f), y = _mm_set1_ps(1e-3f);
-    for (int i = 0; i < CHAINS; i++) sum[i] = _mm_set1_ps((float)i);
-    for (int r = 0; r < PEAK_ROUNDS; r++) {
-        for (int i = 0; i < CHAINS; i++) sum[i] = _mm_add_ps(_mm_mul_ps(sum[i], x), y);
-        KEEP(x);
-    }
-    for (int i = 1; i < CHAINS; i++) sum[0] = _mm_add_ps(sum[0], sum[i]);
-    _mm_storeu_ps(context, sum[0]);
-}
-#endif
-
-/* What the compiler makes of plain C; the peak of the reference. */
-static void peak_plain(void *context) {
-    float *sum = context;
-    for (int r = 0; r < PEAK_ROUNDS; r++)
-        for (int i = 0; i < CHAINS; i++) sum[i] = sum[i] * 0.999f + 1e-3f;
-}
-
-static double peak_gflops(const char *level) {
-    float result[CHAINS] = {1};
-    void (*loop)(void *) = peak_plain;
-    int lanes = 1;
-#ifdef __x86_64__
-    if (strcmp(level, "avx2") == 0) loop = peak_avx2, lanes = 8;
-    if (strcmp(level, "sse2") == 0) loop = peak_sse2, lanes = 4;
-#else
-    (void)level;
-#endif
-    return 2.0 * CHAINS * PEAK_ROUNDS * lanes / time_call(loop, result);
-}
+enum { N = 1024, TAPS = 9, CHANNELS = 32, DEPTH = TAPS * CHANNELS, IMAGE_WIDTH = 28 };
 
 /* ---- The case list -------------------------------------------------------------------------- */
 
@@ -182,7 +85,7 @@ static bool bench_case(const tn_kernels *ref, const tn_kernels *kernels, const k
     bool equal = equals_ref(ref, kernels, c);
     if (equal && c->traffic_bytes == 0) return true;
     timed_case t = {.kernels = kernels, .c = c, .data = make_data(c)};
-    double ns = time_call(call_case, &t);
+    double ns = bench_time_call(call_case, &t, 3e5);
     printf("%-6s %-20s %6d %10.1f %9.3f %8.1f GB/s              %s\n", kernels->level, c->name, N,
            ns, ns / N, (double)c->traffic_bytes * N / ns, equal ? "equal" : "DIFFERS");
     free_data(&t.data);
@@ -247,7 +150,7 @@ static bool bench_tile(const tn_kernels *kernels, int m, int64_t depth, double p
     timed_tile t = make_tile(kernels, m, depth);
     call_tile(&t);
     bool exact = tile_is_exact(&t);
-    double ns = time_call(call_tile, &t);
+    double ns = bench_time_call(call_tile, &t, 3e5);
     double gflops = 2.0 * m * kernels->nr * (double)depth / ns;
     char name[32];
     snprintf(name, sizeof name, "tile %dx%d", m, kernels->nr);
@@ -283,7 +186,7 @@ static void bench_augmentation(const char *name, tn_augmentation options, tn_ima
     t.scratch = allocate(scratch);
     memset(t.scratch, 0, scratch);
     for (size_t i = 0; i < bytes; i++) t.src[i] = (uint8_t)(i * 31);
-    double ns = time_call(call_augment, &t);
+    double ns = bench_time_call(call_augment, &t, 3e5);
     printf("%-6s %-20s %6d %10.1f %9.3f\n", "any", name, (int)bytes, ns, ns / (double)bytes);
     free(t.src);
     free(t.dst);
@@ -301,7 +204,7 @@ static void bench_augmentations(void) {
 /* ---- Program -------------------------------------------------------------------------------- */
 
 static bool bench_level(const tn_kernels *ref, const tn_kernels *kernels) {
-    double peak = peak_gflops(kernels->level);
+    double peak = bench_fma_peak(kernels->level, NULL, 5e6);
     printf("%-6s %-20s %6s %10s %9s %8.1f GFLOP/s\n", kernels->level, "multiply-add peak", "", "",
            "", peak);
     bool good = true;
@@ -310,7 +213,7 @@ static bool bench_level(const tn_kernels *ref, const tn_kernels *kernels) {
     good &= bench_tile(kernels, kernels->mr, 32, peak);
     for (int i = 0; i < N_KERNEL_CASES; i++) good &= bench_case(ref, kernels, &kernel_cases[i]);
     printf("%-6s %-20s %6s %10s %9s %8.1f GFLOP/s\n\n", kernels->level, "peak, once more", "", "",
-           "", peak_gflops(kernels->level));
+           "", bench_fma_peak(kernels->level, NULL, 5e6));
     return good;
 }
 

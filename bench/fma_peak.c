@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fma_peak.h"
+
+#include <string.h>
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+#include "base/size.h"
+#include "timing.h"
+
+enum { ROUNDS = 1000, CHAINS = 12 };
+
+/* A round is CHAINS · lanes multiply-adds; the sums go to result [CHAINS]. */
+typedef void peak_fn(float *result);
+
+#ifdef __x86_64__
+/* Keeps the compiler from folding the rounds into one. */
+#define KEEP(vector) __asm__ volatile("" : "+x"(vector))
+
+__attribute__((target("avx2,fma"))) static void peak_avx2(float *result) {
+    __m256 sum[CHAINS], x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(1e-3f);
+    for (int i = 0; i < CHAINS; i++) sum[i] = _mm256_set1_ps((float)i);
+    for (int r = 0; r < ROUNDS; r++) {
+        sum[0] = _mm256_fmadd_ps(sum[0], x, y), sum[1] = _mm256_fmadd_ps(sum[1], x, y);
+        sum[2] = _mm256_fmadd_ps(sum[2], x, y), sum[3] = _mm256_fmadd_ps(sum[3], x, y);
+        sum[4] = _mm256_fmadd_ps(sum[4], x, y), sum[5] = _mm256_fmadd_ps(sum[5], x, y);
+        sum[6] = _mm256_fmadd_ps(sum[6], x, y), sum[7] = _mm256_fmadd_ps(sum[7], x, y);
+        sum[8] = _mm256_fmadd_ps(sum[8], x, y), sum[9] = _mm256_fmadd_ps(sum[9], x, y);
+        sum[10] = _mm256_fmadd_ps(sum[10], x, y), sum[11] = _mm256_fmadd_ps(sum[11], x, y);
+        KEEP(x);
+    }
+    for (int i = 1; i < CHAINS; i++) sum[0] = _mm256_add_ps(sum[0], sum[i]);
+    _mm256_storeu_ps(result, sum[0]);
+}
+
+static void peak_sse2(float *result) {
+    __m128 sum[CHAINS], x = _mm_set1_ps(0.999f), y = _mm_set1_ps(1e-3f);
+    for (int i = 0; i < CHAINS; i++) sum[i] = _mm_set1_ps((float)i);
+    for (int r = 0; r < ROUNDS; r++) {
+        for (int i = 0; i < CHAINS; i++) sum[i] = _mm_add_ps(_mm_mul_ps(sum[i], x), y);
+        KEEP(x);
+    }
+    for (int i = 1; i < CHAINS; i++) sum[0] = _mm_add_ps(sum[0], sum[i]);
+    _mm_storeu_ps(result, sum[0]);
+}
+#endif
+
+static void peak_plain(float *sum) {
+    for (int r = 0; r < ROUNDS; r++)
+        for (int i = 0; i < CHAINS; i++) sum[i] = sum[i] * 0.999f + 1e-3f;
+}
+
+typedef struct peak_run {
+    peak_fn *loop;
+    int64_t calls; /* of each thread */
+} peak_run;
+
+static void peak_task(void *context, int64_t task, int thread) {
+    const peak_run *run = context;
+    float result[CHAINS] = {1};
+    (void)task, (void)thread;
+    for (int64_t i = 0; i < run->calls; i++) run->loop(result);
+}
+
+static double seconds_of(tn_pool *pool, peak_run *run) {
+    double start = bench_now_ns();
+    tn_parallel_for(pool, tn_pool_threads(pool), peak_task, run);
+    return (bench_now_ns() - start) * 1e-9;
+}
+
+double bench_fma_peak(const char *level, tn_pool *pool, double ns) {
+    peak_run run = {.loop = peak_plain, .calls = 1};
+    int lanes = 1;
+#ifdef __x86_64__
+    if (strcmp(level, "avx2") == 0) run.loop = peak_avx2, lanes = 8;
+    if (strcmp(level, "sse2") == 0) run.loop = peak_sse2, lanes = 4;
+#else
+    (void)level;
+#endif
+    double one = seconds_of(NULL, &run);
+    run.calls = tn_max_i64(1, (int64_t)(ns * 1e-9 / one));
+    double flop = 2.0 * CHAINS * ROUNDS * lanes * (double)run.calls * tn_pool_threads(pool);
+    return flop / seconds_of(pool, &run) * 1e-9;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fma_peak.h: what the cores could do at best, against which everything else is measured. */
+#ifndef TN_BENCH_FMA_PEAK_H
+#define TN_BENCH_FMA_PEAK_H
+
+#include "cpu/pool.h"
+
+/* GFLOP/s of all threads of the pool together, each multiplying and adding in registers for about
+ * ns, with the vectors of a kernel level: 12 independent chains keep the pipes of all processors
+ * so far busy. For "ref" what the compiler makes of plain C. */
+double bench_fma_peak(const char *level, tn_pool *pool, double ns);
+
+#endif
