@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench-kernels: checks every kernel of every level that runs here against the reference, then
- * times it on data in the first-level cache. One core; medians over repetitions. */
+ * times it on one core beside the roofs of the same run (Williams, Waterman, Patterson: "Roofline",
+ * 2009): the multiply-add peak, and what loads, stores and copies reach in each cache. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bandwidth.h"
 #include "base/arena.h"
 #include "base/philox.h"
+#include "base/size.h"
 #include "cpu/isa.h"
 #include "data/augment.h"
 #include "fma_peak.h"
@@ -16,17 +19,63 @@
 
 enum { N = 1024, TAPS = 9, CHANNELS = 32, DEPTH = TAPS * CHANNELS, IMAGE_WIDTH = 28 };
 
-/* ---- The case list -------------------------------------------------------------------------- */
+typedef struct settings {
+    const char *level; /* NULL for all */
+    double turn_ns;    /* of one repetition */
+    int n_places;
+} settings;
+
+/* ---- Roofs ---------------------------------------------------------------------------------- */
+
+/* Where the data of a kernel is. */
+typedef enum level_of_cache { IN_L1, IN_L2, IN_MEMORY, N_PLACES } level_of_cache;
+
+typedef struct place {
+    const char *name;
+    int64_t n;      /* elements of each of a kernel's vectors, a multiple of 16 */
+    int64_t stream; /* bytes for measuring the bandwidth */
+} place;
+
+typedef struct roofs {
+    double peak; /* GFLOP/s */
+    double bandwidth[N_PLACES][BENCH_N_STREAMS];
+} roofs;
+
+/* Four vectors fit half of a usual L1, or L2; one alone is larger than all caches together. */
+static void set_places(place *places) {
+    tn_cpu_info info = TN_INIT(tn_cpu_info);
+    bool known = tn_cpu_inspect(&info, NULL) == TN_OK && info.l3_bytes > 0;
+    int64_t last = tn_min_i64(known ? info.l3_bytes : 32 << 20, 128 << 20);
+    places[IN_L1] = (place){"L1", 1024, 16 << 10};
+    places[IN_L2] = (place){"L2", 8192, 128 << 10};
+    places[IN_MEMORY] = (place){"memory", last / 2, 2 * last};
+}
+
+static roofs measure_roofs(const char *level, const place *places, const settings *s) {
+    roofs r = {.peak = bench_fma_peak(level, NULL, 5e6)};
+    printf("%-6s multiply-add peak %.1f GFLOP/s\n", level, r.peak);
+    for (int p = 0; p < s->n_places; p++) {
+        for (int k = 0; k < BENCH_N_STREAMS; k++)
+            r.bandwidth[p][k] = bench_bandwidth((bench_stream)k, places[p].stream, s->turn_ns);
+        printf("%-6s %s: loads %.1f, stores %.1f, copies %.1f, merges %.1f GB/s\n", "",
+               places[p].name, r.bandwidth[p][BENCH_LOAD], r.bandwidth[p][BENCH_STORE],
+               r.bandwidth[p][BENCH_COPY], r.bandwidth[p][BENCH_MERGE]);
+    }
+    return r;
+}
+
+/* ---- Kernels over vectors ------------------------------------------------------------------- */
 
 typedef struct timed_case {
     const tn_kernels *kernels;
     const kernel_case *c;
+    int64_t n;
     case_data data;
 } timed_case;
 
 static void call_case(void *context) {
     const timed_case *t = context;
-    t->c->run(t->kernels, N, &t->data);
+    t->c->run(t->kernels, t->n, &t->data);
 }
 
 static void *allocate(size_t bytes) {
@@ -39,26 +88,26 @@ static void *allocate(size_t bytes) {
 }
 
 static float *random_floats(tn_random *random, int64_t n) {
+    enum { DRAWN = 1024 };
     float *x = allocate((size_t)n * sizeof *x);
-    for (int64_t i = 0; i < n; i++) x[i] = (float)tn_random_uniform(random) - 0.4f;
+    for (int64_t i = 0; i < n && i < DRAWN; i++) x[i] = (float)tn_random_uniform(random) - 0.4f;
+    for (int64_t i = DRAWN; i < n; i++) x[i] = x[i - DRAWN];
     return x;
 }
 
-static case_data make_data(const kernel_case *c) {
+static case_data make_data(const kernel_case *c, int64_t n) {
     tn_random random = tn_random_begin(1, TN_PURPOSE_TEST, 0);
-    case_data d;
-    for (int i = 0; i < CASE_MAX_IN; i++) d.in[i] = random_floats(&random, N);
-    for (int i = 0; i < CASE_MAX_OUT; i++) {
-        d.out[i] = random_floats(&random, N);
-        for (int j = 0; j < N; j++) d.out[i][j] = fabsf(d.out[i][j]);
+    case_data d = {0};
+    for (int i = 0; i < c->n_in; i++) d.in[i] = random_floats(&random, n);
+    for (int i = 0; i < c->n_out; i++) {
+        d.out[i] = random_floats(&random, n);
+        for (int64_t j = 0; j < n; j++) d.out[i][j] = fabsf(d.out[i][j]);
     }
-    d.bytes_in = allocate(N);
-    d.bytes_out = allocate(N);
-    for (int i = 0; i < N; i++) {
-        d.bytes_in[i] =
-            (uint8_t)(c->byte_limit ? tn_random_u32(&random) % (uint32_t)c->byte_limit : 0);
-        d.bytes_out[i] = 0;
-    }
+    d.bytes_in = allocate((size_t)n);
+    d.bytes_out = allocate((size_t)n);
+    uint32_t limit = (uint32_t)(c->byte_limit ? c->byte_limit : 1);
+    for (int64_t i = 0; i < n; i++) d.bytes_in[i] = (uint8_t)((uint32_t)i * 2654435761u % limit);
+    memset(d.bytes_out, 0, (size_t)n);
     return d;
 }
 
@@ -69,26 +118,45 @@ static void free_data(case_data *d) {
     free(d->bytes_out);
 }
 
-static bool equals_ref(const tn_kernels *ref, const tn_kernels *kernels, const kernel_case *c) {
-    case_data expected = make_data(c), got = make_data(c);
-    c->run(ref, N, &expected);
-    c->run(kernels, N, &got);
-    bool equal = memcmp(expected.bytes_out, got.bytes_out, N) == 0;
-    for (int i = 0; i < CASE_MAX_OUT; i++)
-        equal = equal && memcmp(expected.out[i], got.out[i], N * sizeof(float)) == 0;
+static bool equals_ref(const tn_kernels *ref, const tn_kernels *kernels, const kernel_case *c,
+                       int64_t n) {
+    case_data expected = make_data(c, n), got = make_data(c, n);
+    c->run(ref, n, &expected);
+    c->run(kernels, n, &got);
+    bool equal = memcmp(expected.bytes_out, got.bytes_out, (size_t)n) == 0;
+    for (int i = 0; i < c->n_out; i++)
+        equal = equal && memcmp(expected.out[i], got.out[i], (size_t)n * sizeof(float)) == 0;
     free_data(&expected);
     free_data(&got);
     return equal;
 }
 
-static bool bench_case(const tn_kernels *ref, const tn_kernels *kernels, const kernel_case *c) {
-    bool equal = equals_ref(ref, kernels, c);
+/* The rate at which bytes move, the part of its roof that this is, and which roof: what takes the
+ * longer at its best, moving the bytes or computing. */
+static void print_rate(const kernel_case *c, double ns, const double *bandwidth, double peak) {
+    double moved =
+        c->only_loads ? bandwidth[BENCH_LOAD] : fmax(bandwidth[BENCH_COPY], bandwidth[BENCH_MERGE]);
+    double moving = c->traffic_bytes / moved, computing = c->flop / peak;
+    printf(" %8.1f %4.0f %% %-5s", c->traffic_bytes / ns, 100 * fmax(moving, computing) / ns,
+           computing > moving ? "peak"
+           : c->only_loads    ? "loads"
+                              : "moves");
+}
+
+static bool bench_case(const tn_kernels *ref, const tn_kernels *kernels, const kernel_case *c,
+                       const place *places, const roofs *r, const settings *s) {
+    bool equal = equals_ref(ref, kernels, c, places[IN_L1].n);
     if (equal && c->traffic_bytes == 0) return true;
-    timed_case t = {.kernels = kernels, .c = c, .data = make_data(c)};
-    double ns = bench_time_call(call_case, &t, 3e5);
-    printf("%-6s %-20s %6d %10.1f %9.3f %8.1f GB/s              %s\n", kernels->level, c->name, N,
-           ns, ns / N, (double)c->traffic_bytes * N / ns, equal ? "equal" : "DIFFERS");
-    free_data(&t.data);
+    printf("%-6s %-20s %-7s", kernels->level, c->name, equal ? "equal" : "DIFFERS");
+    for (int p = 0; p < s->n_places; p++) {
+        timed_case t = {.kernels = kernels, .c = c, .n = places[p].n};
+        t.data = make_data(c, t.n);
+        double ns = bench_time_call(call_case, &t, s->turn_ns) / (double)t.n;
+        if (p == IN_L1) printf(" %8.3f", ns);
+        print_rate(c, ns, r->bandwidth[p], r->peak);
+        free_data(&t.data);
+    }
+    printf("\n");
     return equal;
 }
 
@@ -146,16 +214,15 @@ static bool tile_is_exact(const timed_tile *t) {
     return true;
 }
 
-static bool bench_tile(const tn_kernels *kernels, int m, int64_t depth, double peak) {
+static bool bench_tile(const tn_kernels *kernels, int m, int64_t depth, double peak,
+                       const settings *s) {
     timed_tile t = make_tile(kernels, m, depth);
     call_tile(&t);
     bool exact = tile_is_exact(&t);
-    double ns = bench_time_call(call_tile, &t, 3e5);
+    double ns = bench_time_call(call_tile, &t, s->turn_ns);
     double gflops = 2.0 * m * kernels->nr * (double)depth / ns;
-    char name[32];
-    snprintf(name, sizeof name, "tile %dx%d", m, kernels->nr);
-    printf("%-6s %-20s %6d %10.1f %9s %8.1f GFLOP/s %6.1f %%  %s\n", kernels->level, name,
-           (int)depth, ns, "", gflops, 100 * gflops / peak, exact ? "equal" : "DIFFERS");
+    printf("%-6s tile %2dx%-2d depth %-4d %-7s %8.1f GFLOP/s %4.0f %% peak\n", kernels->level, m,
+           kernels->nr, (int)depth, exact ? "equal" : "DIFFERS", gflops, 100 * gflops / peak);
     free_tile(&t);
     return exact;
 }
@@ -177,7 +244,8 @@ static void call_augment(void *context) {
     tn_augment(&change, &t->shape, t->src, t->dst, t->scratch);
 }
 
-static void bench_augmentation(const char *name, tn_augmentation options, tn_image_shape shape) {
+static void bench_augmentation(const char *name, tn_augmentation options, tn_image_shape shape,
+                               const settings *s) {
     size_t bytes = (size_t)(shape.height * shape.width * shape.channels);
     size_t scratch = (size_t)tn_augment_scratch_bytes(&shape);
     timed_augmentation t = {.options = options, .shape = shape};
@@ -186,76 +254,102 @@ static void bench_augmentation(const char *name, tn_augmentation options, tn_ima
     t.scratch = allocate(scratch);
     memset(t.scratch, 0, scratch);
     for (size_t i = 0; i < bytes; i++) t.src[i] = (uint8_t)(i * 31);
-    double ns = bench_time_call(call_augment, &t, 3e5);
-    printf("%-6s %-20s %6d %10.1f %9.3f\n", "any", name, (int)bytes, ns, ns / (double)bytes);
+    double ns = bench_time_call(call_augment, &t, s->turn_ns);
+    printf("any    %-20s %dx%dx%d %8.2f us/image\n", name, (int)shape.height, (int)shape.width,
+           (int)shape.channels, ns * 1e-3);
     free(t.src);
     free(t.dst);
     free(t.scratch);
 }
 
-static void bench_augmentations(void) {
+static void bench_augmentations(const settings *s) {
     const tn_image_shape shapes[] = {{28, 28, 1}, {32, 32, 3}};
     for (int i = 0; i < 2; i++) {
-        bench_augmentation("crop, flip", (tn_augmentation){.crop = 2, .flip = true}, shapes[i]);
-        bench_augmentation("rotate, shift", (tn_augmentation){.rotate = 10, .shift = 2}, shapes[i]);
+        bench_augmentation("crop, flip", (tn_augmentation){.crop = 2, .flip = true}, shapes[i], s);
+        bench_augmentation("rotate, shift", (tn_augmentation){.rotate = 10, .shift = 2}, shapes[i],
+                           s);
     }
 }
 
 /* ---- Program -------------------------------------------------------------------------------- */
 
-static bool bench_level(const tn_kernels *ref, const tn_kernels *kernels) {
-    double peak = bench_fma_peak(kernels->level, NULL, 5e6);
-    printf("%-6s %-20s %6s %10s %9s %8.1f GFLOP/s\n", kernels->level, "multiply-add peak", "", "",
-           "", peak);
+static bool bench_level(const tn_kernels *ref, const tn_kernels *kernels, const place *places,
+                        const settings *s) {
+    roofs r = measure_roofs(kernels->level, places, s);
     bool good = true;
-    for (int m = 1; m <= kernels->mr; m++) good &= bench_tile(kernels, m, DEPTH, peak);
-    good &= bench_tile(kernels, kernels->mr, 9, peak);
-    good &= bench_tile(kernels, kernels->mr, 32, peak);
-    for (int i = 0; i < N_KERNEL_CASES; i++) good &= bench_case(ref, kernels, &kernel_cases[i]);
-    printf("%-6s %-20s %6s %10s %9s %8.1f GFLOP/s\n\n", kernels->level, "peak, once more", "", "",
-           "", bench_fma_peak(kernels->level, NULL, 5e6));
+    for (int m = 1; m <= kernels->mr; m++) good &= bench_tile(kernels, m, DEPTH, r.peak, s);
+    good &= bench_tile(kernels, kernels->mr, 9, r.peak, s);
+    good &= bench_tile(kernels, kernels->mr, 32, r.peak, s);
+    printf("%-6s %-20s %-7s %8s", "level", "kernel", "", "ns/n L1");
+    for (int p = 0; p < s->n_places; p++) printf(" %8s %-12s", "GB/s", places[p].name);
+    printf("\n");
+    for (int i = 0; i < N_KERNEL_CASES; i++)
+        good &= bench_case(ref, kernels, &kernel_cases[i], places, &r, s);
+    printf("%-6s multiply-add peak, once more %.1f GFLOP/s\n\n", kernels->level,
+           bench_fma_peak(kernels->level, NULL, 5e6));
     return good;
 }
 
+/* Each level; data beyond the first cache for the best one only. */
+static int bench_levels(const settings *s) {
+    tn_kernels ref, kernels;
+    place places[N_PLACES];
+    unsigned isa = tn_isa_detect();
+    bool good = true, found = false;
+    set_places(places);
+    tn_kernels_init(&ref, "ref", 0);
+    for (const char *const *level = tn_kernel_levels(); *level != NULL; level++) {
+        if (s->level != NULL && strcmp(s->level, *level) != 0) continue;
+        if (!tn_kernels_init(&kernels, *level, isa)) continue;
+        found = true;
+        settings here = *s;
+        if (strcmp(*level, tn_kernels_best(isa)) != 0) here.n_places = 1;
+        good &= bench_level(&ref, &kernels, places, &here);
+    }
+    if (!found) {
+        fprintf(stderr, "bench-kernels: --level %s: no such level runs here (see --help)\n",
+                s->level);
+        return 2;
+    }
+    if (s->level == NULL) bench_augmentations(s);
+    if (!good) fprintf(stderr, "bench-kernels: some kernel differs from the reference\n");
+    return good ? 0 : 1;
+}
+
 static void print_help(FILE *file) {
-    fputs("usage: bench-kernels [--level LEVEL]\n"
-          "Checks the kernels against the reference and times them on one core, data in the\n"
-          "first-level cache; then augmentation, an image at a time. For tiles n is the depth of\n"
-          "the sum. A peak that differs much between start and end means a busy machine:\n"
-          "measure again.\n"
-          "levels:",
-          file);
+    fputs(
+        "usage: bench-kernels [--level LEVEL] [--quick]\n"
+        "Checks the kernels against the reference and times them on one core; then augmentation,\n"
+        "an image at a time. Tiles are shown with the part of the multiply-add peak they reach;\n"
+        "other kernels with the bytes they read and write, their vectors in L1 (for the best\n"
+        "level in L2 and memory, too), and the part of the roof: what loads, copies or\n"
+        "multiply-adds measured in this run would take at least, whichever takes longest. A\n"
+        "division or root counts as one operation, so kernels with those stay well below.\n"
+        "A peak that differs much between start and end means a busy machine: measure again.\n"
+        "  --quick  nothing in memory, and too short for numbers to be good\n"
+        "levels:",
+        file);
     for (const char *const *level = tn_kernel_levels(); *level != NULL; level++)
         fprintf(file, " %s", *level);
     fputs("\n", file);
 }
 
 int main(int argc, char **argv) {
-    const char *only = NULL;
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        print_help(stdout);
-        return 0;
+    settings s = {.turn_ns = 3e5, .n_places = N_PLACES};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            print_help(stdout);
+            return 0;
+        }
+        if (strcmp(argv[i], "--quick") == 0) {
+            s.turn_ns = 1e3;
+            s.n_places = IN_MEMORY;
+        } else if (strcmp(argv[i], "--level") == 0 && i + 1 < argc) {
+            s.level = argv[++i];
+        } else {
+            print_help(stderr);
+            return 2;
+        }
     }
-    if (argc == 3 && strcmp(argv[1], "--level") == 0) only = argv[2];
-    if (argc != 1 && only == NULL) {
-        print_help(stderr);
-        return 2;
-    }
-    tn_kernels ref, kernels;
-    bool good = true, found = false;
-    tn_kernels_init(&ref, "ref", 0);
-    printf("%-6s %-20s %6s %10s %9s %8s\n", "level", "kernel", "n", "ns/call", "ns/n", "rate");
-    for (const char *const *level = tn_kernel_levels(); *level != NULL; level++) {
-        if (only != NULL && strcmp(only, *level) != 0) continue;
-        if (!tn_kernels_init(&kernels, *level, tn_isa_detect())) continue;
-        found = true;
-        good &= bench_level(&ref, &kernels);
-    }
-    if (only == NULL) bench_augmentations();
-    if (!found) {
-        fprintf(stderr, "bench-kernels: --level %s: no such level runs here (see --help)\n", only);
-        return 2;
-    }
-    if (!good) fprintf(stderr, "bench-kernels: some kernel differs from the reference\n");
-    return good ? 0 : 1;
+    return bench_levels(&s);
 }

@@ -25,6 +25,8 @@ typedef struct kernel_case {
     bool bytes_out;    /* used */
     bool same_nan;     /* NaNs pass through unchanged, so even their payloads must agree */
     int traffic_bytes; /* per element; 0: not worth timing */
+    bool only_loads;   /* what is stored is no traffic */
+    int flop;          /* operations per element, where they may take longer than the traffic */
 } kernel_case;
 
 static const uint32_t case_key[2] = {0x12345678u, 0x9abcdef0u};
@@ -268,9 +270,10 @@ static void run_sum_squares(const tn_kernels *k, int64_t n, const case_data *d) 
     if (n > 1) d->out[0][1] = (float)(sum - (double)(float)sum);
 }
 
-/* n numbers as one row, and as rows of 3 or of n / 4 that share what is given for a channel. */
+/* n numbers as one row, and as rows of 3 or of n / 4 that share what is given for a channel; many
+ * numbers as rows of 64. */
 static int64_t channels_of(int64_t n, int64_t *rows) {
-    int64_t channels = n % 3 == 1 || n < 4 ? n : n % 3 == 0 ? 3 : n / 4;
+    int64_t channels = n >= 1024 ? 64 : n % 3 == 1 || n < 4 ? n : n % 3 == 0 ? 3 : n / 4;
     *rows = channels > 0 ? n / channels : 0;
     return channels;
 }
@@ -325,10 +328,10 @@ static const kernel_case kernel_cases[] = {
     {"leaky_relu in place", run_leaky_relu_in_place, 0, 1},
     {"leaky_relu_grad", run_leaky_relu_grad, 2, 1, .traffic_bytes = 12},
     {"prelu", run_prelu, 2, 1, .traffic_bytes = 12},
-    {"elu", run_elu, 1, 1, .traffic_bytes = 8},
-    {"sigmoid", run_sigmoid, 1, 1, .traffic_bytes = 8},
+    {"elu", run_elu, 1, 1, .traffic_bytes = 8, .flop = 24},
+    {"sigmoid", run_sigmoid, 1, 1, .traffic_bytes = 8, .flop = 24},
     {"sigmoid_grad", run_sigmoid_grad, 2, 1, .traffic_bytes = 12},
-    {"tanh", run_tanh, 1, 1, .traffic_bytes = 8},
+    {"tanh", run_tanh, 1, 1, .traffic_bytes = 8, .flop = 26},
     {"tanh in place", run_tanh_in_place, 0, 1},
     {"tanh_grad", run_tanh_grad, 1, 1, .traffic_bytes = 12},
     {"hard_swish", run_hard_swish, 1, 1, .traffic_bytes = 8},
@@ -344,23 +347,23 @@ static const kernel_case kernel_cases[] = {
     {"max_pool one tap", run_max_pool_one, 1, 1, .bytes_out = true, .same_nan = true},
     {"max_pool 255 taps", run_max_pool_many, 4, 1, .bytes_out = true, .same_nan = true},
     {"max_pool_grad", run_max_pool_grad, 1, 3, .byte_limit = 3, .traffic_bytes = 13},
-    {"dropout", run_dropout, 1, 1, .traffic_bytes = 8},
+    {"dropout", run_dropout, 1, 1, .traffic_bytes = 8, .flop = 10},
     {"dropout in place", run_dropout_in_place, 0, 1},
-    {"log_softmax", run_log_softmax, 1, 1, .traffic_bytes = 8},
-    {"log_softmax_grad", run_log_softmax_grad, 2, 1, .traffic_bytes = 12},
-    {"moments", run_moments, 2, 2, .traffic_bytes = 4},
-    {"moments_grad", run_moments_grad, 3, 2, .traffic_bytes = 8},
+    {"log_softmax", run_log_softmax, 1, 1, .traffic_bytes = 8, .flop = 26},
+    {"log_softmax_grad", run_log_softmax_grad, 2, 1, .traffic_bytes = 12, .flop = 26},
+    {"moments", run_moments, 2, 2, .traffic_bytes = 4, .only_loads = true},
+    {"moments_grad", run_moments_grad, 3, 2, .traffic_bytes = 8, .only_loads = true},
     {"affine", run_affine, 4, 1, .traffic_bytes = 8},
     {"affine_grad", run_affine_grad, 4, 1, .traffic_bytes = 12},
-    {"sgd", run_sgd, 1, 2, .traffic_bytes = 20},
+    {"sgd", run_sgd, 1, 2, .traffic_bytes = 20, .flop = 8},
     {"sgd first", run_sgd_first, 1, 2},
     {"sgd nesterov", run_sgd_nesterov, 1, 2},
     {"sgd plain", run_sgd_plain, 1, 1, .traffic_bytes = 12},
-    {"adam", run_adam, 1, 3, .traffic_bytes = 28},
-    {"adadelta", run_adadelta, 1, 3, .traffic_bytes = 28},
-    {"rmsprop", run_rmsprop, 1, 2, .traffic_bytes = 20},
+    {"adam", run_adam, 1, 3, .traffic_bytes = 28, .flop = 17},
+    {"adadelta", run_adadelta, 1, 3, .traffic_bytes = 28, .flop = 19},
+    {"rmsprop", run_rmsprop, 1, 2, .traffic_bytes = 20, .flop = 12},
     {"average", run_average, 1, 1, .traffic_bytes = 12},
-    {"sum_squares", run_sum_squares, 1, 1, .traffic_bytes = 4},
+    {"sum_squares", run_sum_squares, 1, 1, .traffic_bytes = 4, .only_loads = true},
     {"transpose", run_transpose, 1, 1, .same_nan = true, .traffic_bytes = 8},
 };
 enum { N_KERNEL_CASES = sizeof kernel_cases / sizeof kernel_cases[0] };
