@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "api/runner.h"
 #include "base/philox.h"
 #include "cpu/isa.h"
 #include "graph/memory.h"
@@ -232,6 +233,78 @@ static void bad_options_are_refused(void **state) {
     tn_model_free(model);
 }
 
+static tn_runner run_lenet(tn_pool *pool, tn_profile *profile, int64_t tile, real *scores) {
+    static const real images[9 * 28 * 28];
+    tn_kernels kernels;
+    tn_runner runner = {0};
+    tn_model *model;
+    assert_int_equal(tn_model_build("lenet", NULL, &model, &error), TN_OK);
+    assert_int_equal(tn_graph_clone(model->graph, &runner.graph, &error), TN_OK);
+    assert_int_equal(tn_kernels_select(&kernels, &error), TN_OK);
+    assert_int_equal(tn_runner_prepare(&runner, &kernels, pool, 9, tile, &error), TN_OK);
+    if (profile) {
+        const tn_plan *plan = runner.plan;
+        int n_threads = tn_pool_threads(pool);
+        profile->steps = calloc((size_t)(plan->n_steps * n_threads), sizeof(int64_t));
+        profile->segments = calloc((size_t)plan->n_segments, sizeof(int64_t));
+        assert_true(profile->steps && profile->segments);
+        tn_execution_set_profile(runner.execution, profile);
+    }
+    tn_runner_run(&runner, 9, (const void *[]){images}, (void *[]){scores});
+    tn_model_free(model);
+    return runner;
+}
+
+static void a_tile_can_be_forced(void **state) {
+    (void)state;
+    real scores[2][90];
+    for (int64_t tile = 1; tile <= 12; tile++) {
+        tn_runner runner = run_lenet(NULL, NULL, tile, scores[tile > 1]);
+        int n_tiled = 0;
+        for (int s = 0; s < runner.plan->n_segments; s++) {
+            const tn_segment *segment = &runner.plan->segments[s];
+            assert_int_equal(segment->tile, segment->whole || tile > 9 ? 9 : tile);
+            n_tiled += !segment->whole;
+        }
+        assert_true(n_tiled > 0);
+        if (tile > 1) assert_memory_equal(scores[0], scores[1], sizeof scores[0]);
+        tn_runner_free(&runner);
+    }
+}
+
+/* Times of threads add up to no more than they had; what is not asked for is not written. */
+static void runs_can_be_timed(void **state) {
+    (void)state;
+    for (int n_threads = 1; n_threads <= 3; n_threads++) {
+        tn_pool *pool;
+        tn_profile profile = {0};
+        real scores[90];
+        assert_int_equal(tn_pool_create(n_threads, &pool, &error), TN_OK);
+        tn_runner runner = run_lenet(pool, &profile, 2, scores);
+        const tn_plan *plan = runner.plan;
+        int64_t segments = 0, steps = 0;
+        for (int s = 0; s < plan->n_segments; s++) segments += profile.segments[s];
+        for (int i = 0; i < plan->n_steps; i++) {
+            int64_t sum = 0;
+            for (int t = 0; t < n_threads; t++) sum += profile.steps[t * plan->n_steps + i];
+            assert_true(sum > 0);
+            steps += sum;
+        }
+        assert_true(profile.pack > 0);
+        assert_true(steps <= segments * n_threads);
+        assert_true(segments + profile.pack + profile.reduce <= profile.total);
+        int64_t total = profile.total;
+        tn_execution_set_profile(runner.execution, NULL);
+        static const real image[28 * 28];
+        tn_runner_run(&runner, 1, (const void *[]){image}, (void *[]){NULL});
+        assert_int_equal(profile.total, total);
+        free(profile.steps);
+        free(profile.segments);
+        tn_runner_free(&runner);
+        tn_pool_free(pool);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(living_items_do_not_overlap),
                                        cmocka_unit_test(arrangements_go_there_and_back),
@@ -240,6 +313,8 @@ int main(void) {
                                        cmocka_unit_test(side_by_side_nothing_is_in_place),
                                        cmocka_unit_test(empty_tensors_run),
                                        cmocka_unit_test(a_weight_may_be_shared),
+                                       cmocka_unit_test(a_tile_can_be_forced),
+                                       cmocka_unit_test(runs_can_be_timed),
                                        cmocka_unit_test(bad_options_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

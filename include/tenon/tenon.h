@@ -319,6 +319,8 @@ typedef struct tn_session_options {
     tn_mode mode;
     int n_threads;     /* default: the core budget */
     int64_t max_batch; /* the largest batch of one run; default 64 */
+    int64_t tile;      /* samples that a thread takes through a segment of the plan at once; default
+                          what fits the caches. For tests: no bit of a result depends on it */
 } tn_session_options;
 
 /* The model must outlive the session. Fails with TN_ERR_MEMORY, TN_ERR_ARGUMENT,
@@ -458,6 +460,7 @@ typedef struct tn_train_options {
     int64_t bn_group; /* samples whose statistics batch normalisation uses: the batch size
                          divided by a power of two; default the batch */
     tn_augmentation augment;
+    int64_t tile; /* as in tn_session_options */
     const char *checkpoint_dir; /* NULL writes no checkpoints; made if missing */
     int64_t checkpoint_every;   /* steps between checkpoints; default: the end of each epoch */
     int checkpoint_keep;        /* the last so many are kept; 3 */

@@ -4,67 +4,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "api/runner.h"
+#include "base/clock.h"
 #include "base/size.h"
 #include "cpu/topology.h"
 #include "graph/model.h"
-#include "graph/plan.h"
 #include "models/pixel_graph.h"
-
-/* A plan and what it runs on. */
-typedef struct runner {
-    tn_graph *graph;
-    tn_plan *plan;
-    tn_execution *execution;
-    real *parameters;
-    bool ran;
-} runner;
 
 struct tn_session {
     const tn_model *model;
     tn_kernels kernels;
     tn_pool *pool;
-    int64_t max_batch;
-    runner tensors; /* takes the model's own inputs */
-    runner pixels;  /* takes uint8 images; made when first needed */
-    real *scores;   /* [max_batch][n_classes] */
+    int64_t max_batch, tile;
+    tn_runner tensors; /* takes the model's own inputs */
+    tn_runner pixels;  /* takes uint8 images; made when first needed */
+    real *scores;      /* [max_batch][n_classes] */
 };
 
-/* ---- Runners --------------------------------------------------------------------------------- */
-
-static void runner_free(runner *r) {
-    tn_execution_free(r->execution);
-    tn_plan_free(r->plan);
-    tn_graph_free(r->graph);
-    free(r->parameters);
-    *r = (runner){0};
-}
-
-/* Plans r->graph and arranges the model's weights for it. */
-static tn_status runner_prepare(runner *r, const tn_session *s, tn_error *error) {
-    const tn_plan_options options = {.max_batch = s->max_batch,
-                                     .n_shards = 1,
-                                     .n_threads = tn_pool_threads(s->pool),
-                                     .kernels = &s->kernels};
-    TN_TRY(tn_plan_build(r->graph, NULL, &options, &r->plan, error));
-    size_t bytes = (size_t)tn_plan_parameters_size(r->plan) * sizeof(real);
-    r->parameters = tn_aligned_alloc(bytes);
-    if (!r->parameters) return tn_fail_memory(error);
-    memset(r->parameters, 0, bytes);
-    for (int i = 0; i < r->graph->n_parameters; i++)
-        tn_plan_arrange(r->plan, i, r->graph->parameters[i]->data, r->parameters);
-    return tn_execution_create(r->plan, s->pool, &r->execution, error);
-}
-
-static void runner_run(runner *r, int64_t batch, const void *const *inputs, void *const *outputs) {
-    const tn_step step = {.batch = batch};
-    const tn_bindings bindings = {.inputs = inputs,
-                                  .outputs = outputs,
-                                  .parameters = r->parameters,
-                                  .parameters_changed = !r->ran};
-    tn_execution_run(r->execution, &bindings, &step);
-    r->ran = true;
+static tn_status prepare(tn_session *s, tn_runner *runner, tn_error *error) {
+    return tn_runner_prepare(runner, &s->kernels, s->pool, s->max_batch, s->tile, error);
 }
 
 /* ---- Sessions -------------------------------------------------------------------------------- */
@@ -76,18 +35,19 @@ tn_status tn_session_create(const tn_model *model, const tn_session_options *opt
     if (o.mode != TN_MODE_REFERENCE)
         return tn_fail(error, TN_ERR_UNSUPPORTED, "mode %d is not there yet (use reference)",
                        (int)o.mode);
-    if (o.n_threads < 0 || o.max_batch < 0)
-        return tn_fail(error, TN_ERR_ARGUMENT, "%d threads for a batch of %lld", o.n_threads,
-                       (long long)o.max_batch);
+    if (o.n_threads < 0 || o.max_batch < 0 || o.tile < 0)
+        return tn_fail(error, TN_ERR_ARGUMENT, "%d threads for a batch of %lld in tiles of %lld",
+                       o.n_threads, (long long)o.max_batch, (long long)o.tile);
     tn_session *s = calloc(1, sizeof *s);
     if (!s) return tn_fail_memory(error);
     s->model = model;
     s->max_batch = o.max_batch ? o.max_batch : 64;
+    s->tile = o.tile;
     tn_status status = tn_kernels_select(&s->kernels, error);
     if (status == TN_OK)
         status = tn_pool_create(o.n_threads ? o.n_threads : tn_core_budget(), &s->pool, error);
     if (status == TN_OK) status = tn_graph_clone(model->graph, &s->tensors.graph, error);
-    if (status == TN_OK) status = runner_prepare(&s->tensors, s, error);
+    if (status == TN_OK) status = prepare(s, &s->tensors, error);
     if (status != TN_OK) {
         tn_session_free(s);
         return status;
@@ -98,8 +58,8 @@ tn_status tn_session_create(const tn_model *model, const tn_session_options *opt
 
 void tn_session_free(tn_session *session) {
     if (!session) return;
-    runner_free(&session->tensors);
-    runner_free(&session->pixels);
+    tn_runner_free(&session->tensors);
+    tn_runner_free(&session->pixels);
     tn_pool_free(session->pool);
     free(session->scores);
     free(session);
@@ -198,7 +158,7 @@ static tn_status run_bound(tn_session *s, const tn_tensor *inputs, int n_inputs,
             return tn_fail(error, TN_ERR_MISMATCH, "input \"%s\" is not given",
                            graph->inputs[i]->name);
     TN_TRY(bind(graph->outputs, graph->n_outputs, outputs, n_outputs, batch, "output", out, error));
-    runner_run(&s->tensors, batch, (const void *const *)in, out);
+    tn_runner_run(&s->tensors, batch, (const void *const *)in, out);
     return TN_OK;
 }
 
@@ -222,13 +182,13 @@ tn_status tn_session_run(tn_session *session, const tn_tensor *inputs, int n_inp
 static tn_status prepare_pixels(tn_session *s, tn_error *error) {
     tn_value *scores;
     if (s->pixels.execution) return TN_OK;
-    runner_free(&s->pixels);
+    tn_runner_free(&s->pixels);
     if (!s->scores)
         s->scores = malloc((size_t)(s->max_batch * s->model->n_classes) * sizeof(real) + 1);
     if (!s->scores) return tn_fail_memory(error);
     TN_TRY(tn_pixel_graph_build(s->model, 0, &s->pixels.graph, &scores, error));
     TN_TRY(tn_graph_mark_output(s->pixels.graph, scores, error));
-    return runner_prepare(&s->pixels, s, error);
+    return prepare(s, &s->pixels, error);
 }
 
 tn_status tn_session_classify(tn_session *session, const uint8_t *images, int64_t n, float *scores,
@@ -240,7 +200,7 @@ tn_status tn_session_classify(tn_session *session, const uint8_t *images, int64_
     for (int64_t first = 0; first < n; first += session->max_batch) {
         int64_t batch = tn_min_i64(session->max_batch, n - first);
         const void *in = images + first * each;
-        runner_run(&session->pixels, batch, &in, outputs);
+        tn_runner_run(&session->pixels, batch, &in, outputs);
         for (int64_t i = 0; i < batch * model->n_classes; i++)
             scores[first * model->n_classes + i] = (float)session->scores[i];
     }
@@ -256,12 +216,6 @@ static int32_t judge(const float *scores, int n_classes, int32_t label, double *
     for (int32_t k = 0; k < n_classes; k++) sum += (double)tn_exp((real)(scores[k] - scores[best]));
     *loss = (double)tn_log((real)sum) - ((double)scores[label] - (double)scores[best]);
     return best;
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static tn_status check_dataset(const tn_model *model, const tn_dataset_info *data,
@@ -286,10 +240,10 @@ tn_status tn_session_evaluate(tn_session *session, const tn_dataset *dataset, in
     TN_TRY(check_dataset(model, &data, error));
     float *scores = malloc((size_t)(data.n * model->n_classes) * sizeof *scores + 1);
     if (!scores) return tn_fail_memory(error);
-    double start = now();
+    int64_t start = tn_now_ns();
     tn_status status =
         tn_session_classify(session, tn_dataset_images(dataset), data.n, scores, error);
-    e.seconds = now() - start;
+    e.seconds = 1e-9 * (double)(tn_now_ns() - start);
     for (int64_t i = 0; i < data.n && status == TN_OK; i++) {
         int32_t label = tn_dataset_labels(dataset)[i];
         double loss;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/size.h"
 #include "graph/plan_parts.h"
 #include "kernels/tree_sum.h"
@@ -17,6 +18,7 @@ struct tn_execution {
     char *packed;
     char *partials; /* of each shard */
     bool packed_once;
+    tn_profile *profile; /* NULL for none */
 };
 
 /* Memory that the system could only pretend to have is refused, rather than the process killed when
@@ -62,9 +64,11 @@ void tn_execution_free(tn_execution *e) {
     free(e);
 }
 
+void tn_execution_set_profile(tn_execution *e, tn_profile *profile) { e->profile = profile; }
+
 /* One run: what its tasks share. */
 typedef struct walk {
-    const tn_execution *execution;
+    tn_execution *execution;
     const tn_bindings *bindings;
     const tn_step *step;
     const tn_segment *segment;
@@ -91,6 +95,17 @@ static void *resolve(const walk *w, tn_place place, int64_t first, int thread, i
     return base + place.offset + first * place.sample_bytes;
 }
 
+static void call(const tn_execution *e, const tn_plan_step *step, const tn_run *run, int thread) {
+    if (!e->profile) {
+        step->implementation->run(run);
+        return;
+    }
+    int64_t begin = tn_now_ns();
+    step->implementation->run(run);
+    int64_t at = (int64_t)thread * e->plan->n_steps + (step - e->plan->steps);
+    e->profile->steps[at] += tn_now_ns() - begin;
+}
+
 static void run_step(const walk *w, const tn_plan_step *step, tn_run *run, int thread, int shard) {
     const tn_execution *e = w->execution;
     const tn_node *node = step->node;
@@ -107,7 +122,7 @@ static void run_step(const walk *w, const tn_plan_step *step, tn_run *run, int t
     }
     run->packed = step->packed < 0 ? NULL : e->packed + step->packed;
     run->workspace = e->threads + thread * e->thread_bytes + e->plan->tile_bytes;
-    step->implementation->run(run);
+    call(e, step, run, thread);
 }
 
 /* ---- Tasks ----------------------------------------------------------------------------------- */
@@ -194,6 +209,7 @@ static void reduce(walk *w, int first, int n) {
 static void run_segment(walk *w, const tn_segment *segment) {
     const tn_execution *e = w->execution;
     int64_t units = 0, tiles = (w->step->batch + segment->tile - 1) / segment->tile;
+    int64_t begin = e->profile ? tn_now_ns() : 0;
     w->segment = segment;
     for (int i = 0; i < segment->n_steps; i++)
         units += e->plan->steps[segment->first_step + i].units;
@@ -204,6 +220,24 @@ static void run_segment(walk *w, const tn_segment *segment) {
     else
         tn_parallel_for(e->pool, tiles, tile_task, w);
     reduce(w, segment->first_reduction, segment->n_reductions);
+    if (e->profile) e->profile->segments[segment - e->plan->segments] += tn_now_ns() - begin;
+}
+
+/* The parameters in the form that the kernels like, where they have changed. */
+static void pack(walk *w) {
+    tn_execution *e = w->execution;
+    if (e->plan->packed_bytes == 0 || (e->packed_once && !w->bindings->parameters_changed)) return;
+    int64_t begin = e->profile ? tn_now_ns() : 0;
+    tn_parallel_for(e->pool, e->plan->n_steps, pack_task, w);
+    e->packed_once = true;
+    if (e->profile) e->profile->pack += tn_now_ns() - begin;
+}
+
+static void reduce_late(walk *w) {
+    const tn_execution *e = w->execution;
+    int64_t begin = e->profile ? tn_now_ns() : 0;
+    reduce(w, e->plan->first_late_reduction, e->plan->n_reductions - e->plan->first_late_reduction);
+    if (e->profile) e->profile->reduce += tn_now_ns() - begin;
 }
 
 static void copy_outputs(const walk *w) {
@@ -227,10 +261,10 @@ void tn_execution_run(tn_execution *e, const tn_bindings *bindings, const tn_ste
     with_shards.shard_begin = shard_begin;
     with_shards.n_shards = plan->n_shards;
     walk w = {.execution = e, .bindings = bindings, .step = &with_shards};
-    if (plan->packed_bytes > 0 && (bindings->parameters_changed || !e->packed_once))
-        tn_parallel_for(e->pool, plan->n_steps, pack_task, &w);
-    e->packed_once = true;
+    int64_t begin = e->profile ? tn_now_ns() : 0;
+    pack(&w);
     for (int i = 0; i < plan->n_segments; i++) run_segment(&w, &plan->segments[i]);
-    reduce(&w, plan->first_late_reduction, plan->n_reductions - plan->first_late_reduction);
+    reduce_late(&w);
     copy_outputs(&w);
+    if (e->profile) e->profile->total += tn_now_ns() - begin;
 }

@@ -112,13 +112,14 @@ static int64_t sample_bytes(const tn_plan *plan, const tn_segment *segment) {
     return bytes;
 }
 
-static void size_tiles(tn_plan *plan, int n_threads) {
+static void size_tiles(tn_plan *plan, const tn_plan_options *options) {
     for (int i = 0; i < plan->n_segments; i++) {
         tn_segment *segment = &plan->segments[i];
         int64_t tile = tile_budget_bytes / tn_max_i64(1, sample_bytes(plan, segment));
-        int64_t parts = segment->by_shard ? plan->n_shards : n_threads;
+        int64_t parts = segment->by_shard ? plan->n_shards : options->n_threads;
         tile = tn_min_i64(tile, (plan->max_batch + parts - 1) / parts);
         segment->tile = tn_max_i64(1, tn_min_i64(tile, MOST_TILE_SAMPLES));
+        if (options->tile > 0) segment->tile = tn_min_i64(options->tile, plan->max_batch);
         if (segment->whole) segment->tile = plan->max_batch;
     }
 }
@@ -135,8 +136,8 @@ static tn_status cut_segments(schedule *s, tn_error *error) {
     return TN_OK;
 }
 
-static tn_status plan_steps(tn_plan *plan, tn_value *const *gradients, int n_threads,
-                            tn_error *error) {
+static tn_status plan_steps(tn_plan *plan, tn_value *const *gradients,
+                            const tn_plan_options *options, tn_error *error) {
     const tn_graph *graph = plan->graph;
     size_t n = (size_t)graph->n_nodes + 1;
     schedule s = {.plan = plan};
@@ -154,7 +155,7 @@ static tn_status plan_steps(tn_plan *plan, tn_value *const *gradients, int n_thr
         if (live[i])
             status = choose(&plan->kernels, graph->nodes[i], &s.waiting[s.n_waiting++], error);
     if (status == TN_OK) status = cut_segments(&s, error);
-    if (status == TN_OK) size_tiles(plan, n_threads);
+    if (status == TN_OK) size_tiles(plan, options);
     free(live);
     free(s.waiting);
     free(s.done);
@@ -170,6 +171,8 @@ tn_status tn_plan_build(tn_graph *graph, tn_value *const *gradients, const tn_pl
         options->n_shards > TN_MAX_SHARDS || (options->n_shards & (options->n_shards - 1)))
         return tn_fail(error, TN_ERR_ARGUMENT, "a batch of %lld in %d shards",
                        (long long)options->max_batch, options->n_shards);
+    if (options->tile < 0)
+        return tn_fail(error, TN_ERR_ARGUMENT, "a tile of %lld samples", (long long)options->tile);
     TN_TRY(tn_graph_set_batch(graph, options->max_batch, error));
     TN_TRY(tn_layout_assign(graph, error));
     tn_plan *p = calloc(1, sizeof *p);
@@ -178,7 +181,7 @@ tn_status tn_plan_build(tn_graph *graph, tn_value *const *gradients, const tn_pl
     p->kernels = *options->kernels;
     p->max_batch = options->max_batch;
     p->n_shards = options->n_shards;
-    tn_status status = plan_steps(p, gradients, options->n_threads, error);
+    tn_status status = plan_steps(p, gradients, options, error);
     if (status == TN_OK) status = tn_plan_place(p, gradients, error);
     if (status != TN_OK) {
         tn_plan_free(p);

@@ -14,6 +14,7 @@ typedef struct tn_plan_options {
     int n_shards;      /* 1 for inference; a power of two for training */
     int n_threads;
     const tn_kernels *kernels; /* copied */
+    int64_t tile; /* samples of a tile; 0 lets the plan choose. No bit of a result depends on it */
 } tn_plan_options;
 
 /* Plans graph for running. Changes it: sets the batch, inserts Reorder nodes, drops nodes that no

@@ -73,6 +73,19 @@ struct tn_plan {
     int64_t batch_bytes, tile_bytes, workspace_bytes, packed_bytes, partial_bytes;
 };
 
+/* What runs took, in nanoseconds. */
+typedef struct tn_profile {
+    int64_t *steps;    /* [n_threads][n_steps], within implementations */
+    int64_t *segments; /* [n_segments], by the clock, sums over shards included */
+    int64_t pack;      /* packing of weights */
+    int64_t reduce;    /* sums over shards after the last segment */
+    int64_t total;
+} tn_profile;
+
+/* From now on runs add what they take to *profile, which is the caller's; NULL ends that. Without
+ * it nothing is timed. */
+void tn_execution_set_profile(tn_execution *execution, tn_profile *profile);
+
 /* Canonical numbers in their arrangement, converted to real, and back. */
 void tn_arrange(const tn_arrangement *arrangement, int64_t n, const float *canonical, real *stored);
 void tn_unarrange(const tn_arrangement *arrangement, int64_t n, const real *stored,

@@ -51,7 +51,8 @@ static tn_status create_plan(tn_pass *pass, tn_value *const *gradients,
     const tn_plan_options plan_options = {.max_batch = options->max_batch,
                                           .n_shards = options->n_shards,
                                           .n_threads = tn_pool_threads(options->pool),
-                                          .kernels = options->kernels};
+                                          .kernels = options->kernels,
+                                          .tile = options->tile};
     TN_TRY(tn_plan_build(pass->graph, options->gradients ? gradients : NULL, &plan_options,
                          &pass->plan, error));
     TN_TRY(tn_execution_create(pass->plan, options->pool, &pass->execution, error));

@@ -4,18 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/size.h"
 #include "train/options.h"
 #include "train/order.h"
 #include "train/training.h"
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+static double seconds_now(void) { return 1e-9 * (double)tn_now_ns(); }
 
 static bool has_store(const tn_training *run) { return run->store.dir[0] != '\0'; }
 
@@ -89,7 +85,7 @@ static tn_progress progress_of(const tn_training *run, const effort_made *effort
     const tn_training_state *s = &run->state;
     int64_t per_epoch = run->steps_per_epoch, max_steps = run->options.max_steps;
     int64_t last = max_steps > 0 ? tn_min_i64(max_steps, run->steps) : run->steps;
-    double seconds = now() - effort->begin;
+    double seconds = seconds_now() - effort->begin;
     return (tn_progress){
         .size = sizeof(tn_progress),
         .epoch = (s->step - 1) / per_epoch + 1,
@@ -225,7 +221,7 @@ static tn_train_result result_of(const tn_training *run, const effort_made *effo
         .accuracy = within ? (double)s->epoch.n_correct / (double)s->epoch.n : s->last_accuracy,
         .held_out_loss = s->held_out.loss,
         .held_out_accuracy = s->held_out.accuracy,
-        .seconds = now() - effort->begin,
+        .seconds = seconds_now() - effort->begin,
         .n_threads = tn_pool_threads(run->trainer.pool),
         .batch_size = run->options.batch_size,
         .resumed = resumed,
@@ -252,7 +248,7 @@ static tn_status run_all(tn_training *run, tn_model **trained, tn_train_result *
                          tn_error *error) {
     bool resumed = false;
     TN_TRY(prepare(run, &resumed, error));
-    effort_made effort = {.begin = now()};
+    effort_made effort = {.begin = seconds_now()};
     run->told = run->state.epoch;
     tn_status status = train(run, &effort, error);
     if (status != TN_OK && status != TN_STOPPED) return status;

@@ -14,6 +14,7 @@ static tn_status create_passes(tn_trainer *trainer, const tn_train_options *opti
     double smoothing = options->label_smoothing > 0 ? options->label_smoothing : 0;
     tn_pass_options pass = {.label_smoothing = smoothing,
                             .max_batch = trainer->max_batch,
+                            .tile = options->tile,
                             .n_shards = trainer->model->recipe.n_shards,
                             .n_groups = (int)(options->batch_size / options->bn_group),
                             .gradients = true,

@@ -31,7 +31,8 @@ static void print_help(const command_line *line) {
     printf("Usage: tenon %s %s\n\n", line->verb, line->usage);
     text_wrap(stdout, line->summary, 0, HELP_WIDTH);
     puts("\nOptions:");
-    for (const option *o = line->options; o->name; o++) print_option(o);
+    for (const option *o = line->options; o->name; o++)
+        if (o->help) print_option(o);
     puts("  -h, --help                  Print this help.");
     if (line->notes) printf("\n%s", line->notes);
 }

@@ -28,7 +28,7 @@ typedef struct option {
     option_type type;
     const char *argument; /* what the help calls it: "N" */
     void *value;          /* where it goes; untouched if the option is not given */
-    const char *help;     /* with the default */
+    const char *help;     /* with the default; NULL keeps the option out of the help */
     double min, max;
     bool above_min, below_max;  /* the bound itself is excluded */
     const char *const *choices; /* NULL-terminated */

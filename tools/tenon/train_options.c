@@ -170,6 +170,7 @@ static void add_run_options(training *job, words_given *given, option_table *tab
         {"json", 0, OPTION_TEXT, "FILE", &job->json,
          "write the results as JSON; - is standard output"},
         {"quiet", 'q', OPTION_FLAG, NULL, &job->quiet, "print errors only"},
+        {"tile", 0, OPTION_COUNT, "N", &t->tile, NULL, 1, 1 << 20}, /* docs/architecture.md */
     };
     append(table, rows, sizeof rows / sizeof *rows);
 }
