@@ -173,7 +173,14 @@ typedef struct timed_tile {
 
 static void call_tile(void *context) {
     const timed_tile *t = context;
-    t->kernels->tile(t->m, t->a, t->offset, t->depth, t->b, t->kernels->nr, t->c);
+    tn_tile tile = {.m = t->m,
+                    .offset = t->offset,
+                    .depth = t->depth,
+                    .b = t->b,
+                    .ldb = t->kernels->nr,
+                    .floor = -INFINITY};
+    for (int i = 0; i < t->m; i++) tile.a[i] = t->a[i], tile.start[i] = tile.c[i] = t->c[i];
+    t->kernels->tile(&tile);
 }
 
 /* A 3×3 convolution of 32 channels at neighbouring pixels of an image: the rows of a overlap, and

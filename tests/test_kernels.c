@@ -334,8 +334,24 @@ static void tile_data_fill(tile_data *d, int nr, int64_t depth, int64_t pad, pat
     if (depth > 0) d->offset[depth / 2] = A_FLOATS - 1;
 }
 
+/* Rows [first, first + m), depth [from, to), added to c. */
+static tn_tile tile_of(const tile_data *d, int first, int m, int64_t from, int64_t to) {
+    tn_tile t = {.m = m,
+                 .offset = d->offset + from,
+                 .depth = to - from,
+                 .b = d->b + from * d->ldb,
+                 .ldb = d->ldb,
+                 .floor = -INFINITY};
+    for (int i = 0; i < m; i++) {
+        t.a[i] = d->a[first + i];
+        t.start[i] = t.c[i] = d->c[first + i];
+    }
+    return t;
+}
+
 static void run_tile(const tn_kernels *k, int m, const tile_data *d, int64_t from, int64_t to) {
-    k->tile(m, d->a, d->offset + from, to - from, d->b + from * d->ldb, d->ldb, d->c);
+    tn_tile t = tile_of(d, 0, m, from, to);
+    k->tile(&t);
 }
 
 /* c[i][j] in double, and the bound that its rounding errors obey. */
@@ -406,12 +422,74 @@ static void tile_bits_do_not_depend(void **state) {
 
                 /* row m - 1 of the full tile alone in a tile of one */
                 tile_data_fill(part, k->nr, DEPTH, 0, RANDOM, 9);
-                k->tile(1, part->a + m - 1, part->offset, DEPTH, part->b, part->ldb,
-                        part->c + m - 1);
+                tn_tile row = tile_of(part, m - 1, 1, 0, DEPTH);
+                k->tile(&row);
                 assert_memory_equal(whole->c[m - 1], part->c[m - 1], row_bytes);
             }
     tile_data_free(whole);
     tile_data_free(part);
+}
+
+/* From numbers that stand elsewhere, the same for all rows; then nothing below the floor. */
+static void tile_starts_and_floors(void **state) {
+    tn_kernels tables[MAX_LEVELS];
+    tile_data *plain = tile_data_new(), *d = tile_data_new();
+    float bias[MAX_COLUMNS];
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int j = 0; j < MAX_COLUMNS; j++) bias[j] = (float)(j % 5) - 2.5f;
+    for (int l = 0; l < n_levels; l++)
+        for (int m = 1; m <= tables[l].mr; m++) {
+            const tn_kernels *k = &tables[l];
+            tile_data_fill(plain, k->nr, DEPTH, 0, RANDOM, 4);
+            tile_data_fill(d, k->nr, DEPTH, 0, RANDOM, 4);
+            for (int i = 0; i < m; i++)
+                memcpy(plain->c[i], bias, (size_t)k->nr * sizeof(float));
+            run_tile(k, m, plain, 0, DEPTH);
+            tn_tile tile = tile_of(d, 0, m, 0, DEPTH);
+            for (int i = 0; i < m; i++) tile.start[i] = bias;
+            tile.floor = 0;
+            k->tile(&tile);
+            for (int i = 0; i < m; i++)
+                for (int j = 0; j < k->nr; j++)
+                    assert_float_equal(d->c[i][j], fmaxf(plain->c[i][j], 0), 0);
+        }
+    tile_data_free(plain);
+    tile_data_free(d);
+}
+
+/* Parts of several sizes, some of them empty, against tiles of each part added in the tree. */
+static void tile_tree_adds_parts(void **state) {
+    tn_kernels tables[MAX_LEVELS];
+    static float parts[TN_TILE_MAX_PARTS][MAX_ROWS][MAX_COLUMNS];
+    static const float zeros[MAX_COLUMNS];
+    tile_data *d = tile_data_new();
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int l = 0; l < n_levels; l++)
+        for (int m = 1; m <= tables[l].mr; m++)
+            for (int n_parts = 1; n_parts <= TN_TILE_MAX_PARTS; n_parts *= 2) {
+                const tn_kernels *k = &tables[l];
+                int64_t begin[TN_TILE_MAX_PARTS + 1];
+                tile_data_fill(d, k->nr, DEPTH, 0, RANDOM, 6);
+                for (int s = 0; s <= n_parts; s++)
+                    begin[s] = n_parts > 8 ? s * DEPTH / n_parts : s * s * DEPTH / (n_parts * n_parts);
+                for (int s = 0; s < n_parts; s++) {
+                    tn_tile tile = tile_of(d, 0, m, begin[s], begin[s + 1]);
+                    for (int i = 0; i < m; i++) tile.start[i] = zeros, tile.c[i] = parts[s][i];
+                    k->tile(&tile);
+                }
+                for (int step = 1; step < n_parts; step *= 2)
+                    for (int s = 0; s < n_parts; s += 2 * step)
+                        for (int i = 0; i < m; i++)
+                            for (int j = 0; j < k->nr; j++)
+                                parts[s][i][j] += parts[s + step][i][j];
+                tn_tile tile = tile_of(d, 0, m, 0, DEPTH);
+                k->tile_tree(&tile, n_parts, begin);
+                for (int i = 0; i < m; i++)
+                    assert_memory_equal(d->c[i], parts[0][i], (size_t)k->nr * sizeof(float));
+            }
+    tile_data_free(d);
 }
 
 static void tile_keeps_nan_and_infinity(void **state) {
@@ -420,13 +498,20 @@ static void tile_keeps_nan_and_infinity(void **state) {
     int n_levels = levels_here(tables);
     for (int l = 0; l < n_levels; l++) {
         const float x[3] = {NAN, INFINITY, 0};
-        const float *const a[1] = {x};
         float b[3 * MAX_COLUMNS], y[MAX_COLUMNS];
-        float *const c[1] = {y};
         for (int t = 0; t < 3; t++) {
             int64_t offset[1] = {t};
             for (int j = 0; j < MAX_COLUMNS; j++) b[j] = t == 2 ? INFINITY : 1, y[j] = 1;
-            tables[l].tile(1, a, offset, 1, b, tables[l].nr, c);
+            tn_tile tile = {.m = 1,
+                            .a = {x},
+                            .start = {y},
+                            .c = {y},
+                            .offset = offset,
+                            .depth = 1,
+                            .b = b,
+                            .ldb = tables[l].nr,
+                            .floor = t == 1 ? 0 : -INFINITY};
+            tables[l].tile(&tile);
             for (int j = 0; j < tables[l].nr; j++)
                 assert_true(t == 1 ? y[j] == INFINITY : y[j] != y[j]);
         }
@@ -695,6 +780,8 @@ int main(void) {
         cmocka_unit_test(dropout_follows_philox),
         cmocka_unit_test(tile_computes_sums),
         cmocka_unit_test(tile_bits_do_not_depend),
+        cmocka_unit_test(tile_starts_and_floors),
+        cmocka_unit_test(tile_tree_adds_parts),
         cmocka_unit_test(tile_keeps_nan_and_infinity),
         cmocka_unit_test(transposes_any_shape),
         cmocka_unit_test(log_softmax_is_accurate),

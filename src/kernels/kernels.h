@@ -18,16 +18,33 @@
 /* The largest mr and nr of any level. */
 enum { TN_TILE_MAX_MR = 16, TN_TILE_MAX_NR = 64 };
 
-/* Accumulates an m×nr tile of a convolution or matmul, 1 <= m <= mr:
- *     c[i][j] += Σ_{t < depth} a[i][offset[t]] · b[t·ldb + j]        i < m, j < nr
+/* An m×nr tile of a convolution or matmul, 1 <= m <= mr:
+ *     c[i][j] = max(floor, start[i][j] + Σ_{t < depth} a[i][offset[t]] · b[t·ldb + j])
+ *                                                                    i < m, j < nr
  * a       m pointers, each the origin of a row
  * offset  [depth] in elements, the same for all rows: the taps and channels of a convolution
  * b       depth rows of nr numbers, ldb >= nr apart
- * c       m pointers to nr numbers holding the start value (bias or partial sum)
+ * start   m pointers to nr numbers: bias, zeros or partial sums; may be those of c
+ * floor   0 for a ReLU, -infinity for none; NaN stays
  * Order: t ascending, one accumulator per element, fused multiply-add where the level has one;
  * equal bits at every m, and for any cut of the depth into successive calls. */
-typedef void tn_tile_fn(int m, const real *const *a, const int64_t *offset, int64_t depth,
-                        const real *b, int64_t ldb, real *const *c);
+typedef struct tn_tile {
+    const real *a[TN_TILE_MAX_MR], *start[TN_TILE_MAX_MR];
+    real *c[TN_TILE_MAX_MR];
+    int m;
+    const int64_t *offset;
+    int64_t depth;
+    const real *b;
+    int64_t ldb;
+    real floor;
+} tn_tile;
+typedef void tn_tile_fn(const tn_tile *tile);
+
+/* The same without start and floor, the depth cut into n_parts (a power of two, at most
+ * TN_TILE_MAX_PARTS), part s from begin[s] to begin[s + 1]: each is summed by itself from 0, the
+ * sums are added as ((0+1)+(2+3))+... tile->depth is not used. */
+enum { TN_TILE_MAX_PARTS = 64 };
+typedef void tn_tile_tree_fn(const tn_tile *tile, int n_parts, const int64_t *begin);
 
 /* dst[j·ld_dst + i] = src[i·ld_src + j], i < rows, j < columns */
 typedef void tn_transpose_fn(int64_t rows, int64_t columns, const real *src, int64_t ld_src,
@@ -142,6 +159,7 @@ typedef struct tn_kernels {
     /* Rows of b that keep a panel of nr columns in half of the first-level cache. */
     int64_t depth_block;
     tn_tile_fn *tile;
+    tn_tile_tree_fn *tile_tree;
     tn_transpose_fn *transpose;
 
     tn_unary_fn *relu;       /* max(x, 0); NaN stays */

@@ -140,15 +140,6 @@ static conv_geometry geometry(const tn_node *node) {
     return conv_geometry_make(node->attrs, x[2], x[3], node->inputs[1]->shape.dims);
 }
 
-static void fill_bias(const real *bias, int64_t pixels, int64_t channels, real *y) {
-    if (!bias) {
-        memset(y, 0, (size_t)(pixels * channels) * sizeof(real));
-        return;
-    }
-    for (int64_t i = 0; i < pixels; i++)
-        memcpy(y + i * channels, bias, (size_t)channels * sizeof(real));
-}
-
 /* Plain loops: the oracle. */
 static void naive_run(const tn_run *run) {
     const conv_geometry g = geometry(run->node);
@@ -161,31 +152,40 @@ static void naive_run(const tn_run *run) {
             y[i] = bias ? bias[i % g.o] : 0;
             for (int64_t k = 0; k < g.r * g.s * g.cg; k++)
                 if (conv_product(&g, i, k, &x_at, &w_at)) y[i] += x[x_at] * w[w_at];
+            if (run->node->op == &tn_op_conv_relu && 0 > y[i]) y[i] = 0;
         }
     }
 }
 
-/* Workspace: lists of rows and offsets, then the padded image. */
+/* Workspace: the padded image. */
 static int64_t tiled_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     (void)n, (void)kernels;
     const conv_geometry g = geometry(node);
-    int64_t lists = 2 * g.p * g.q + g.r * g.s * g.cg;
     int64_t image = conv_is_padded(&g) ? conv_padded_h(&g) * conv_padded_w(&g) * g.c : 0;
-    return tn_round_up(lists * (int64_t)sizeof(int64_t), 64) + image * (int64_t)sizeof(real);
+    return image * (int64_t)sizeof(real);
+}
+
+/* Packed: where the rows of the product begin in image and output, the offsets of its depth, and
+ * the panels of each group. */
+typedef struct packed_conv {
+    int64_t *a_row, *c_row, *offset;
+    real *panels;
+} packed_conv;
+
+static packed_conv split_packed(const conv_geometry *g, const void *packed) {
+    int64_t pixels = g->p * g->q, depth = g->r * g->s * g->cg;
+    packed_conv p = {.a_row = (int64_t *)packed}; /* written by pack only */
+    p.c_row = p.a_row + pixels;
+    p.offset = p.c_row + pixels;
+    p.panels = (real *)(void *)((char *)p.a_row + tn_product_steps_bytes(2 * pixels + depth));
+    return p;
 }
 
 static int64_t tiled_packed_bytes(const tn_node *node, const tn_kernels *kernels) {
     const conv_geometry g = geometry(node);
-    return g.groups * tn_panels_elements(kernels, g.r * g.s * g.cg, g.og) * (int64_t)sizeof(real);
-}
-
-static void tiled_pack(const tn_run *run, void *packed) {
-    const conv_geometry g = geometry(run->node);
     int64_t depth = g.r * g.s * g.cg;
-    for (int64_t group = 0; group < g.groups; group++)
-        tn_panels_pack(run->kernels, TN_PANELS_STORED,
-                       (const real *)run->in[1] + group * depth * g.og, g.og, depth, g.og,
-                       (real *)packed + group * tn_panels_elements(run->kernels, depth, g.og));
+    return tn_product_steps_bytes(2 * g.p * g.q + depth) +
+           g.groups * tn_panels_elements(kernels, depth, g.og) * (int64_t)sizeof(real);
 }
 
 /* Where pixels and taps lie in an image of `width` pixels a row. */
@@ -203,38 +203,53 @@ static void list_taps(const conv_geometry *g, int64_t width, int64_t *offset) {
             k % g->cg;
 }
 
+static void tiled_pack(const tn_run *run, void *packed) {
+    const conv_geometry g = geometry(run->node);
+    const packed_conv p = split_packed(&g, packed);
+    int64_t depth = g.r * g.s * g.cg;
+    list_pixels(&g, conv_padded_w(&g), p.a_row, p.c_row);
+    list_taps(&g, conv_padded_w(&g), p.offset);
+    for (int64_t group = 0; group < g.groups; group++)
+        tn_panels_pack(run->kernels, TN_PANELS_STORED,
+                       (const real *)run->in[1] + group * depth * g.og, g.og, depth, g.og,
+                       p.panels + group * tn_panels_elements(run->kernels, depth, g.og));
+}
+
+/* The groups of one image, padded already. */
+static void tiled_image(const tn_run *run, const conv_geometry *g, const real *x, real *y) {
+    const packed_conv p = split_packed(g, run->packed);
+    int64_t depth = g->r * g->s * g->cg;
+    int64_t panels = tn_panels_elements(run->kernels, depth, g->og);
+    const real *bias = run->in[2];
+    for (int64_t group = 0; group < g->groups; group++) {
+        const tn_product product = {.rows = g->p * g->q,
+                                    .depth = depth,
+                                    .columns = g->og,
+                                    .a = x + group * g->cg,
+                                    .a_row = p.a_row,
+                                    .offset = p.offset,
+                                    .b = p.panels + group * panels,
+                                    .source = TN_PANELS_PACKED,
+                                    .start = bias ? TN_START_BIAS : TN_START_ZERO,
+                                    .bias = bias ? bias + group * g->og : NULL,
+                                    .c = y + group * g->og,
+                                    .c_row = p.c_row,
+                                    .relu = run->node->op == &tn_op_conv_relu};
+        tn_product_run(run->kernels, &product, NULL);
+    }
+}
+
 static void tiled_run(const tn_run *run) {
     const conv_geometry g = geometry(run->node);
-    int64_t pixels = g.p * g.q, depth = g.r * g.s * g.cg, width = conv_padded_w(&g);
-    int64_t *a_row = run->workspace, *c_row = a_row + pixels, *offset = c_row + pixels;
-    real *image = (real *)((char *)run->workspace +
-                           tn_round_up((2 * pixels + depth) * (int64_t)sizeof(int64_t), 64));
-    list_pixels(&g, width, a_row, c_row);
-    list_taps(&g, width, offset);
+    real *image = run->workspace;
     for (int64_t n = 0; n < run->n; n++) {
         const real *x = (const real *)run->in[0] + n * g.h * g.w * g.c;
-        real *y = (real *)run->out[0] + n * pixels * g.o;
-        fill_bias(run->in[2], pixels, g.o, y);
         if (conv_is_padded(&g)) {
             conv_pad_image(x, g.h, g.w, g.c, g.pad_top, g.pad_left, g.pad_bottom, g.pad_right,
                            image);
             x = image;
         }
-        for (int64_t group = 0; group < g.groups; group++) {
-            const real *panels =
-                (const real *)run->packed + group * tn_panels_elements(run->kernels, depth, g.og);
-            const tn_product product = {.rows = pixels,
-                                        .depth = depth,
-                                        .columns = g.og,
-                                        .a = x + group * g.cg,
-                                        .a_row = a_row,
-                                        .offset = offset,
-                                        .b = panels,
-                                        .source = TN_PANELS_PACKED,
-                                        .c = y + group * g.og,
-                                        .c_row = c_row};
-            tn_product_add(run->kernels, &product, NULL);
-        }
+        tiled_image(run, &g, x, (real *)run->out[0] + n * g.p * g.q * g.o);
     }
 }
 
@@ -246,6 +261,19 @@ static const tn_implementation tiled = {.name = "tiles",
                                         .pack = tiled_pack,
                                         .run = tiled_run};
 static const tn_implementation *const implementations[] = {&naive, &tiled, NULL};
+
+/* What follows is the maximum with 0. Made by passes from Conv and Relu. */
+const tn_op tn_op_conv_relu = {.name = "ConvRelu",
+                               .attrs = attrs,
+                               .attrs_bytes = sizeof(tn_conv_attrs),
+                               .min_inputs = 2,
+                               .max_inputs = 3,
+                               .n_outputs = 1,
+                               .layout = TN_LAYOUT_IMAGE,
+                               .infer_shape = infer_shape,
+                               .macs = macs,
+                               .arrange = arrange,
+                               .implementations = implementations};
 
 const tn_op tn_op_conv = {.name = "Conv",
                           .onnx_type = "Conv",

@@ -111,19 +111,36 @@ static int64_t list_phase_pixels(const conv_geometry *g, const border *b, int64_
     return n;
 }
 
+/* Workspace: the bordered gradient image. */
 static int64_t tiled_input_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     (void)n, (void)kernels;
     const conv_geometry g = input_geometry(node);
     const border b = border_of(&g);
-    int64_t lists = 2 * g.h * g.w + g.r * g.s * g.og;
-    return tn_round_up(lists * (int64_t)sizeof(int64_t), 64) +
-           (b.any ? b.h * b.w * g.o : 0) * (int64_t)sizeof(real);
+    return (b.any ? b.h * b.w * g.o : 0) * (int64_t)sizeof(real);
 }
 
-/* Panels of a group: for each phase, the taps of that phase times the outputs, by channels. */
+/* Packed: for each phase after the other the rows of its product in dy and dx, and the offsets of
+ * its depth; then for each group and phase the panels: taps of that phase times the outputs, by
+ * channels. */
+typedef struct packed_input {
+    int64_t *a_row, *c_row, *offset;
+    real *panels;
+} packed_input;
+
+static int64_t input_lists(const conv_geometry *g) { return 2 * g->h * g->w + g->r * g->s * g->og; }
+
+static packed_input split_packed_input(const conv_geometry *g, const void *packed) {
+    packed_input p = {.a_row = (int64_t *)packed}; /* written by pack only */
+    p.c_row = p.a_row + g->h * g->w;
+    p.offset = p.c_row + g->h * g->w;
+    p.panels = (real *)(void *)((char *)p.a_row + tn_product_steps_bytes(input_lists(g)));
+    return p;
+}
+
 static int64_t tiled_input_packed_bytes(const tn_node *node, const tn_kernels *kernels) {
     const conv_geometry g = input_geometry(node);
-    return g.groups * tn_panels_elements(kernels, g.r * g.s * g.og, g.cg) * (int64_t)sizeof(real);
+    return tn_product_steps_bytes(input_lists(&g)) +
+           g.groups * tn_panels_elements(kernels, g.r * g.s * g.og, g.cg) * (int64_t)sizeof(real);
 }
 
 /* One panel of one phase: stored w[tap][c][o] becomes panel[(tap, o)][c]. */
@@ -140,59 +157,78 @@ static real *pack_phase_panel(const tn_run *run, const conv_geometry *g, const r
     return panel;
 }
 
+/* Rows and depth of a phase's product. */
+typedef struct phase_size {
+    int64_t rows, depth;
+} phase_size;
+
+static int64_t phase_count(int64_t n, int64_t first, int64_t step, int64_t stride, int64_t phase) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i++) count += (first + i * step - phase) % stride == 0;
+    return count;
+}
+
+static phase_size size_of_phase(const conv_geometry *g, int64_t phase_h, int64_t phase_w) {
+    return (phase_size){phase_count(g->h, g->pad_top, 1, g->stride_h, phase_h) *
+                            phase_count(g->w, g->pad_left, 1, g->stride_w, phase_w),
+                        phase_count(g->r, 0, g->dilation_h, g->stride_h, phase_h) *
+                            phase_count(g->s, 0, g->dilation_w, g->stride_w, phase_w) * g->og};
+}
+
 static void tiled_input_pack(const tn_run *run, void *packed) {
     const conv_geometry g = input_geometry(run->node);
-    real *panel = packed;
+    const border b = border_of(&g);
+    packed_input p = split_packed_input(&g, packed);
+    for (int64_t phase = 0; phase < g.stride_h * g.stride_w; phase++) {
+        int64_t phase_h = phase / g.stride_w, phase_w = phase % g.stride_w;
+        int64_t rows = list_phase_pixels(&g, &b, phase_h, phase_w, p.a_row, p.c_row);
+        p.a_row += rows, p.c_row += rows;
+        p.offset += list_phase_taps(&g, &b, phase_h, phase_w, p.offset);
+    }
     for (int64_t group = 0; group < g.groups; group++) {
         const real *w = (const real *)run->in[1] + group * g.r * g.s * g.cg * g.og;
         for (int64_t phase = 0; phase < g.stride_h * g.stride_w; phase++)
             for (int64_t j = 0; j < g.cg; j += run->kernels->nr)
-                panel =
-                    pack_phase_panel(run, &g, w, phase / g.stride_w, phase % g.stride_w, j, panel);
+                p.panels = pack_phase_panel(run, &g, w, phase / g.stride_w, phase % g.stride_w, j,
+                                            p.panels);
     }
 }
 
 /* One group of one image, all phases. */
-static void tiled_input_group(const tn_run *run, const conv_geometry *g, const border *b,
-                              const real *dy, const real *panels, real *dx) {
-    int64_t *a_row = run->workspace, *c_row = a_row + g->h * g->w, *offset = c_row + g->h * g->w;
+static void tiled_input_group(const tn_run *run, const conv_geometry *g, packed_input p,
+                              const real *dy, real *dx) {
     for (int64_t phase = 0; phase < g->stride_h * g->stride_w; phase++) {
-        int64_t phase_h = phase / g->stride_w, phase_w = phase % g->stride_w;
-        int64_t depth = list_phase_taps(g, b, phase_h, phase_w, offset);
-        int64_t rows = list_phase_pixels(g, b, phase_h, phase_w, a_row, c_row);
-        const tn_product product = {.rows = rows,
-                                    .depth = depth,
+        const phase_size size = size_of_phase(g, phase / g->stride_w, phase % g->stride_w);
+        const tn_product product = {.rows = size.rows,
+                                    .depth = size.depth,
                                     .columns = g->cg,
                                     .a = dy,
-                                    .a_row = a_row,
-                                    .offset = offset,
-                                    .b = panels,
+                                    .a_row = p.a_row,
+                                    .offset = p.offset,
+                                    .b = p.panels,
                                     .source = TN_PANELS_PACKED,
                                     .c = dx,
-                                    .c_row = c_row};
-        tn_product_add(run->kernels, &product, NULL);
-        panels += tn_panels_elements(run->kernels, depth, g->cg);
+                                    .c_row = p.c_row};
+        tn_product_run(run->kernels, &product, NULL);
+        p.a_row += size.rows, p.c_row += size.rows, p.offset += size.depth;
+        p.panels += tn_panels_elements(run->kernels, size.depth, g->cg);
     }
 }
 
 static void tiled_input(const tn_run *run) {
     const conv_geometry g = input_geometry(run->node);
     const border b = border_of(&g);
-    int64_t lists = 2 * g.h * g.w + g.r * g.s * g.og;
-    real *image =
-        (real *)((char *)run->workspace + tn_round_up(lists * (int64_t)sizeof(int64_t), 64));
     int64_t group_panels = tn_panels_elements(run->kernels, g.r * g.s * g.og, g.cg);
     for (int64_t n = 0; n < run->n; n++) {
         const real *dy = (const real *)run->in[0] + n * g.p * g.q * g.o;
         real *dx = (real *)run->out[0] + n * g.h * g.w * g.c;
-        memset(dx, 0, (size_t)(g.h * g.w * g.c) * sizeof(real));
+        packed_input p = split_packed_input(&g, run->packed);
         if (b.any) {
-            conv_pad_image(dy, g.p, g.q, g.o, b.top, b.left, b.bottom, b.right, image);
-            dy = image;
+            conv_pad_image(dy, g.p, g.q, g.o, b.top, b.left, b.bottom, b.right, run->workspace);
+            dy = run->workspace;
         }
-        for (int64_t group = 0; group < g.groups; group++)
-            tiled_input_group(run, &g, &b, dy + group * g.og,
-                              (const real *)run->packed + group * group_panels, dx + group * g.cg);
+        for (int64_t group = 0; group < g.groups; group++, p.panels += group_panels)
+            tiled_input_group(run, &g, p, dy + group * g.og, dx + group * g.cg);
     }
 }
 
@@ -249,60 +285,89 @@ static void naive_weight(const tn_run *run) {
     }
 }
 
-static int64_t weight_lists_bytes(const conv_geometry *g) {
-    int64_t lists = 2 * g->r * g->s * g->cg + g->p * g->q;
-    return tn_round_up(lists * (int64_t)sizeof(int64_t), 64);
+/* The rows of the product are the taps of a channel, channel after channel, and the image is taken
+ * apart into planes: so what a tile reads, pixel after pixel, is a few short streams. */
+
+/* Packed: rows in the planes and in dw, and the pixels. */
+typedef struct packed_weight {
+    int64_t *a_row, *c_row, *offset;
+} packed_weight;
+
+static int64_t weight_lists(const conv_geometry *g) {
+    return 2 * g->r * g->s * g->cg + g->p * g->q;
 }
 
-/* Workspace: lists, a panel of dy, the padded image. */
+static packed_weight split_packed_weight(const conv_geometry *g, const void *packed) {
+    packed_weight p = {.a_row = (int64_t *)packed}; /* written by pack only */
+    p.c_row = p.a_row + g->r * g->s * g->cg;
+    p.offset = p.c_row + g->r * g->s * g->cg;
+    return p;
+}
+
+static int64_t tiled_weight_packed_bytes(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    const conv_geometry g = weight_geometry(node);
+    return tn_product_steps_bytes(weight_lists(&g));
+}
+
+static void tiled_weight_pack(const tn_run *run, void *packed) {
+    const conv_geometry g = weight_geometry(run->node);
+    const packed_weight p = split_packed_weight(&g, packed);
+    int64_t taps = g.r * g.s, width = conv_padded_w(&g), plane = conv_padded_h(&g) * width;
+    for (int64_t k = 0; k < taps * g.cg; k++) {
+        int64_t c = k / taps, r = k / g.s % g.r, s = k % g.s;
+        p.a_row[k] = c * plane + r * g.dilation_h * width + s * g.dilation_w;
+        p.c_row[k] = (k % taps * g.cg + c) * g.og;
+    }
+    for (int64_t i = 0; i < g.p * g.q; i++)
+        p.offset[i] = i / g.q * g.stride_h * width + i % g.q * g.stride_w;
+}
+
+/* Workspace: a panel of dy, the planes. */
 static int64_t tiled_weight_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     (void)n;
     const conv_geometry g = weight_geometry(node);
-    int64_t image = conv_padded_h(&g) * conv_padded_w(&g) * g.c;
-    return weight_lists_bytes(&g) + tn_product_workspace_bytes(kernels) +
-           (conv_is_padded(&g) ? image : 0) * (int64_t)sizeof(real);
+    return tn_product_workspace_bytes(kernels) +
+           conv_padded_h(&g) * conv_padded_w(&g) * g.c * (int64_t)sizeof(real);
 }
 
-static void list_weight(const conv_geometry *g, int64_t *a_row, int64_t *c_row, int64_t *offset) {
-    int64_t width = conv_padded_w(g);
-    for (int64_t k = 0; k < g->r * g->s * g->cg; k++) {
-        a_row[k] =
-            (k / (g->s * g->cg) * g->dilation_h * width + k / g->cg % g->s * g->dilation_w) * g->c +
-            k % g->cg;
-        c_row[k] = k * g->og;
+/* An image [h][w][c] into planes [c][h][w] with the padding, which is zero already. */
+static void split_planes(const tn_kernels *kernels, const conv_geometry *g, const real *x,
+                         real *planes) {
+    int64_t width = conv_padded_w(g), plane = conv_padded_h(g) * width;
+    if (!conv_is_padded(g)) {
+        kernels->transpose(g->h * g->w, g->c, x, g->c, planes, plane);
+        return;
     }
-    for (int64_t i = 0; i < g->p * g->q; i++)
-        offset[i] = (i / g->q * g->stride_h * width + i % g->q * g->stride_w) * g->c;
+    planes += g->pad_top * width + g->pad_left;
+    for (int64_t i = 0; i < g->h; i++)
+        kernels->transpose(g->w, g->c, x + i * g->w * g->c, g->c, planes + i * width, plane);
 }
 
 static void tiled_weight(const tn_run *run) {
     const conv_geometry g = weight_geometry(run->node);
-    int64_t rows = g.r * g.s * g.cg;
-    int64_t *a_row = run->workspace, *c_row = a_row + rows, *offset = c_row + rows;
-    char *panel = (char *)run->workspace + weight_lists_bytes(&g);
-    real *image = (real *)(panel + tn_product_workspace_bytes(run->kernels));
-    list_weight(&g, a_row, c_row, offset);
+    const packed_weight p = split_packed_weight(&g, run->packed);
+    int64_t rows = g.r * g.s * g.cg, plane = conv_padded_h(&g) * conv_padded_w(&g);
+    real *planes =
+        (real *)(void *)((char *)run->workspace + tn_product_workspace_bytes(run->kernels));
+    if (conv_is_padded(&g)) memset(planes, 0, (size_t)(plane * g.c) * sizeof(real));
     for (int64_t n = 0; n < run->n; n++) {
-        const real *x = (const real *)run->in[0] + n * g.h * g.w * g.c;
         const real *dy = (const real *)run->in[1] + n * g.p * g.q * g.o;
-        if (conv_is_padded(&g)) {
-            conv_pad_image(x, g.h, g.w, g.c, g.pad_top, g.pad_left, g.pad_bottom, g.pad_right,
-                           image);
-            x = image;
-        }
+        split_planes(run->kernels, &g, (const real *)run->in[0] + n * g.h * g.w * g.c, planes);
         for (int64_t group = 0; group < g.groups; group++) {
             const tn_product product = {.rows = rows,
                                         .depth = g.p * g.q,
                                         .columns = g.og,
-                                        .a = x + group * g.cg,
-                                        .a_row = a_row,
-                                        .offset = offset,
+                                        .a = planes + group * g.cg * plane,
+                                        .a_row = p.a_row,
+                                        .offset = p.offset,
                                         .b = dy + group * g.og,
                                         .ldb = g.o,
                                         .source = TN_PANELS_STORED,
+                                        .start = TN_START_C,
                                         .c = (real *)run->out[0] + group * rows * g.og,
-                                        .c_row = c_row};
-            tn_product_add(run->kernels, &product, panel);
+                                        .c_row = p.c_row};
+            tn_product_run(run->kernels, &product, run->workspace);
         }
     }
 }
@@ -315,7 +380,11 @@ static int64_t weight_macs(const tn_node *node) {
 static const tn_implementation naive_weight_implementation = {
     .name = "naive", .applies = conv_naive_applies, .run = naive_weight};
 static const tn_implementation tiled_weight_implementation = {
-    .name = "tiles", .workspace_bytes = tiled_weight_workspace, .run = tiled_weight};
+    .name = "tiles",
+    .workspace_bytes = tiled_weight_workspace,
+    .packed_bytes = tiled_weight_packed_bytes,
+    .pack = tiled_weight_pack,
+    .run = tiled_weight};
 static const tn_implementation *const weight_implementations[] = {
     &naive_weight_implementation, &tiled_weight_implementation, NULL};
 

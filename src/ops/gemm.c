@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/size.h"
-#include "kernels/tree_sum.h"
 #include "ops/elementwise.h"
 #include "ops/sum_to.h"
 #include "ops/tiles.h"
@@ -104,6 +103,13 @@ static real c_at(const tn_node *node, const real *c, int64_t i, int64_t j) {
     return c[(rows == 1 && !shape->batched ? 0 : i) * columns + (columns == 1 ? 0 : j)];
 }
 
+/* Whether C is one row of outputs. */
+static bool is_bias(const tn_node *node) {
+    const tn_shape *c = &node->inputs[2]->shape;
+    return !c->batched && c->rank > 0 && tn_shape_elements(c) == outputs_of(node) &&
+           c->dims[c->rank - 1] == outputs_of(node);
+}
+
 static int64_t rows_of(const tn_run *run) {
     const tn_shape *y = &run->node->outputs[0]->shape;
     return y->batched ? run->n : y->dims[0];
@@ -125,6 +131,7 @@ static void run_any(const tn_run *run) {
             for (int64_t t = 0; t < k; t++) sum += a[i * a_row + t * a_k] * b[t * b_k + j * b_o];
             sum *= (real)g->alpha;
             if (c) sum += (real)g->beta * c_at(node, c, i, j);
+            if (node->op == &tn_op_gemm_relu && 0 > sum) sum = 0;
             ((real *)run->out[0])[i * o + j] = sum;
         }
 }
@@ -159,9 +166,9 @@ void tn_gemm_run(const tn_run *run) {
     int64_t *c_row = tn_product_steps(a_row, rows, k);
     int64_t *offset = tn_product_steps(c_row, rows, o);
     tn_product_steps(offset, k, 1);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = first; j < last; j++)
-            y[i * o + j] = run->in[2] ? c_at(node, run->in[2], i, j) : 0;
+    bool bias = run->in[2] && is_bias(node);
+    for (int64_t i = 0; i < rows && run->in[2] && !bias; i++)
+        for (int64_t j = first; j < last; j++) y[i * o + j] = c_at(node, run->in[2], i, j);
     const tn_product product = {.rows = rows,
                                 .depth = k,
                                 .columns = last - first,
@@ -171,9 +178,14 @@ void tn_gemm_run(const tn_run *run) {
                                 .b = (const real *)run->in[1] + first,
                                 .ldb = o,
                                 .source = TN_PANELS_STORED,
+                                .start = bias         ? TN_START_BIAS
+                                         : run->in[2] ? TN_START_C
+                                                      : TN_START_ZERO,
+                                .bias = bias ? (const real *)run->in[2] + first : NULL,
+                                .relu = node->op == &tn_op_gemm_relu,
                                 .c = y + first,
                                 .c_row = c_row};
-    tn_product_add(run->kernels, &product, run->workspace);
+    tn_product_run(run->kernels, &product, run->workspace);
 }
 
 static const tn_implementation tiled = {.name = "tiles",
@@ -227,8 +239,6 @@ static void run_input(const tn_run *run) {
     int64_t *c_row = tn_product_steps(a_row, run->n, o);
     int64_t *offset = tn_product_steps(c_row, run->n, k);
     tn_product_steps(offset, o, 1);
-    for (int64_t i = 0; i < run->n; i++)
-        memset(dx + i * k + first, 0, (size_t)(last - first) * sizeof(real));
     const tn_product product = {.rows = run->n,
                                 .depth = o,
                                 .columns = last - first,
@@ -240,7 +250,7 @@ static void run_input(const tn_run *run) {
                                 .source = TN_PANELS_TRANSPOSED,
                                 .c = dx + first,
                                 .c_row = c_row};
-    tn_product_add(run->kernels, &product, run->workspace);
+    tn_product_run(run->kernels, &product, run->workspace);
 }
 
 static void run_input_naive(const tn_run *run) {
@@ -312,44 +322,43 @@ static void run_weight_naive(const tn_run *run) {
             for (int64_t j = 0; j < o; j++) db[t * o + j] += a[i * k + t] * dy[i * o + j];
 }
 
-/* Workspace: the panels of dy, A's columns of this unit, lists, and a tile for each shard. */
-static int64_t weight_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
-    int64_t o = node->inputs[1]->shape.dims[1];
-    int64_t reals = tn_panels_elements(kernels, n, o) + n * UNIT_INPUTS +
-                    (int64_t)TN_MAX_SHARDS * kernels->mr * kernels->nr;
-    return reals * (int64_t)sizeof(real) + tn_product_steps_bytes(n) + 64;
-}
-
-typedef struct weight_workspace_parts {
-    real *panels, *columns, *tiles;
+/* Workspace: offsets of the samples, the panels of dy, A's columns of this unit, a tile. */
+typedef struct weight_parts {
     int64_t *offset;
+    real *tile, *panels, *columns;
 } weight_parts;
 
+static int64_t weight_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    int64_t o = node->inputs[1]->shape.dims[1];
+    int64_t reals =
+        tn_panels_elements(kernels, n, o) + n * UNIT_INPUTS + (int64_t)kernels->mr * kernels->nr;
+    return reals * (int64_t)sizeof(real) + tn_product_steps_bytes(n);
+}
+
 static weight_parts weight_workspace_split(const tn_run *run, int64_t o) {
-    weight_parts w;
-    w.offset = run->workspace;
-    w.tiles = (real *)((char *)run->workspace + tn_product_steps_bytes(run->n));
-    w.panels = w.tiles + (int64_t)TN_MAX_SHARDS * run->kernels->mr * run->kernels->nr;
+    weight_parts w = {.offset = run->workspace};
+    w.tile = (real *)(void *)((char *)run->workspace + tn_product_steps_bytes(run->n));
+    w.panels = w.tile + (int64_t)run->kernels->mr * run->kernels->nr;
     w.columns = w.panels + tn_panels_elements(run->kernels, run->n, o);
     return w;
 }
 
-/* One mr×nr tile: each shard summed by itself in sample order, the shards in their tree. */
-static void weight_tile(const tn_run *run, const weight_parts *w, int m, int64_t row,
-                        const real *panel) {
+/* Rows [row, row + m) of the unit's gradient db [rows][o], columns [j, j + nr): each shard summed
+ * by itself in sample order, the shards in their tree. */
+static void weight_tile(const tn_run *run, const weight_parts *w, int m, int64_t row, int64_t j,
+                        int64_t o, real *db) {
     const tn_kernels *kernels = run->kernels;
-    const tn_step *step = run->step;
-    int64_t size = (int64_t)kernels->mr * kernels->nr;
-    const real *a[TN_TILE_MAX_MR];
-    real *c[TN_TILE_MAX_MR];
-    memset(w->tiles, 0, (size_t)(step->n_shards * size) * sizeof(real));
-    for (int r = 0; r < m; r++) a[r] = w->columns + row + r;
-    for (int s = 0; s < step->n_shards; s++) {
-        int64_t first = step->shard_begin[s], n = step->shard_begin[s + 1] - first;
-        for (int r = 0; r < m; r++) c[r] = w->tiles + s * size + r * kernels->nr;
-        kernels->tile(m, a, w->offset + first, n, panel + first * kernels->nr, kernels->nr, c);
+    int64_t width = tn_min_i64(kernels->nr, o - j);
+    bool narrow = width < kernels->nr;
+    tn_tile tile = {
+        .m = m, .offset = w->offset, .b = w->panels + j * run->n, .ldb = kernels->nr};
+    for (int r = 0; r < m; r++) {
+        tile.a[r] = w->columns + row + r;
+        tile.c[r] = narrow ? w->tile + r * kernels->nr : db + (row + r) * o + j;
     }
-    tn_tree_sum(kernels, step->n_shards, w->tiles, size, size);
+    kernels->tile_tree(&tile, run->step->n_shards, run->step->shard_begin);
+    for (int r = 0; r < m && narrow; r++)
+        memcpy(db + (row + r) * o + j, tile.c[r], (size_t)width * sizeof(real));
 }
 
 /* The whole batch, rows [begin, end) of units. */
@@ -365,14 +374,9 @@ static void run_weight_whole(const tn_run *run) {
             memcpy(w.columns + i * UNIT_INPUTS, (const real *)run->in[0] + i * k + first,
                    (size_t)rows * sizeof(real));
         for (int64_t j = 0; j < o; j += kernels->nr)
-            for (int64_t row = 0; row < rows; row += kernels->mr) {
-                int m = (int)tn_min_i64(kernels->mr, rows - row);
-                int64_t width = tn_min_i64(kernels->nr, o - j);
-                weight_tile(run, &w, m, row, w.panels + j * run->n);
-                for (int r = 0; r < m; r++)
-                    memcpy((real *)run->out[0] + (first + row + r) * o + j,
-                           w.tiles + r * kernels->nr, (size_t)width * sizeof(real));
-            }
+            for (int64_t row = 0; row < rows; row += kernels->mr)
+                weight_tile(run, &w, (int)tn_min_i64(kernels->mr, rows - row), row, j, o,
+                            (real *)run->out[0] + first * o);
     }
 }
 
@@ -392,9 +396,10 @@ static void run_weight_tile(const tn_run *run) {
                                 .b = run->in[1],
                                 .ldb = o,
                                 .source = TN_PANELS_STORED,
+                                .start = TN_START_C,
                                 .c = run->out[0],
                                 .c_row = c_row};
-    tn_product_add(run->kernels, &product, run->workspace);
+    tn_product_run(run->kernels, &product, run->workspace);
 }
 
 static int64_t weight_tile_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
@@ -464,6 +469,19 @@ static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) 
     }
     return tn_gemm_add_gradients(graph, g->trans_b, a, b, dy, error);
 }
+
+/* What follows is the maximum with 0. Made by passes from Gemm and Relu. */
+const tn_op tn_op_gemm_relu = {.name = "GemmRelu",
+                               .attrs = attrs,
+                               .attrs_bytes = sizeof(tn_gemm_attrs),
+                               .min_inputs = 2,
+                               .max_inputs = 3,
+                               .n_outputs = 1,
+                               .layout = TN_LAYOUT_WEIGHTED,
+                               .infer_shape = infer_shape,
+                               .macs = macs,
+                               .arrange = arrange,
+                               .implementations = implementations};
 
 const tn_op tn_op_gemm = {.name = "Gemm",
                           .onnx_type = "Gemm",

@@ -203,7 +203,6 @@ static void run_tiles(const tn_run *run) {
     int64_t *c_row = tn_product_steps(a_row, g.m, g.a_row);
     int64_t *offset = tn_product_steps(c_row, g.m, g.n);
     tn_product_steps(offset, g.k, g.a_k);
-    memset(run->out[0], 0, (size_t)tn_run_elements(run) * sizeof(real));
     for (int64_t i = 0; i < g.matrices; i++) {
         tn_product product = {.rows = g.m,
                               .depth = g.k,
@@ -217,7 +216,7 @@ static void run_tiles(const tn_run *run) {
                               .c = (real *)run->out[0] + i * g.m * g.n,
                               .c_row = c_row};
         find_matrix(&g, i, &product.a, &product.b);
-        tn_product_add(run->kernels, &product, run->workspace);
+        tn_product_run(run->kernels, &product, run->workspace);
     }
 }
 
@@ -306,9 +305,10 @@ static void run_weight(const tn_run *run) {
                                 .b = run->in[1],
                                 .ldb = n,
                                 .source = TN_PANELS_STORED,
+                                .start = TN_START_C,
                                 .c = run->out[0],
                                 .c_row = c_row};
-    tn_product_add(run->kernels, &product, run->workspace);
+    tn_product_run(run->kernels, &product, run->workspace);
 }
 
 static const tn_implementation weight_tiles = {

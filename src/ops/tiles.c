@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/tiles.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/size.h"
@@ -47,43 +48,49 @@ void tn_panels_pack(const tn_kernels *kernels, tn_panel_source source, const rea
         tn_panel_pack(kernels, source, b, ldb, columns, j, 0, depth, panels);
 }
 
-/* A tile that sticks out of c to the right: computed aside. */
-static void narrow_tile(const tn_kernels *kernels, int m, const real *const *a,
-                        const int64_t *offset, int64_t depth, const real *panel, real *const *c,
-                        int64_t width) {
+/* A tile that sticks out of c, and of what it starts with, to the right: computed aside. */
+static void narrow_tile(const tn_kernels *kernels, tn_tile *tile, int64_t width) {
     real aside[TN_TILE_MAX_MR][TN_TILE_MAX_NR];
-    real *rows[TN_TILE_MAX_MR] = {0};
-    for (int i = 0; i < m; i++) {
-        rows[i] = aside[i];
+    real *c[TN_TILE_MAX_MR];
+    for (int i = 0; i < tile->m; i++) {
         memset(aside[i], 0, (size_t)kernels->nr * sizeof(real));
-        memcpy(aside[i], c[i], (size_t)width * sizeof(real));
+        memcpy(aside[i], tile->start[i], (size_t)width * sizeof(real));
+        c[i] = tile->c[i];
+        tile->start[i] = tile->c[i] = aside[i];
     }
-    kernels->tile(m, a, offset, depth, panel, kernels->nr, rows);
-    for (int i = 0; i < m; i++) memcpy(c[i], aside[i], (size_t)width * sizeof(real));
+    kernels->tile(tile);
+    for (int i = 0; i < tile->m; i++) memcpy(c[i], aside[i], (size_t)width * sizeof(real));
 }
 
 /* All rows against one panel of columns [column, column + nr) and depth [first, first + n). */
 static void multiply_panel(const tn_kernels *kernels, const tn_product *p, int64_t column,
                            int64_t first, int64_t n, const real *panel) {
-    const real *a[TN_TILE_MAX_MR];
-    real *c[TN_TILE_MAX_MR];
+    static const real zeros[TN_TILE_MAX_NR];
+    const real *start = p->start == TN_START_BIAS ? p->bias + column : zeros;
+    bool to_c = p->start == TN_START_C || first > 0;
     int64_t width = tn_min_i64(kernels->nr, p->columns - column);
+    tn_tile tile = {.offset = p->offset + first,
+                    .depth = n,
+                    .b = panel,
+                    .ldb = kernels->nr,
+                    .floor = p->relu && first + n == p->depth ? 0 : -(real)INFINITY};
     for (int64_t i = 0; i < p->rows; i += kernels->mr) {
-        int m = (int)tn_min_i64(kernels->mr, p->rows - i);
-        for (int r = 0; r < m; r++) {
-            a[r] = p->a + p->a_row[i + r];
-            c[r] = p->c + p->c_row[i + r] + column;
+        tile.m = (int)tn_min_i64(kernels->mr, p->rows - i);
+        for (int r = 0; r < tile.m; r++) {
+            tile.a[r] = p->a + p->a_row[i + r];
+            tile.c[r] = p->c + p->c_row[i + r] + column;
+            tile.start[r] = to_c ? tile.c[r] : start;
         }
         if (width == kernels->nr)
-            kernels->tile(m, a, p->offset + first, n, panel, kernels->nr, c);
+            kernels->tile(&tile);
         else
-            narrow_tile(kernels, m, a, p->offset + first, n, panel, c, width);
+            narrow_tile(kernels, &tile, width);
     }
 }
 
-void tn_product_add(const tn_kernels *kernels, const tn_product *p, void *workspace) {
-    int64_t block = depth_block(kernels, p->depth);
-    for (int64_t first = 0; first < p->depth; first += block) {
+void tn_product_run(const tn_kernels *kernels, const tn_product *p, void *workspace) {
+    int64_t block = depth_block(kernels, p->depth), first = 0;
+    do { /* once even without depth: c is written */
         int64_t n = tn_min_i64(block, p->depth - first);
         for (int64_t j = 0; j < p->columns; j += kernels->nr) {
             const real *panel = p->b + j * p->depth + first * kernels->nr;
@@ -93,5 +100,6 @@ void tn_product_add(const tn_kernels *kernels, const tn_product *p, void *worksp
             }
             multiply_panel(kernels, p, j, first, n, panel);
         }
-    }
+        first += n;
+    } while (first < p->depth);
 }

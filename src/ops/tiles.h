@@ -17,8 +17,16 @@ typedef enum tn_panel_source {
     TN_PANELS_TRANSPOSED /* b[j·ldb + t] */
 } tn_panel_source;
 
-/* c[c_row[i] + j] += Σ_t a[a_row[i] + offset[t]] · B[t][j]     i < rows, t < depth, j < columns
- * Order of summation: t ascending, whatever the blocking. */
+typedef enum tn_product_start {
+    TN_START_ZERO, /* c need not be initialised */
+    TN_START_BIAS, /* the same for all rows; likewise */
+    TN_START_C     /* adds to c */
+} tn_product_start;
+
+/* c[c_row[i] + j] = start[i][j] + Σ_t a[a_row[i] + offset[t]] · B[t][j]
+ *                                                       i < rows, t < depth, j < columns
+ * and of that, with relu, the maximum with 0. Order of summation: t ascending, whatever the
+ * blocking. */
 typedef struct tn_product {
     int64_t rows, depth, columns;
     const real *a;
@@ -26,12 +34,15 @@ typedef struct tn_product {
     const real *b;
     int64_t ldb;
     tn_panel_source source;
+    tn_product_start start;
+    const real *bias; /* [columns], of TN_START_BIAS */
     real *c;
     const int64_t *c_row;
+    bool relu;
 } tn_product;
 
 /* workspace: tn_product_workspace_bytes, unless the source is packed. */
-void tn_product_add(const tn_kernels *kernels, const tn_product *product, void *workspace);
+void tn_product_run(const tn_kernels *kernels, const tn_product *product, void *workspace);
 int64_t tn_product_workspace_bytes(const tn_kernels *kernels);
 
 /* Writes i·step for i < n, such as rows or offsets that are `step` apart; returns what follows. */

@@ -9,11 +9,28 @@
 
 enum { MR = 6, NR = 16, PANEL_BYTES = 16384 };
 
-static void tile(int m, const real *const *a, const int64_t *offset, int64_t depth, const real *b,
-                 int64_t ldb, real *const *c) {
-    for (int i = 0; i < m; i++)
-        for (int64_t t = 0; t < depth; t++)
-            for (int j = 0; j < NR; j++) c[i][j] += a[i][offset[t]] * b[t * ldb + j];
+static void tile(const tn_tile *tile) {
+    for (int i = 0; i < tile->m; i++) {
+        real sum[NR];
+        for (int j = 0; j < NR; j++) sum[j] = tile->start[i][j];
+        for (int64_t t = 0; t < tile->depth; t++)
+            for (int j = 0; j < NR; j++)
+                sum[j] += tile->a[i][tile->offset[t]] * tile->b[t * tile->ldb + j];
+        for (int j = 0; j < NR; j++) tile->c[i][j] = tile->floor > sum[j] ? tile->floor : sum[j];
+    }
+}
+
+static void tile_tree(const tn_tile *tile, int n_parts, const int64_t *begin) {
+    for (int i = 0; i < tile->m; i++)
+        for (int j = 0; j < NR; j++) {
+            real part[TN_TILE_MAX_PARTS] = {0};
+            for (int s = 0; s < n_parts; s++)
+                for (int64_t t = begin[s]; t < begin[s + 1]; t++)
+                    part[s] += tile->a[i][tile->offset[t]] * tile->b[t * tile->ldb + j];
+            for (int step = 1; step < n_parts; step *= 2)
+                for (int s = 0; s < n_parts; s += 2 * step) part[s] += part[s + step];
+            tile->c[i][j] = part[0];
+        }
 }
 
 static void transpose(int64_t rows, int64_t columns, const real *src, int64_t ld_src, real *dst,
@@ -297,6 +314,7 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .nr = NR,
         .depth_block = PANEL_BYTES / (NR * (int64_t)sizeof(real)),
         .tile = tile,
+        .tile_tree = tile_tree,
         .transpose = transpose,
         .relu = relu,
         .relu_grad = relu_grad,

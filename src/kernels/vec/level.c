@@ -23,6 +23,7 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->nr = NR;
     kernels->depth_block = PANEL_BYTES / (NR * (int64_t)sizeof(float));
     kernels->tile = tile;
+    kernels->tile_tree = tile_tree;
     kernels->transpose = transpose;
     kernels->relu = relu;
     kernels->relu_grad = relu_grad;

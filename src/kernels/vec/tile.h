@@ -5,39 +5,83 @@
  * registers for two vectors of b and the broadcast numbers of a. */
 enum { MR = 6, NR = 2 * VF_LANES, PANEL_BYTES = 16384 };
 
-/* With a constant m the accumulators live in registers. */
-VEC_INLINE void tile_of(int m, const float *const *a, const int64_t *offset, int64_t depth,
-                        const float *b, int64_t ldb, float *const *c) {
-    const float *row[MR];
+/* The accumulators of a tile; with a constant m they live in registers. */
+typedef struct sums {
     vf left[MR], right[MR];
-    VEC_UNROLL for (int i = 0; i < m; i++) {
-        row[i] = a[i];
-        left[i] = vf_load(c[i]);
-        right[i] = vf_load(c[i] + VF_LANES);
-    }
-    for (int64_t t = 0; t < depth; t++, b += ldb) {
+} sums;
+
+/* s += the products of depth [from, to). */
+VEC_INLINE void multiply(int m, const tn_tile *tile, int64_t from, int64_t to, sums *s) {
+    const float *row[MR], *b = tile->b + from * tile->ldb;
+    const int64_t *offset = tile->offset;
+    VEC_UNROLL for (int i = 0; i < m; i++) row[i] = tile->a[i];
+    for (int64_t t = from; t < to; t++, b += tile->ldb) {
         vf b_left = vf_load(b), b_right = vf_load(b + VF_LANES);
         VEC_UNROLL for (int i = 0; i < m; i++) {
             vf x = vf_set1(row[i][offset[t]]);
-            left[i] = vf_fma(x, b_left, left[i]);
-            right[i] = vf_fma(x, b_right, right[i]);
+            s->left[i] = vf_fma(x, b_left, s->left[i]);
+            s->right[i] = vf_fma(x, b_right, s->right[i]);
         }
-    }
-    VEC_UNROLL for (int i = 0; i < m; i++) {
-        vf_store(c[i], left[i]);
-        vf_store(c[i] + VF_LANES, right[i]);
     }
 }
 
-static void tile(int m, const float *const *a, const int64_t *offset, int64_t depth, const float *b,
-                 int64_t ldb, float *const *c) {
-    switch (m) {
-    case 1: tile_of(1, a, offset, depth, b, ldb, c); break;
-    case 2: tile_of(2, a, offset, depth, b, ldb, c); break;
-    case 3: tile_of(3, a, offset, depth, b, ldb, c); break;
-    case 4: tile_of(4, a, offset, depth, b, ldb, c); break;
-    case 5: tile_of(5, a, offset, depth, b, ldb, c); break;
-    case 6: tile_of(6, a, offset, depth, b, ldb, c); break;
+VEC_INLINE void tile_of(int m, const tn_tile *tile) {
+    vf floor = vf_set1(tile->floor);
+    sums s;
+    VEC_UNROLL for (int i = 0; i < m; i++) {
+        s.left[i] = vf_load(tile->start[i]);
+        s.right[i] = vf_load(tile->start[i] + VF_LANES);
+    }
+    multiply(m, tile, 0, tile->depth, &s);
+    VEC_UNROLL for (int i = 0; i < m; i++) {
+        vf_store(tile->c[i], vf_max(floor, s.left[i]));
+        vf_store(tile->c[i] + VF_LANES, vf_max(floor, s.right[i]));
+    }
+}
+
+enum { MAX_LEVELS_OF_TREE = 6 }; /* of TN_TILE_MAX_PARTS leaves */
+
+/* Sums of 2^l parts wait at waiting[l] for their right neighbours. */
+VEC_INLINE void tree_of(int m, const tn_tile *tile, int n_parts, const int64_t *begin) {
+    float waiting[MAX_LEVELS_OF_TREE][MR][NR];
+    for (int part = 0; part < n_parts; part++) {
+        sums s;
+        VEC_UNROLL for (int i = 0; i < m; i++) s.left[i] = s.right[i] = vf_set1(0);
+        multiply(m, tile, begin[part], begin[part + 1], &s);
+        int level = 0;
+        for (; part >> level & 1; level++)
+            VEC_UNROLL for (int i = 0; i < m; i++) {
+                s.left[i] = vf_add(vf_load(waiting[level][i]), s.left[i]);
+                s.right[i] = vf_add(vf_load(waiting[level][i] + VF_LANES), s.right[i]);
+            }
+        bool last = part == n_parts - 1;
+        VEC_UNROLL for (int i = 0; i < m; i++) {
+            float *to = last ? tile->c[i] : waiting[level][i];
+            vf_store(to, s.left[i]);
+            vf_store(to + VF_LANES, s.right[i]);
+        }
+    }
+}
+
+static void tile(const tn_tile *tile) {
+    switch (tile->m) {
+    case 1: tile_of(1, tile); break;
+    case 2: tile_of(2, tile); break;
+    case 3: tile_of(3, tile); break;
+    case 4: tile_of(4, tile); break;
+    case 5: tile_of(5, tile); break;
+    case 6: tile_of(6, tile); break;
+    }
+}
+
+static void tile_tree(const tn_tile *tile, int n_parts, const int64_t *begin) {
+    switch (tile->m) {
+    case 1: tree_of(1, tile, n_parts, begin); break;
+    case 2: tree_of(2, tile, n_parts, begin); break;
+    case 3: tree_of(3, tile, n_parts, begin); break;
+    case 4: tree_of(4, tile, n_parts, begin); break;
+    case 5: tree_of(5, tile, n_parts, begin); break;
+    case 6: tree_of(6, tile, n_parts, begin); break;
     }
 }
 
