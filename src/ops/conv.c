@@ -4,6 +4,7 @@
 
 #include "base/size.h"
 #include "ops/conv_geometry.h"
+#include "ops/conv_parts.h"
 #include "ops/sum_to.h"
 #include "ops/tiles.h"
 
@@ -157,106 +158,72 @@ static void naive_run(const tn_run *run) {
     }
 }
 
-/* Workspace: the padded image. */
-static int64_t tiled_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
-    (void)n, (void)kernels;
-    const conv_geometry g = geometry(node);
-    int64_t image = conv_is_padded(&g) ? conv_padded_h(&g) * conv_padded_w(&g) * g.c : 0;
-    return image * (int64_t)sizeof(real);
-}
-
-/* Packed: where the rows of the product begin in image and output, the offsets of its depth, and
- * the panels of each group. */
+/* Packed: this, the parts, and the panels of each group. */
 typedef struct packed_conv {
-    int64_t *a_row, *c_row, *offset;
+    conv_parts parts;
     real *panels;
 } packed_conv;
 
-static packed_conv split_packed(const conv_geometry *g, const void *packed) {
-    int64_t pixels = g->p * g->q, depth = g->r * g->s * g->cg;
-    packed_conv p = {.a_row = (int64_t *)packed}; /* written by pack only */
-    p.c_row = p.a_row + pixels;
-    p.offset = p.c_row + pixels;
-    p.panels = (real *)(void *)((char *)p.a_row + tn_product_steps_bytes(2 * pixels + depth));
-    return p;
+static conv_image input_image(const conv_geometry *g) { return (conv_image){g->h, g->w, g->c}; }
+static conv_image output_image(const conv_geometry *g) { return (conv_image){g->p, g->q, g->o}; }
+
+static void add_parts(const conv_geometry *g, const tn_kernels *kernels, conv_parts *parts) {
+    const conv_axis h = {g->p, 0, 1, g->r, -g->pad_top, g->stride_h, g->dilation_h, g->h};
+    const conv_axis w = {g->q, 0, 1, g->s, -g->pad_left, g->stride_w, g->dilation_w, g->w};
+    const conv_image from = input_image(g), to = output_image(g);
+    conv_parts_add(parts, &h, &w, &from, &to, g->cg, 0, kernels->nr);
+}
+
+static conv_parts count_parts(const conv_geometry *g, const tn_kernels *kernels) {
+    conv_parts parts = {.images = conv_images_together(g->p * g->q)};
+    add_parts(g, kernels, &parts);
+    return parts;
 }
 
 static int64_t tiled_packed_bytes(const tn_node *node, const tn_kernels *kernels) {
     const conv_geometry g = geometry(node);
-    int64_t depth = g.r * g.s * g.cg;
-    return tn_product_steps_bytes(2 * g.p * g.q + depth) +
-           g.groups * tn_panels_elements(kernels, depth, g.og) * (int64_t)sizeof(real);
-}
-
-/* Where pixels and taps lie in an image of `width` pixels a row. */
-static void list_pixels(const conv_geometry *g, int64_t width, int64_t *a_row, int64_t *c_row) {
-    for (int64_t i = 0; i < g->p * g->q; i++) {
-        a_row[i] = (i / g->q * g->stride_h * width + i % g->q * g->stride_w) * g->c;
-        c_row[i] = i * g->o;
-    }
-}
-
-static void list_taps(const conv_geometry *g, int64_t width, int64_t *offset) {
-    for (int64_t k = 0; k < g->r * g->s * g->cg; k++)
-        offset[k] =
-            (k / (g->s * g->cg) * g->dilation_h * width + k / g->cg % g->s * g->dilation_w) * g->c +
-            k % g->cg;
+    const conv_parts parts = count_parts(&g, kernels);
+    return tn_round_up((int64_t)sizeof(packed_conv), 64) + conv_parts_bytes(&parts) +
+           g.groups * tn_panels_elements(kernels, g.r * g.s * g.cg, g.og) * (int64_t)sizeof(real);
 }
 
 static void tiled_pack(const tn_run *run, void *packed) {
     const conv_geometry g = geometry(run->node);
-    const packed_conv p = split_packed(&g, packed);
+    packed_conv *p = packed;
+    char *lists = (char *)packed + tn_round_up((int64_t)sizeof *p, 64);
+    p->parts = count_parts(&g, run->kernels);
+    p->panels = (real *)(void *)(lists + conv_parts_bytes(&p->parts));
+    conv_parts_place(&p->parts, lists);
+    add_parts(&g, run->kernels, &p->parts);
     int64_t depth = g.r * g.s * g.cg;
-    list_pixels(&g, conv_padded_w(&g), p.a_row, p.c_row);
-    list_taps(&g, conv_padded_w(&g), p.offset);
     for (int64_t group = 0; group < g.groups; group++)
         tn_panels_pack(run->kernels, TN_PANELS_STORED,
                        (const real *)run->in[1] + group * depth * g.og, g.og, depth, g.og,
-                       p.panels + group * tn_panels_elements(run->kernels, depth, g.og));
-}
-
-/* The groups of one image, padded already. */
-static void tiled_image(const tn_run *run, const conv_geometry *g, const real *x, real *y) {
-    const packed_conv p = split_packed(g, run->packed);
-    int64_t depth = g->r * g->s * g->cg;
-    int64_t panels = tn_panels_elements(run->kernels, depth, g->og);
-    const real *bias = run->in[2];
-    for (int64_t group = 0; group < g->groups; group++) {
-        const tn_product product = {.rows = g->p * g->q,
-                                    .depth = depth,
-                                    .columns = g->og,
-                                    .a = x + group * g->cg,
-                                    .a_row = p.a_row,
-                                    .offset = p.offset,
-                                    .b = p.panels + group * panels,
-                                    .source = TN_PANELS_PACKED,
-                                    .start = bias ? TN_START_BIAS : TN_START_ZERO,
-                                    .bias = bias ? bias + group * g->og : NULL,
-                                    .c = y + group * g->og,
-                                    .c_row = p.c_row,
-                                    .relu = run->node->op == &tn_op_conv_relu};
-        tn_product_run(run->kernels, &product, NULL);
-    }
+                       p->panels + group * tn_panels_elements(run->kernels, depth, g.og));
 }
 
 static void tiled_run(const tn_run *run) {
     const conv_geometry g = geometry(run->node);
-    real *image = run->workspace;
-    for (int64_t n = 0; n < run->n; n++) {
-        const real *x = (const real *)run->in[0] + n * g.h * g.w * g.c;
-        if (conv_is_padded(&g)) {
-            conv_pad_image(x, g.h, g.w, g.c, g.pad_top, g.pad_left, g.pad_bottom, g.pad_right,
-                           image);
-            x = image;
-        }
-        tiled_image(run, &g, x, (real *)run->out[0] + n * g.p * g.q * g.o);
+    const packed_conv *p = run->packed;
+    const conv_image from = input_image(&g), to = output_image(&g);
+    int64_t panels = tn_panels_elements(run->kernels, g.r * g.s * g.cg, g.og);
+    const real *bias = run->in[2];
+    for (int64_t group = 0; group < g.groups; group++) {
+        const tn_product product = {.columns = g.og,
+                                    .a = (const real *)run->in[0] + group * g.cg,
+                                    .b = p->panels + group * panels,
+                                    .source = TN_PANELS_PACKED,
+                                    .start = bias ? TN_START_BIAS : TN_START_ZERO,
+                                    .bias = bias ? bias + group * g.og : NULL,
+                                    .c = (real *)run->out[0] + group * g.og,
+                                    .relu = run->node->op == &tn_op_conv_relu};
+        conv_parts_run(&p->parts, run->kernels, product, run->n, &from, &to);
     }
 }
 
 static const tn_implementation naive = {
     .name = "naive", .applies = conv_naive_applies, .run = naive_run};
 static const tn_implementation tiled = {.name = "tiles",
-                                        .workspace_bytes = tiled_workspace,
                                         .packed_bytes = tiled_packed_bytes,
                                         .pack = tiled_pack,
                                         .run = tiled_run};

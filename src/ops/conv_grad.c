@@ -4,10 +4,11 @@
 
 #include "base/size.h"
 #include "ops/conv_geometry.h"
+#include "ops/conv_parts.h"
 #include "ops/tiles.h"
 
-/* Division rounding down, b > 0. */
-static int64_t floor_div(int64_t a, int64_t b) { return (a >= 0 ? a : a - b + 1) / b; }
+/* The remainder in 0..b-1, b > 0. */
+static int64_t floor_mod(int64_t a, int64_t b) { return (a % b + b) % b; }
 
 /* ---- Input: dx[n,c,h,w] = Σ over o, r, s of dy[n,o,p,q] · w[o,c,r,s] ------------------------ */
 /* where stride·p + dilation·r - pad = h. Along each axis, h + pad mod stride (the phase) decides
@@ -55,91 +56,60 @@ static void naive_input(const tn_run *run) {
     }
 }
 
-/* The gradient image with a border of zeros, so that every tap of every phase reads inside. */
-typedef struct border {
-    int64_t top, left, bottom, right, h, w;
-    bool any;
-} border;
-
-static border border_of(const conv_geometry *g) {
-    border b;
-    b.top = tn_max_i64(0, -floor_div(g->pad_top - (g->r - 1) * g->dilation_h, g->stride_h));
-    b.left = tn_max_i64(0, -floor_div(g->pad_left - (g->s - 1) * g->dilation_w, g->stride_w));
-    b.bottom = tn_max_i64(0, (g->h - 1 + g->pad_top) / g->stride_h - (g->p - 1));
-    b.right = tn_max_i64(0, (g->w - 1 + g->pad_left) / g->stride_w - (g->q - 1));
-    b.h = b.top + g->p + b.bottom;
-    b.w = b.left + g->q + b.right;
-    b.any = b.top || b.left || b.bottom || b.right;
-    return b;
-}
-
 /* Whether tap k along an axis meets pixels whose phase is `phase`. */
 static bool meets(int64_t phase, int64_t k, int64_t dilation, int64_t stride) {
     return (phase - k * dilation) % stride == 0;
 }
 
-/* Offsets into the bordered dy of the taps and outputs of a phase; returns how many. */
-static int64_t list_phase_taps(const conv_geometry *g, const border *b, int64_t phase_h,
-                               int64_t phase_w, int64_t *offset) {
-    int64_t n = 0;
-    for (int64_t r = 0; r < g->r; r++) {
-        if (!meets(phase_h, r, g->dilation_h, g->stride_h)) continue;
-        for (int64_t s = 0; s < g->s; s++) {
-            if (!meets(phase_w, s, g->dilation_w, g->stride_w)) continue;
-            int64_t row = floor_div(phase_h - r * g->dilation_h, g->stride_h);
-            int64_t column = floor_div(phase_w - s * g->dilation_w, g->stride_w);
-            for (int64_t o = 0; o < g->og; o++) offset[n++] = (row * b->w + column) * g->o + o;
-        }
-    }
-    return n;
+/* The pixels of a phase along an axis, and the taps that they meet. */
+static conv_axis phase_axis(int64_t phase, int64_t size, int64_t pad, int64_t kernel,
+                            int64_t dilation, int64_t stride, int64_t gradient_size) {
+    conv_axis a = {.step = stride, .pixel_step = 1, .size = gradient_size};
+    int64_t tap = 0, tap_step = 1;
+    a.first = floor_mod(phase - pad, stride);
+    a.pixels = a.first < size ? (size - 1 - a.first) / stride + 1 : 0;
+    while (tap < kernel && !meets(phase, tap, dilation, stride)) tap++;
+    while (tap_step * dilation % stride != 0) tap_step++;
+    if (tap == kernel) return a;
+    a.taps = (kernel - 1 - tap) / tap_step + 1;
+    a.tap_step = -tap_step * dilation / stride;
+    a.source = (a.first + pad - tap * dilation) / stride;
+    return a;
 }
 
-/* Pixels of dx with this phase: where they are, and where their tap 0 of phase 0 is in dy. */
-static int64_t list_phase_pixels(const conv_geometry *g, const border *b, int64_t phase_h,
-                                 int64_t phase_w, int64_t *a_row, int64_t *c_row) {
-    int64_t n = 0;
-    for (int64_t y = 0; y < g->h; y++) {
-        if ((y + g->pad_top) % g->stride_h != phase_h) continue;
-        int64_t row = (y + g->pad_top) / g->stride_h + b->top;
-        for (int64_t x = 0; x < g->w; x++) {
-            if ((x + g->pad_left) % g->stride_w != phase_w) continue;
-            int64_t column = (x + g->pad_left) / g->stride_w + b->left;
-            a_row[n] = (row * b->w + column) * g->o;
-            c_row[n++] = (y * g->w + x) * g->c;
-        }
-    }
-    return n;
-}
-
-/* Workspace: the bordered gradient image. */
-static int64_t tiled_input_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
-    (void)n, (void)kernels;
-    const conv_geometry g = input_geometry(node);
-    const border b = border_of(&g);
-    return (b.any ? b.h * b.w * g.o : 0) * (int64_t)sizeof(real);
-}
-
-/* Packed: for each phase after the other the rows of its product in dy and dx, and the offsets of
- * its depth; then for each group and phase the panels: taps of that phase times the outputs, by
- * channels. */
+/* Packed: this, the parts, and for each group and phase the panels: taps of that phase times the
+ * outputs, by channels. */
 typedef struct packed_input {
-    int64_t *a_row, *c_row, *offset;
+    conv_parts parts;
     real *panels;
 } packed_input;
 
-static int64_t input_lists(const conv_geometry *g) { return 2 * g->h * g->w + g->r * g->s * g->og; }
+static conv_image dy_image(const conv_geometry *g) { return (conv_image){g->p, g->q, g->o}; }
+static conv_image dx_image(const conv_geometry *g) { return (conv_image){g->h, g->w, g->c}; }
 
-static packed_input split_packed_input(const conv_geometry *g, const void *packed) {
-    packed_input p = {.a_row = (int64_t *)packed}; /* written by pack only */
-    p.c_row = p.a_row + g->h * g->w;
-    p.offset = p.c_row + g->h * g->w;
-    p.panels = (real *)(void *)((char *)p.a_row + tn_product_steps_bytes(input_lists(g)));
-    return p;
+static void add_parts(const conv_geometry *g, const tn_kernels *kernels, conv_parts *parts) {
+    const conv_image from = dy_image(g), to = dx_image(g);
+    int64_t panel = 0;
+    for (int64_t phase = 0; phase < g->stride_h * g->stride_w; phase++) {
+        const conv_axis h = phase_axis(phase / g->stride_w, g->h, g->pad_top, g->r, g->dilation_h,
+                                       g->stride_h, g->p);
+        const conv_axis w = phase_axis(phase % g->stride_w, g->w, g->pad_left, g->s, g->dilation_w,
+                                       g->stride_w, g->q);
+        conv_parts_add(parts, &h, &w, &from, &to, g->og, panel, kernels->nr);
+        panel += tn_panels_elements(kernels, h.taps * w.taps * g->og, g->cg);
+    }
+}
+
+static conv_parts count_parts(const conv_geometry *g, const tn_kernels *kernels) {
+    conv_parts parts = {.images = conv_images_together(g->h * g->w)};
+    add_parts(g, kernels, &parts);
+    return parts;
 }
 
 static int64_t tiled_input_packed_bytes(const tn_node *node, const tn_kernels *kernels) {
     const conv_geometry g = input_geometry(node);
-    return tn_product_steps_bytes(input_lists(&g)) +
+    const conv_parts parts = count_parts(&g, kernels);
+    return tn_round_up((int64_t)sizeof(packed_input), 64) + conv_parts_bytes(&parts) +
            g.groups * tn_panels_elements(kernels, g.r * g.s * g.og, g.cg) * (int64_t)sizeof(real);
 }
 
@@ -157,78 +127,36 @@ static real *pack_phase_panel(const tn_run *run, const conv_geometry *g, const r
     return panel;
 }
 
-/* Rows and depth of a phase's product. */
-typedef struct phase_size {
-    int64_t rows, depth;
-} phase_size;
-
-static int64_t phase_count(int64_t n, int64_t first, int64_t step, int64_t stride, int64_t phase) {
-    int64_t count = 0;
-    for (int64_t i = 0; i < n; i++) count += (first + i * step - phase) % stride == 0;
-    return count;
-}
-
-static phase_size size_of_phase(const conv_geometry *g, int64_t phase_h, int64_t phase_w) {
-    return (phase_size){phase_count(g->h, g->pad_top, 1, g->stride_h, phase_h) *
-                            phase_count(g->w, g->pad_left, 1, g->stride_w, phase_w),
-                        phase_count(g->r, 0, g->dilation_h, g->stride_h, phase_h) *
-                            phase_count(g->s, 0, g->dilation_w, g->stride_w, phase_w) * g->og};
-}
-
 static void tiled_input_pack(const tn_run *run, void *packed) {
     const conv_geometry g = input_geometry(run->node);
-    const border b = border_of(&g);
-    packed_input p = split_packed_input(&g, packed);
-    for (int64_t phase = 0; phase < g.stride_h * g.stride_w; phase++) {
-        int64_t phase_h = phase / g.stride_w, phase_w = phase % g.stride_w;
-        int64_t rows = list_phase_pixels(&g, &b, phase_h, phase_w, p.a_row, p.c_row);
-        p.a_row += rows, p.c_row += rows;
-        p.offset += list_phase_taps(&g, &b, phase_h, phase_w, p.offset);
-    }
+    packed_input *p = packed;
+    char *lists = (char *)packed + tn_round_up((int64_t)sizeof *p, 64);
+    p->parts = count_parts(&g, run->kernels);
+    p->panels = (real *)(void *)(lists + conv_parts_bytes(&p->parts));
+    conv_parts_place(&p->parts, lists);
+    add_parts(&g, run->kernels, &p->parts);
+    real *panel = p->panels;
     for (int64_t group = 0; group < g.groups; group++) {
         const real *w = (const real *)run->in[1] + group * g.r * g.s * g.cg * g.og;
         for (int64_t phase = 0; phase < g.stride_h * g.stride_w; phase++)
             for (int64_t j = 0; j < g.cg; j += run->kernels->nr)
-                p.panels = pack_phase_panel(run, &g, w, phase / g.stride_w, phase % g.stride_w, j,
-                                            p.panels);
-    }
-}
-
-/* One group of one image, all phases. */
-static void tiled_input_group(const tn_run *run, const conv_geometry *g, packed_input p,
-                              const real *dy, real *dx) {
-    for (int64_t phase = 0; phase < g->stride_h * g->stride_w; phase++) {
-        const phase_size size = size_of_phase(g, phase / g->stride_w, phase % g->stride_w);
-        const tn_product product = {.rows = size.rows,
-                                    .depth = size.depth,
-                                    .columns = g->cg,
-                                    .a = dy,
-                                    .a_row = p.a_row,
-                                    .offset = p.offset,
-                                    .b = p.panels,
-                                    .source = TN_PANELS_PACKED,
-                                    .c = dx,
-                                    .c_row = p.c_row};
-        tn_product_run(run->kernels, &product, NULL);
-        p.a_row += size.rows, p.c_row += size.rows, p.offset += size.depth;
-        p.panels += tn_panels_elements(run->kernels, size.depth, g->cg);
+                panel =
+                    pack_phase_panel(run, &g, w, phase / g.stride_w, phase % g.stride_w, j, panel);
     }
 }
 
 static void tiled_input(const tn_run *run) {
     const conv_geometry g = input_geometry(run->node);
-    const border b = border_of(&g);
-    int64_t group_panels = tn_panels_elements(run->kernels, g.r * g.s * g.og, g.cg);
-    for (int64_t n = 0; n < run->n; n++) {
-        const real *dy = (const real *)run->in[0] + n * g.p * g.q * g.o;
-        real *dx = (real *)run->out[0] + n * g.h * g.w * g.c;
-        packed_input p = split_packed_input(&g, run->packed);
-        if (b.any) {
-            conv_pad_image(dy, g.p, g.q, g.o, b.top, b.left, b.bottom, b.right, run->workspace);
-            dy = run->workspace;
-        }
-        for (int64_t group = 0; group < g.groups; group++, p.panels += group_panels)
-            tiled_input_group(run, &g, p, dy + group * g.og, dx + group * g.cg);
+    const packed_input *p = run->packed;
+    const conv_image from = dy_image(&g), to = dx_image(&g);
+    int64_t panels = tn_panels_elements(run->kernels, g.r * g.s * g.og, g.cg);
+    for (int64_t group = 0; group < g.groups; group++) {
+        const tn_product product = {.columns = g.cg,
+                                    .a = (const real *)run->in[0] + group * g.og,
+                                    .b = p->panels + group * panels,
+                                    .source = TN_PANELS_PACKED,
+                                    .c = (real *)run->out[0] + group * g.cg};
+        conv_parts_run(&p->parts, run->kernels, product, run->n, &from, &to);
     }
 }
 
@@ -236,7 +164,6 @@ static const tn_implementation naive_input_implementation = {
     .name = "naive", .applies = conv_naive_applies, .run = naive_input};
 static const tn_implementation tiled_input_implementation = {
     .name = "tiles",
-    .workspace_bytes = tiled_input_workspace,
     .packed_bytes = tiled_input_packed_bytes,
     .pack = tiled_input_pack,
     .run = tiled_input};

@@ -93,7 +93,7 @@ void tn_product_run(const tn_kernels *kernels, const tn_product *p, void *worksp
     do { /* once even without depth: c is written */
         int64_t n = tn_min_i64(block, p->depth - first);
         for (int64_t j = 0; j < p->columns; j += kernels->nr) {
-            const real *panel = p->b + j * p->depth + first * kernels->nr;
+            const real *panel = p->b + j * p->panel_depth + first * kernels->nr;
             if (p->source != TN_PANELS_PACKED) {
                 tn_panel_pack(kernels, p->source, p->b, p->ldb, p->columns, j, first, n, workspace);
                 panel = workspace;

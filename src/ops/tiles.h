@@ -12,7 +12,7 @@
 #include "kernels/kernels.h"
 
 typedef enum tn_panel_source {
-    TN_PANELS_PACKED,    /* b is what tn_panels_pack made of the whole matrix */
+    TN_PANELS_PACKED,    /* b is what tn_panels_pack made, from some row of the depth on */
     TN_PANELS_STORED,    /* b[t·ldb + j] */
     TN_PANELS_TRANSPOSED /* b[j·ldb + t] */
 } tn_panel_source;
@@ -32,7 +32,8 @@ typedef struct tn_product {
     const real *a;
     const int64_t *a_row, *offset;
     const real *b;
-    int64_t ldb;
+    int64_t ldb;         /* of a matrix that is not packed */
+    int64_t panel_depth; /* of a packed one: at least depth, which may be a part of it */
     tn_panel_source source;
     tn_product_start start;
     const real *bias; /* [columns], of TN_START_BIAS */

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/conv_parts.h"
+
+#include "base/size.h"
+
+/* Pixels [begin, end) of an axis, which all meet taps [lo, hi). */
+typedef struct band {
+    int64_t begin, end, lo, hi;
+} band;
+
+static int64_t source_of(const conv_axis *a, int64_t i, int64_t k) {
+    return a->source + i * a->pixel_step + k * a->tap_step;
+}
+
+static bool meets(const conv_axis *a, int64_t i, int64_t k) {
+    int64_t at = source_of(a, i, k);
+    return at >= 0 && at < a->size;
+}
+
+/* The band that begins at pixel i; taps inside follow each other, since places are linear in k. */
+static band band_at(const conv_axis *a, int64_t i) {
+    band b = {.begin = i, .end = i + 1};
+    while (b.lo < a->taps && !meets(a, i, b.lo)) b.lo++;
+    for (b.hi = b.lo; b.hi < a->taps && meets(a, i, b.hi);) b.hi++;
+    if (b.lo == b.hi) b.lo = b.hi = 0;
+    for (; b.end < a->pixels; b.end++) {
+        int64_t e = b.end;
+        bool same = b.hi > b.lo ? meets(a, e, b.lo) && meets(a, e, b.hi - 1) &&
+                                      (b.lo == 0 || !meets(a, e, b.lo - 1)) &&
+                                      (b.hi == a->taps || !meets(a, e, b.hi))
+                                : a->taps == 0;
+        if (!same) break;
+    }
+    return b;
+}
+
+typedef struct adding {
+    conv_parts *to;
+    const conv_axis *h, *w;
+    const conv_image *from, *image;
+    int64_t depth, panel, nr;
+} adding;
+
+/* The pixels of two bands and the taps of rows [r, r_end) of the kernel. */
+static void add_part(const adding *a, const band *y, const band *x, int64_t r, int64_t r_end,
+                     bool first, bool last) {
+    conv_parts *p = a->to;
+    const conv_image *from = a->from, *image = a->image;
+    conv_part part = {.rows = (y->end - y->begin) * (x->end - x->begin),
+                      .depth = (r_end - r) * (x->hi - x->lo) * a->depth,
+                      .row = p->n_rows,
+                      .offset = p->n_offsets,
+                      .panel = a->panel + (r * a->w->taps + x->lo) * a->depth * a->nr,
+                      .panel_depth = a->h->taps * a->w->taps * a->depth,
+                      .first = first,
+                      .last = last};
+    p->n_rows += part.rows * p->images;
+    p->n_offsets += part.depth;
+    p->n_parts++;
+    if (!p->parts) return;
+    p->parts[p->n_parts - 1] = part;
+    int64_t *a_row = p->a_row + part.row, *c_row = p->c_row + part.row;
+    for (int64_t n = 0; n < p->images; n++)
+        for (int64_t i = y->begin; i < y->end; i++)
+            for (int64_t j = x->begin; j < x->end; j++) {
+                int64_t source = part.depth == 0 ? 0
+                                                 : source_of(a->h, i, r) * from->width +
+                                                       source_of(a->w, j, x->lo);
+                *a_row++ = (n * from->height * from->width + source) * from->channels;
+                int64_t row = a->h->first + i * a->h->step, column = a->w->first + j * a->w->step;
+                *c_row++ = ((n * image->height + row) * image->width + column) * image->channels;
+            }
+    int64_t *offset = p->offset + part.offset;
+    for (int64_t k = r; k < r_end; k++)
+        for (int64_t s = x->lo; s < x->hi; s++)
+            for (int64_t c = 0; c < a->depth; c++)
+                *offset++ = ((k - r) * a->h->tap_step * from->width +
+                             (s - x->lo) * a->w->tap_step) *
+                                from->channels +
+                            c;
+}
+
+/* Whole rows of the kernel are one run of the panels; parts of rows are a run each. */
+static void add_bands(const adding *a, const band *y, const band *x) {
+    if (x->lo == 0 && x->hi == a->w->taps) {
+        add_part(a, y, x, y->lo, y->hi, true, true);
+        return;
+    }
+    if (y->lo == y->hi || x->lo == x->hi) add_part(a, y, x, 0, 0, true, true);
+    for (int64_t r = y->lo; r < y->hi && x->lo < x->hi; r++)
+        add_part(a, y, x, r, r + 1, r == y->lo, r == y->hi - 1);
+}
+
+void conv_parts_add(conv_parts *parts, const conv_axis *h, const conv_axis *w,
+                    const conv_image *from, const conv_image *to, int64_t depth, int64_t panel,
+                    int64_t nr) {
+    const adding a = {parts, h, w, from, to, depth, panel, nr};
+    band y, x;
+    for (int64_t i = 0; i < h->pixels; i = y.end) {
+        y = band_at(h, i);
+        for (int64_t j = 0; j < w->pixels; j = x.end) {
+            x = band_at(w, j);
+            add_bands(&a, &y, &x);
+        }
+    }
+}
+
+int64_t conv_images_together(int64_t pixels) {
+    enum { ENOUGH_PIXELS = 512, MOST_IMAGES = 8 };
+    return tn_max_i64(1, tn_min_i64(ENOUGH_PIXELS / tn_max_i64(1, pixels), MOST_IMAGES));
+}
+
+int64_t conv_parts_bytes(const conv_parts *p) {
+    return tn_round_up(p->n_parts * (int64_t)sizeof(conv_part), 64) +
+           tn_product_steps_bytes(2 * p->n_rows + p->n_offsets);
+}
+
+void conv_parts_place(conv_parts *p, void *memory) {
+    p->parts = memory;
+    p->a_row = (int64_t *)(void *)((char *)memory +
+                                   tn_round_up(p->n_parts * (int64_t)sizeof(conv_part), 64));
+    p->c_row = p->a_row + p->n_rows;
+    p->offset = p->c_row + p->n_rows;
+    p->n_parts = p->n_rows = p->n_offsets = 0;
+}
+
+void conv_parts_run(const conv_parts *p, const tn_kernels *kernels, tn_product product, int64_t n,
+                    const conv_image *from, const conv_image *to) {
+    const tn_product whole = product;
+    for (int64_t first = 0; first < n; first += p->images) {
+        int64_t images = tn_min_i64(p->images, n - first);
+        product.a = whole.a + first * from->height * from->width * from->channels;
+        product.c = whole.c + first * to->height * to->width * to->channels;
+        for (const conv_part *part = p->parts; part < p->parts + p->n_parts; part++) {
+            product.rows = part->rows * images;
+            product.depth = part->depth;
+            product.a_row = p->a_row + part->row;
+            product.c_row = p->c_row + part->row;
+            product.offset = p->offset + part->offset;
+            product.b = whole.b + part->panel;
+            product.panel_depth = part->panel_depth;
+            product.start = part->first ? whole.start : TN_START_C;
+            product.relu = whole.relu && part->last;
+            tn_product_run(kernels, &product, NULL);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv_parts.h: a pass of a convolution as products over rectangles of pixels that meet the same
+ * taps. So padding is neither stored nor multiplied. Shared by the forward pass, which computes
+ * pixels of y from x, and the input gradient, which computes pixels of dx from dy. */
+#ifndef TN_OPS_CONV_PARTS_H
+#define TN_OPS_CONV_PARTS_H
+
+#include "ops/ops.h"
+#include "ops/tiles.h"
+
+/* One axis: pixels first + i·step are computed, i < pixels; tap k of pixel i reads place
+ * source + i·pixel_step + k·tap_step if that is within [0, size). */
+typedef struct conv_axis {
+    int64_t pixels, first, step;
+    int64_t taps;
+    int64_t source, pixel_step, tap_step;
+    int64_t size;
+} conv_axis;
+
+/* What is read and what is computed: images of rows of `width` pixels, `channels` apart. */
+typedef struct conv_image {
+    int64_t height, width, channels;
+} conv_image;
+
+typedef struct conv_part {
+    int64_t rows, depth; /* of the product; rows for each image */
+    int64_t row, offset; /* where its lists begin */
+    int64_t panel;       /* where its taps begin in the panels, in elements */
+    int64_t panel_depth; /* of the whole panels */
+    bool first, last;    /* among the parts that add up the same pixels */
+} conv_part;
+
+/* Lists for several images side by side: images of few pixels fill whole tiles only together. */
+typedef struct conv_parts {
+    int64_t n_parts, n_rows, n_offsets;
+    int64_t images;
+    conv_part *parts; /* these three lists and the parts are NULL while they are counted */
+    int64_t *a_row, *c_row, *offset;
+} conv_parts;
+
+/* Appends the parts of the pixels h × w, whose taps times `depth` channels are one after the other
+ * in panels that begin at `panel` (element) and are nr wide. */
+void conv_parts_add(conv_parts *parts, const conv_axis *h, const conv_axis *w,
+                    const conv_image *from, const conv_image *to, int64_t depth, int64_t panel,
+                    int64_t nr);
+/* How many images to put into the lists. */
+int64_t conv_images_together(int64_t pixels);
+/* Bytes of counted parts and their lists. */
+int64_t conv_parts_bytes(const conv_parts *counted);
+/* Gives them room in memory and sets the counts back to 0, so that they can be added again. */
+void conv_parts_place(conv_parts *counted, void *memory);
+
+/* All parts for n images and one group: `product` says where a, b and c are for the first, its
+ * columns, start, bias and relu. */
+void conv_parts_run(const conv_parts *parts, const tn_kernels *kernels, tn_product product,
+                    int64_t n, const conv_image *from, const conv_image *to);
+
+#endif
