@@ -443,8 +443,7 @@ static void tile_starts_and_floors(void **state) {
             const tn_kernels *k = &tables[l];
             tile_data_fill(plain, k->nr, DEPTH, 0, RANDOM, 4);
             tile_data_fill(d, k->nr, DEPTH, 0, RANDOM, 4);
-            for (int i = 0; i < m; i++)
-                memcpy(plain->c[i], bias, (size_t)k->nr * sizeof(float));
+            for (int i = 0; i < m; i++) memcpy(plain->c[i], bias, (size_t)k->nr * sizeof(float));
             run_tile(k, m, plain, 0, DEPTH);
             tn_tile tile = tile_of(d, 0, m, 0, DEPTH);
             for (int i = 0; i < m; i++) tile.start[i] = bias;
@@ -473,7 +472,8 @@ static void tile_tree_adds_parts(void **state) {
                 int64_t begin[TN_TILE_MAX_PARTS + 1];
                 tile_data_fill(d, k->nr, DEPTH, 0, RANDOM, 6);
                 for (int s = 0; s <= n_parts; s++)
-                    begin[s] = n_parts > 8 ? s * DEPTH / n_parts : s * s * DEPTH / (n_parts * n_parts);
+                    begin[s] =
+                        n_parts > 8 ? s * DEPTH / n_parts : s * s * DEPTH / (n_parts * n_parts);
                 for (int s = 0; s < n_parts; s++) {
                     tn_tile tile = tile_of(d, 0, m, begin[s], begin[s + 1]);
                     for (int i = 0; i < m; i++) tile.start[i] = zeros, tile.c[i] = parts[s][i];
@@ -482,8 +482,7 @@ static void tile_tree_adds_parts(void **state) {
                 for (int step = 1; step < n_parts; step *= 2)
                     for (int s = 0; s < n_parts; s += 2 * step)
                         for (int i = 0; i < m; i++)
-                            for (int j = 0; j < k->nr; j++)
-                                parts[s][i][j] += parts[s + step][i][j];
+                            for (int j = 0; j < k->nr; j++) parts[s][i][j] += parts[s + step][i][j];
                 tn_tile tile = tile_of(d, 0, m, 0, DEPTH);
                 k->tile_tree(&tile, n_parts, begin);
                 for (int i = 0; i < m; i++)

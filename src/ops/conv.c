@@ -223,10 +223,8 @@ static void tiled_run(const tn_run *run) {
 
 static const tn_implementation naive = {
     .name = "naive", .applies = conv_naive_applies, .run = naive_run};
-static const tn_implementation tiled = {.name = "tiles",
-                                        .packed_bytes = tiled_packed_bytes,
-                                        .pack = tiled_pack,
-                                        .run = tiled_run};
+static const tn_implementation tiled = {
+    .name = "tiles", .packed_bytes = tiled_packed_bytes, .pack = tiled_pack, .run = tiled_run};
 static const tn_implementation *const implementations[] = {&naive, &tiled, NULL};
 
 /* What follows is the maximum with 0. Made by passes from Conv and Relu. */

@@ -162,11 +162,11 @@ static void tiled_input(const tn_run *run) {
 
 static const tn_implementation naive_input_implementation = {
     .name = "naive", .applies = conv_naive_applies, .run = naive_input};
-static const tn_implementation tiled_input_implementation = {
-    .name = "tiles",
-    .packed_bytes = tiled_input_packed_bytes,
-    .pack = tiled_input_pack,
-    .run = tiled_input};
+static const tn_implementation tiled_input_implementation = {.name = "tiles",
+                                                             .packed_bytes =
+                                                                 tiled_input_packed_bytes,
+                                                             .pack = tiled_input_pack,
+                                                             .run = tiled_input};
 static const tn_implementation *const input_implementations[] = {&naive_input_implementation,
                                                                  &tiled_input_implementation, NULL};
 

@@ -74,10 +74,10 @@ static void add_part(const adding *a, const band *y, const band *x, int64_t r, i
     for (int64_t k = r; k < r_end; k++)
         for (int64_t s = x->lo; s < x->hi; s++)
             for (int64_t c = 0; c < a->depth; c++)
-                *offset++ = ((k - r) * a->h->tap_step * from->width +
-                             (s - x->lo) * a->w->tap_step) *
-                                from->channels +
-                            c;
+                *offset++ =
+                    ((k - r) * a->h->tap_step * from->width + (s - x->lo) * a->w->tap_step) *
+                        from->channels +
+                    c;
 }
 
 /* Whole rows of the kernel are one run of the panels; parts of rows are a run each. */

@@ -23,7 +23,7 @@ static const tn_attr attrs[] = {
 /* Weights of at least so many numbers are not worth streaming once for every tile of samples. */
 static const int64_t large_weight = 1 << 16;
 /* Columns of the forward pass and rows of both gradients that make a unit of work. */
-enum { UNIT_OUTPUTS = 16, UNIT_INPUTS = 96 };
+enum { UNIT_OUTPUTS = 32, UNIT_INPUTS = 192 };
 
 static int64_t outputs_of(const tn_node *gemm) { return gemm->outputs[0]->shape.dims[1]; }
 
@@ -72,14 +72,20 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     return TN_OK;
 }
 
-/* Canonical [o][c·hw] or [c·hw][o] becomes [hw·c][o]; nothing to do is said in one way only, so
- * that nodes can share a weight. */
+bool tn_gemm_in_panels(int64_t k, int64_t o) {
+    return k * o >= large_weight && o % TN_GEMM_PANEL == 0;
+}
+
+/* Canonical [o][c·hw] or [c·hw][o] becomes [hw·c][o] or its panels; nothing to do is said in one
+ * way only, so that nodes can share a weight. */
 tn_arrangement tn_gemm_arrange(bool trans_b, const int64_t dims[2], int64_t channels) {
-    int64_t c = channels > 1 ? channels : 1;
+    int64_t c = channels > 1 ? channels : 1, o = dims[trans_b ? 0 : 1], k = dims[trans_b ? 1 : 0];
+    int64_t panel = tn_gemm_in_panels(k, o) ? TN_GEMM_PANEL : o;
     if (trans_b)
-        return (tn_arrangement){.rank = 3, .dims = {dims[0], c, dims[1] / c}, .axes = {2, 1, 0}};
-    if (c == 1) return (tn_arrangement){0};
-    return (tn_arrangement){.rank = 3, .dims = {c, dims[0] / c, dims[1]}, .axes = {1, 0, 2}};
+        return (tn_arrangement){
+            .rank = 4, .dims = {o / panel, panel, c, k / c}, .axes = {0, 3, 2, 1}};
+    if (c == 1 && panel == o) return (tn_arrangement){0};
+    return (tn_arrangement){.rank = 4, .dims = {c, k / c, o / panel, panel}, .axes = {2, 1, 0, 3}};
 }
 
 static tn_arrangement arrange(const tn_node *node, int input, const int64_t *in_channels) {
@@ -123,12 +129,14 @@ static void run_any(const tn_run *run) {
     int64_t k = node->inputs[0]->shape.dims[g->trans_a ? 0 : 1];
     int64_t a_row = g->trans_a ? 1 : k, a_k = g->trans_a ? node->inputs[0]->shape.dims[1] : 1;
     bool by_outputs = !stored(node->inputs[1]) && g->trans_b;
-    int64_t b_k = by_outputs ? 1 : o, b_o = by_outputs ? k : 1;
+    bool in_panels = stored(node->inputs[1]) && tn_gemm_in_panels(k, o);
     const real *a = run->in[0], *b = run->in[1], *c = run->in[2];
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < o; j++) {
             real sum = 0;
-            for (int64_t t = 0; t < k; t++) sum += a[i * a_row + t * a_k] * b[t * b_k + j * b_o];
+            for (int64_t t = 0; t < k; t++)
+                sum += a[i * a_row + t * a_k] *
+                       b[by_outputs ? j * k + t : tn_gemm_place(in_panels, k, o, t, j)];
             sum *= (real)g->alpha;
             if (c) sum += (real)g->beta * c_at(node, c, i, j);
             if (node->op == &tn_op_gemm_relu && 0 > sum) sum = 0;
@@ -155,37 +163,47 @@ int64_t tn_gemm_workspace_bytes(const tn_node *node, const tn_kernels *kernels, 
            tn_product_steps_bytes(2 * rows + node->inputs[0]->shape.dims[1]);
 }
 
-void tn_gemm_run(const tn_run *run) {
+/* Outputs [first, last) of all rows; run->out and C begin at output 0. A panel is one product. */
+static void run_outputs(const tn_run *run, int64_t first, int64_t last) {
     const tn_node *node = run->node;
     int64_t rows = rows_of(run), o = outputs_of(node), k = node->inputs[0]->shape.dims[1];
-    bool whole = tn_gemm_units(node) > 0;
-    int64_t first = whole ? run->begin * UNIT_OUTPUTS : 0;
-    int64_t last = whole ? tn_min_i64(o, run->end * UNIT_OUTPUTS) : o;
-    real *y = run->out[0];
+    bool in_panels = tn_gemm_in_panels(k, o), bias = run->in[2] && is_bias(node);
+    int64_t width = in_panels ? TN_GEMM_PANEL : last - first;
     int64_t *a_row = (int64_t *)((char *)run->workspace + tn_product_workspace_bytes(run->kernels));
     int64_t *c_row = tn_product_steps(a_row, rows, k);
     int64_t *offset = tn_product_steps(c_row, rows, o);
     tn_product_steps(offset, k, 1);
-    bool bias = run->in[2] && is_bias(node);
-    for (int64_t i = 0; i < rows && run->in[2] && !bias; i++)
+    tn_product product = {.rows = rows,
+                          .depth = k,
+                          .columns = width,
+                          .a = run->in[0],
+                          .a_row = a_row,
+                          .offset = offset,
+                          .ldb = in_panels ? TN_GEMM_PANEL : o,
+                          .source = TN_PANELS_STORED,
+                          .start = bias         ? TN_START_BIAS
+                                   : run->in[2] ? TN_START_C
+                                                : TN_START_ZERO,
+                          .c_row = c_row,
+                          .relu = node->op == &tn_op_gemm_relu};
+    for (int64_t j = first; j < last; j += width) {
+        product.b = (const real *)run->in[1] + tn_gemm_place(in_panels, k, o, 0, j);
+        product.bias = bias ? (const real *)run->in[2] + j : NULL;
+        product.c = (real *)run->out[0] + j;
+        tn_product_run(run->kernels, &product, run->workspace);
+    }
+}
+
+void tn_gemm_run(const tn_run *run) {
+    const tn_node *node = run->node;
+    int64_t rows = rows_of(run), o = outputs_of(node);
+    bool whole = tn_gemm_units(node) > 0;
+    int64_t first = whole ? run->begin * UNIT_OUTPUTS : 0;
+    int64_t last = whole ? tn_min_i64(o, run->end * UNIT_OUTPUTS) : o;
+    real *y = run->out[0];
+    for (int64_t i = 0; i < rows && run->in[2] && !is_bias(node); i++)
         for (int64_t j = first; j < last; j++) y[i * o + j] = c_at(node, run->in[2], i, j);
-    const tn_product product = {.rows = rows,
-                                .depth = k,
-                                .columns = last - first,
-                                .a = run->in[0],
-                                .a_row = a_row,
-                                .offset = offset,
-                                .b = (const real *)run->in[1] + first,
-                                .ldb = o,
-                                .source = TN_PANELS_STORED,
-                                .start = bias         ? TN_START_BIAS
-                                         : run->in[2] ? TN_START_C
-                                                      : TN_START_ZERO,
-                                .bias = bias ? (const real *)run->in[2] + first : NULL,
-                                .relu = node->op == &tn_op_gemm_relu,
-                                .c = y + first,
-                                .c_row = c_row};
-    tn_product_run(run->kernels, &product, run->workspace);
+    run_outputs(run, first, last);
 }
 
 static const tn_implementation tiled = {.name = "tiles",
@@ -223,43 +241,77 @@ static int64_t input_units(const tn_node *node) {
     return (node->outputs[0]->shape.dims[1] + UNIT_INPUTS - 1) / UNIT_INPUTS;
 }
 
+/* Workspace: lists; then either the panels of B transposed, where it is stored in panels itself, or
+ * one panel at a time. */
 static int64_t input_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
-    return tn_product_workspace_bytes(kernels) +
-           tn_product_steps_bytes(2 * n + node->inputs[0]->shape.dims[1]);
+    int64_t o = node->inputs[0]->shape.dims[1], k = node->outputs[0]->shape.dims[1];
+    int64_t panels = tn_panels_elements(kernels, o, UNIT_INPUTS) * (int64_t)sizeof(real);
+    return tn_product_steps_bytes(2 * n + o) +
+           (tn_gemm_in_panels(k, o) ? panels : tn_product_workspace_bytes(kernels));
+}
+
+/* Rows [first, first + rows) of B, stored in panels, into panels [o][nr] of those rows. */
+static void transpose_panels(const tn_run *run, int64_t k, int64_t o, int64_t first, int64_t rows,
+                             real *panels) {
+    int64_t nr = run->kernels->nr;
+    for (int64_t i = 0; i < rows; i += nr, panels += o * nr) {
+        int64_t n = tn_min_i64(nr, rows - i);
+        if (n < nr) memset(panels, 0, (size_t)(o * nr) * sizeof(real));
+        for (int64_t j = 0; j < o; j += TN_GEMM_PANEL)
+            run->kernels->transpose(n, TN_GEMM_PANEL,
+                                    (const real *)run->in[1] +
+                                        tn_gemm_place(true, k, o, first + i, j),
+                                    TN_GEMM_PANEL, panels + j * nr, nr);
+    }
+}
+
+/* Columns [first, last) of dA. */
+static void run_input_columns(const tn_run *run, int64_t first, int64_t last) {
+    const tn_node *node = run->node;
+    int64_t o = node->inputs[0]->shape.dims[1], k = node->outputs[0]->shape.dims[1];
+    int64_t *a_row = run->workspace, *c_row = tn_product_steps(a_row, run->n, o);
+    int64_t *offset = tn_product_steps(c_row, run->n, k);
+    tn_product_steps(offset, o, 1);
+    char *panels = (char *)run->workspace + tn_product_steps_bytes(2 * run->n + o);
+    tn_product product = {.rows = run->n,
+                          .depth = o,
+                          .columns = last - first,
+                          .a = run->in[0],
+                          .a_row = a_row,
+                          .offset = offset,
+                          .b = (const real *)run->in[1] + first * o,
+                          .ldb = o,
+                          .source = TN_PANELS_TRANSPOSED,
+                          .c = (real *)run->out[0] + first,
+                          .c_row = c_row};
+    if (tn_gemm_in_panels(k, o)) {
+        transpose_panels(run, k, o, first, last - first, (real *)(void *)panels);
+        product.b = (const real *)(const void *)panels;
+        product.panel_depth = o;
+        product.source = TN_PANELS_PACKED;
+    }
+    tn_product_run(run->kernels, &product, panels);
 }
 
 static void run_input(const tn_run *run) {
-    const tn_node *node = run->node;
-    int64_t o = node->inputs[0]->shape.dims[1], k = node->outputs[0]->shape.dims[1];
-    bool whole = input_units(node) > 0;
-    int64_t first = whole ? run->begin * UNIT_INPUTS : 0;
-    int64_t last = whole ? tn_min_i64(k, run->end * UNIT_INPUTS) : k;
-    real *dx = run->out[0];
-    int64_t *a_row = (int64_t *)((char *)run->workspace + tn_product_workspace_bytes(run->kernels));
-    int64_t *c_row = tn_product_steps(a_row, run->n, o);
-    int64_t *offset = tn_product_steps(c_row, run->n, k);
-    tn_product_steps(offset, o, 1);
-    const tn_product product = {.rows = run->n,
-                                .depth = o,
-                                .columns = last - first,
-                                .a = run->in[0],
-                                .a_row = a_row,
-                                .offset = offset,
-                                .b = (const real *)run->in[1] + first * o,
-                                .ldb = o,
-                                .source = TN_PANELS_TRANSPOSED,
-                                .c = dx + first,
-                                .c_row = c_row};
-    tn_product_run(run->kernels, &product, run->workspace);
+    int64_t k = run->node->outputs[0]->shape.dims[1];
+    if (input_units(run->node) == 0) {
+        run_input_columns(run, 0, k);
+    } else {
+        for (int64_t unit = run->begin; unit < run->end; unit++)
+            run_input_columns(run, unit * UNIT_INPUTS, tn_min_i64(k, (unit + 1) * UNIT_INPUTS));
+    }
 }
 
 static void run_input_naive(const tn_run *run) {
     int64_t o = run->node->inputs[0]->shape.dims[1], k = run->node->outputs[0]->shape.dims[1];
+    bool in_panels = tn_gemm_in_panels(k, o);
     const real *dy = run->in[0], *b = run->in[1];
     for (int64_t i = 0; i < run->n; i++)
         for (int64_t t = 0; t < k; t++) {
             real sum = 0;
-            for (int64_t j = 0; j < o; j++) sum += dy[i * o + j] * b[t * o + j];
+            for (int64_t j = 0; j < o; j++)
+                sum += dy[i * o + j] * b[tn_gemm_place(in_panels, k, o, t, j)];
             ((real *)run->out[0])[i * k + t] = sum;
         }
 }
@@ -316,10 +368,12 @@ static int64_t weight_units(const tn_node *node) {
 static void run_weight_naive(const tn_run *run) {
     int64_t k = run->node->inputs[0]->shape.dims[1], o = run->node->inputs[1]->shape.dims[1];
     const real *a = run->in[0], *dy = run->in[1];
+    bool in_panels = tn_gemm_in_panels(k, o);
     real *db = run->out[0];
     for (int64_t i = 0; i < run->n; i++)
         for (int64_t t = 0; t < k; t++)
-            for (int64_t j = 0; j < o; j++) db[t * o + j] += a[i * k + t] * dy[i * o + j];
+            for (int64_t j = 0; j < o; j++)
+                db[tn_gemm_place(in_panels, k, o, t, j)] += a[i * k + t] * dy[i * o + j];
 }
 
 /* Workspace: offsets of the samples, the panels of dy, A's columns of this unit, a tile. */
@@ -343,22 +397,23 @@ static weight_parts weight_workspace_split(const tn_run *run, int64_t o) {
     return w;
 }
 
-/* Rows [row, row + m) of the unit's gradient db [rows][o], columns [j, j + nr): each shard summed
- * by itself in sample order, the shards in their tree. */
-static void weight_tile(const tn_run *run, const weight_parts *w, int m, int64_t row, int64_t j,
-                        int64_t o, real *db) {
+/* Rows [row, row + m) of db, columns [j, j + nr): each shard summed by itself in sample order, the
+ * shards in their tree. a is the first of their columns of A. */
+static void weight_tile(const tn_run *run, const weight_parts *w, int m, const real *a, int64_t row,
+                        int64_t j) {
+    int64_t k = run->node->inputs[0]->shape.dims[1], o = run->node->inputs[1]->shape.dims[1];
     const tn_kernels *kernels = run->kernels;
     int64_t width = tn_min_i64(kernels->nr, o - j);
-    bool narrow = width < kernels->nr;
-    tn_tile tile = {
-        .m = m, .offset = w->offset, .b = w->panels + j * run->n, .ldb = kernels->nr};
+    bool in_panels = tn_gemm_in_panels(k, o), narrow = width < kernels->nr;
+    tn_tile tile = {.m = m, .offset = w->offset, .b = w->panels + j * run->n, .ldb = kernels->nr};
+    real *db = run->out[0], *rows[TN_TILE_MAX_MR] = {0};
     for (int r = 0; r < m; r++) {
-        tile.a[r] = w->columns + row + r;
-        tile.c[r] = narrow ? w->tile + r * kernels->nr : db + (row + r) * o + j;
+        rows[r] = db + tn_gemm_place(in_panels, k, o, row + r, j);
+        tile.a[r] = a + r;
+        tile.c[r] = narrow ? w->tile + r * kernels->nr : rows[r];
     }
     kernels->tile_tree(&tile, run->step->n_shards, run->step->shard_begin);
-    for (int r = 0; r < m && narrow; r++)
-        memcpy(db + (row + r) * o + j, tile.c[r], (size_t)width * sizeof(real));
+    for (int r = 0; r < m && narrow; r++) memcpy(rows[r], tile.c[r], (size_t)width * sizeof(real));
 }
 
 /* The whole batch, rows [begin, end) of units. */
@@ -375,8 +430,8 @@ static void run_weight_whole(const tn_run *run) {
                    (size_t)rows * sizeof(real));
         for (int64_t j = 0; j < o; j += kernels->nr)
             for (int64_t row = 0; row < rows; row += kernels->mr)
-                weight_tile(run, &w, (int)tn_min_i64(kernels->mr, rows - row), row, j, o,
-                            (real *)run->out[0] + first * o);
+                weight_tile(run, &w, (int)tn_min_i64(kernels->mr, rows - row), w.columns + row,
+                            first + row, j);
     }
 }
 

@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gemm.h: the product of a batch of rows [n][k] and a stored weight, which Gemm and MatMul share.
- * The weight is stored [k][o], its k in the order in which the samples are stored. */
+ * The weight is stored [k][o], its k in the order in which the samples are stored; a large one in
+ * panels of 16 outputs, [o / 16][k][16], which the register tile reads in one stream. */
 #ifndef TN_OPS_GEMM_H
 #define TN_OPS_GEMM_H
 
 #include "ops/ops.h"
 
+enum { TN_GEMM_PANEL = 16 };
+
+/* Whether a weight of k by o numbers is stored in panels. */
+bool tn_gemm_in_panels(int64_t k, int64_t o);
+/* Where its number [t][j] is. */
+static inline int64_t tn_gemm_place(bool in_panels, int64_t k, int64_t o, int64_t t, int64_t j) {
+    if (!in_panels) return t * o + j;
+    return (j / TN_GEMM_PANEL * k + t) * TN_GEMM_PANEL + j % TN_GEMM_PANEL;
+}
 /* How the weight, of these dims and for samples of so many channels, is to be stored. */
 tn_arrangement tn_gemm_arrange(bool trans_b, const int64_t dims[2], int64_t channels);
 

@@ -179,15 +179,17 @@ static void find_matrix(const geometry *g, int64_t i, const real **a, const real
 
 static void run_naive(const tn_run *run) {
     const geometry g = geometry_of(run->node, run->n);
-    int64_t b_k = g.trans_b ? 1 : g.n, b_n = g.trans_b ? g.k : 1;
+    bool in_panels = is_gemm(run->node) && tn_gemm_in_panels(g.k, g.n);
     for (int64_t i = 0; i < g.matrices; i++) {
         const real *a = run->in[0], *b = run->in[1];
         real *c = (real *)run->out[0] + i * g.m * g.n;
         find_matrix(&g, i, &a, &b);
         for (int64_t p = 0; p < g.m * g.n; p++) {
-            const real *row = a + p / g.n * g.a_row, *column = b + p % g.n * b_n;
+            const real *row = a + p / g.n * g.a_row, *column = b + (g.trans_b ? p % g.n * g.k : 0);
             c[p] = 0;
-            for (int64_t t = 0; t < g.k; t++) c[p] += row[t * g.a_k] * column[t * b_k];
+            for (int64_t t = 0; t < g.k; t++)
+                c[p] += row[t * g.a_k] *
+                        column[g.trans_b ? t : tn_gemm_place(in_panels, g.k, g.n, t, p % g.n)];
         }
     }
 }

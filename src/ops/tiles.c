@@ -94,7 +94,10 @@ void tn_product_run(const tn_kernels *kernels, const tn_product *p, void *worksp
         int64_t n = tn_min_i64(block, p->depth - first);
         for (int64_t j = 0; j < p->columns; j += kernels->nr) {
             const real *panel = p->b + j * p->panel_depth + first * kernels->nr;
-            if (p->source != TN_PANELS_PACKED) {
+            if (p->source == TN_PANELS_STORED && p->ldb == kernels->nr &&
+                j + kernels->nr <= p->columns) {
+                panel = p->b + first * p->ldb + j; /* a panel as it is */
+            } else if (p->source != TN_PANELS_PACKED) {
                 tn_panel_pack(kernels, p->source, p->b, p->ldb, p->columns, j, first, n, workspace);
                 panel = workspace;
             }

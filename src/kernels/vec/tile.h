@@ -49,8 +49,7 @@ VEC_INLINE void tree_of(int m, const tn_tile *tile, int n_parts, const int64_t *
         VEC_UNROLL for (int i = 0; i < m; i++) s.left[i] = s.right[i] = vf_set1(0);
         multiply(m, tile, begin[part], begin[part + 1], &s);
         int level = 0;
-        for (; part >> level & 1; level++)
-            VEC_UNROLL for (int i = 0; i < m; i++) {
+        for (; part >> level & 1; level++) VEC_UNROLL for (int i = 0; i < m; i++) {
                 s.left[i] = vf_add(vf_load(waiting[level][i]), s.left[i]);
                 s.right[i] = vf_add(vf_load(waiting[level][i] + VF_LANES), s.right[i]);
             }
