@@ -125,6 +125,11 @@ usage_error 'add --optimizer sgd' train lenet --momentum 0.5
 usage_error 'do not know what to do with' train lenet mnist-cnn
 usage_error 'which model?' infer
 usage_error 'which model?' info
+usage_error '--train is about the plan: add --plan' info lenet --train
+usage_error '--batch-size is about the plan: add --plan' info lenet --batch-size 3
+usage_error '--threads is about the plan: add --plan' info lenet --threads 1
+usage_error 'takes a whole number from 1' info lenet --plan --threads 0
+usage_error 'takes a whole number from 1' info lenet --plan --batch-size 0
 usage_error 'is missing' run m.onnx
 usage_error 'takes NAME=FILE' run m.onnx --input x.npy
 usage_error '.npy or .pb' run m.onnx --input x=x.txt
@@ -176,6 +181,31 @@ tn 0 info lenet && grep -q 'Conv' out && grep -qE '^total' out
 report $? "info of a built-in network"
 tn 0 info mnist-cnn --json - && is_json out && [ "$(value out parameters)" -eq 1199882 ]
 report $? "info --json -: mnist-cnn has 1,199,882 parameters"
+tn 0 info lenet --plan --batch-size 6 --threads 1 &&
+    grep -q '^inference, batch of 6, 1 thread,' out &&
+    grep -qE '^segment 1 of [0-9]+: tiles of [0-9]+, [0-9]+ tasks?; expected [0-9.]+ ms' out &&
+    grep -qE 'LoadPixels +any +tile +[0-9]' out && grep -qE '^ *sum ' out &&
+    grep -qE '^  tile .* for each of 1 thread$' out && ! grep -qE ' $|attributes' out
+report $? "info --plan: segments, nodes, sums, memory"
+for columns in 80 120; do
+    for training in '' --train; do
+        # shellcheck disable=SC2086 # no word or one
+        COLUMNS=$columns tn 0 info mnist-cnn --plan $training --batch-size 4 &&
+            awk -v n="$columns" 'length > n { print; exit 1 }' out >>err
+        report $? "info --plan $training fits into $columns columns"
+    done
+    grep -qE '^(Conv_1  +)?Conv .* tiles ' out
+    report $? "info --plan in $columns columns: $(grep -c '^Conv_1 ' out) rows begin with a name"
+done
+tn 0 info lenet --plan --train --json - && is_json out && [ "$(value out shards)" -eq 16 ] &&
+    [ "$(value out training)" = true ] && [ "$(value out batch_size)" -eq 64 ] &&
+    for key in plan segments nodes memory macs tasks tile by_shard implementation place bytes_in \
+        bytes_out expected_us measured_us expected_cpu_us measured_cpu_us gflops core_gflops \
+        l2_bytes_per_s packing_us summing_us batch_bytes tile_bytes partial_bytes packed_bytes \
+        workspace_bytes parameter_bytes total_bytes; do
+        grep -q "\"$key\":" out || { echo "no $key" >>err; break; }
+    done && ! grep -q '^no ' err
+report $? "info --plan --train --json - has its keys"
 "$tenon" cpu >/dev/full 2>err
 [ $? -eq 1 ] && grep -q '^tenon: cannot write standard output' err
 report $? "a full device on standard output"

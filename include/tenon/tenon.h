@@ -3,7 +3,7 @@
  * them there.
  *
  * In reading order: errors, the processor, data sets, pictures, tensors, models, building models,
- * sessions (inference), training, event files.
+ * sessions (inference), training, plans, event files.
  *
  * Conventions
  * - A function that can fail returns tn_status and takes a tn_error of the caller's (or NULL),
@@ -460,7 +460,7 @@ typedef struct tn_train_options {
     int64_t bn_group; /* samples whose statistics batch normalisation uses: the batch size
                          divided by a power of two; default the batch */
     tn_augmentation augment;
-    int64_t tile; /* as in tn_session_options */
+    int64_t tile;               /* as in tn_session_options */
     const char *checkpoint_dir; /* NULL writes no checkpoints; made if missing */
     int64_t checkpoint_every;   /* steps between checkpoints; default: the end of each epoch */
     int checkpoint_keep;        /* the last so many are kept; 3 */
@@ -503,6 +503,85 @@ TN_API void tn_train_resolve(const tn_model *model, const tn_dataset *dataset,
 TN_API tn_status tn_train(const tn_model *model, const tn_dataset *dataset,
                           const tn_train_options *options, tn_model **trained,
                           tn_train_result *result, tn_error *error);
+
+/* ---- Plans -------------------------------------------------------------------------------- */
+
+/* How a model is run: its nodes in segments, what is held in memory, and what all of it should take
+ * and takes here. The report belongs to the caller and does not need the model any more. */
+typedef struct tn_plan_report tn_plan_report;
+
+typedef struct tn_plan_report_options {
+    size_t size;
+    bool training;      /* a step of training with the model's recipe, without the optimiser; else
+                           inference, from uint8 pixels if the model classifies images */
+    int64_t batch_size; /* default: the recipe's; 64 for inference */
+    int n_threads;      /* default: the core budget */
+    int64_t tile;       /* as in tn_session_options */
+} tn_plan_report_options;
+
+/* Times are of one batch: expected from shapes and the rates below; measured in several runs, of
+ * which the one with the median time counts. */
+typedef struct tn_plan_info {
+    size_t size;
+    bool training;
+    int64_t batch_size;
+    int n_threads;
+    int n_shards; /* parts of the batch whose gradients are summed in a tree */
+    int n_segments, n_nodes;
+    char level[16];    /* of kernels */
+    int64_t macs;      /* of a batch */
+    double expected_s; /* of all segments */
+    double measured_s; /* in all, the next two included */
+    double packing_s;  /* measured: weights in the form that kernels like */
+    double summing_s;  /* measured: gradients over the shards after the last segment */
+    int n_runs;        /* that were measured */
+    double macs_per_s; /* of one core, on numbers in its first-level cache; all at work */
+    double l2_bytes_per_s, l3_bytes_per_s, memory_bytes_per_s; /* likewise, read and written */
+    /* Memory for running */
+    int64_t parameter_bytes; /* a flat vector; gradients and the optimiser's states are more */
+    int64_t batch_bytes;     /* values that cross segments */
+    int64_t tile_bytes;      /* values within segments, of one thread */
+    int64_t workspace_bytes; /* of one thread */
+    int64_t partial_bytes;   /* sums over samples, one for each shard */
+    int64_t packed_bytes;    /* weights in the form that kernels like */
+    int64_t total_bytes;     /* of all that, for all threads */
+} tn_plan_info;
+
+/* A run of nodes between two meetings of the threads. */
+typedef struct tn_plan_segment_info {
+    size_t size;
+    bool tiled;      /* a task takes samples through all nodes; else it is a unit of one of them */
+    bool by_shard;   /* a task is a shard, tile after tile; else one tile */
+    int64_t tile;    /* samples */
+    int64_t n_tasks; /* that threads take */
+    int first_node, n_nodes;
+    int64_t macs, bytes_in, bytes_out;     /* sums over its nodes */
+    double expected_s, measured_s;         /* by the clock */
+    double expected_cpu_s, measured_cpu_s; /* of all threads together, sums over its nodes */
+} tn_plan_segment_info;
+
+typedef struct tn_plan_node_info {
+    size_t size;
+    const char *name, *op, *implementation;
+    int segment;
+    int64_t macs;
+    int64_t bytes_in, bytes_out; /* of a batch */
+    const char *place; /* where outputs are: "tile", "batch", "partial" (one for each shard),
+                          "gradient", or several: "tile+batch" */
+    double expected_cpu_s, measured_cpu_s; /* of all threads together */
+} tn_plan_node_info;
+
+/* Plans the model, runs it a few times on random inputs, for about a second, and reports. Fails as
+ * tn_session_create or tn_train do. */
+TN_API tn_status tn_plan_report_create(const tn_model *model, const tn_plan_report_options *options,
+                                       tn_plan_report **report, tn_error *error);
+TN_API void tn_plan_report_free(tn_plan_report *report);
+/* Strings belong to the report. */
+TN_API void tn_plan_report_describe(const tn_plan_report *report, tn_plan_info *info);
+TN_API void tn_plan_report_describe_segment(const tn_plan_report *report, int i,
+                                            tn_plan_segment_info *info);
+TN_API void tn_plan_report_describe_node(const tn_plan_report *report, int i,
+                                         tn_plan_node_info *info);
 
 /* ---- Event files -------------------------------------------------------------------------- */
 

@@ -100,8 +100,16 @@ typedef struct tn_run {
     void *workspace;    /* this thread's, workspace_bytes, 64-byte aligned */
 } tn_run;
 
+/* What the plan expects of an implementation, where memory does not hold it up. The unit is a
+ * multiply-accumulate (MAC) at the rate of the register tile. */
+typedef struct tn_cost {
+    float efficiency;  /* share of that rate at which it does the MACs of its operator; 0 is 3/4 */
+    float per_element; /* MACs' worth of other work for each element of output 0 */
+} tn_cost;
+
 typedef struct tn_implementation {
     const char *name;
+    tn_cost cost;
     /* NULL: always. */
     bool (*applies)(const tn_node *node, const tn_kernels *kernels);
     /* NULL or 0: the node runs tile by tile over samples. Else it runs over the whole batch, and

@@ -53,7 +53,7 @@ static void run_any(const tn_run *run) {
     }
 }
 
-static const tn_implementation any = {.name = "any", .run = run_any};
+static const tn_implementation any = {.name = "any", .cost = {.per_element = 20}, .run = run_any};
 static const tn_implementation *const implementations[] = {&any, NULL};
 
 const tn_op tn_op_dropout = {.name = "Dropout",

@@ -9,6 +9,7 @@
 #include "model.h"
 #include "options.h"
 #include "output.h"
+#include "plan_table.h"
 #include "text.h"
 
 enum { COLUMNS = 6, CELL = 208 };
@@ -87,7 +88,8 @@ static void print_classes(FILE *out, const tn_model_info *info) {
     say(out, "\n");
 }
 
-static bool print_info(FILE *out, const char *path, const tn_model *model) {
+static bool print_info(FILE *out, const char *path, const tn_model *model,
+                       const tn_plan_report *plan) {
     tn_model_info info = TN_INIT(tn_model_info);
     tn_model_describe(model, &info);
     char name[512], file[1024];
@@ -109,7 +111,7 @@ static bool print_info(FILE *out, const char *path, const tn_model *model) {
     }
     print_classes(out, &info);
     say(out, "weights  sha256 %s\n\n", info.weights_sha256);
-    return print_layers(out, model, &info);
+    return plan ? plan_table_print(out, plan) : print_layers(out, model, &info);
 }
 
 static json_t *tensor_json(const tn_tensor *tensor) {
@@ -137,7 +139,8 @@ static json_t *layers_json(const tn_model *model, int n) {
     return layers;
 }
 
-static int write_json(const char *name, const tn_model *model, const char *path) {
+static int write_json(const char *name, const tn_model *model, const tn_plan_report *plan,
+                      const char *path) {
     tn_model_info info = TN_INIT(tn_model_info);
     tn_model_describe(model, &info);
     json_t *o = json_object(), *inputs = json_array(), *outputs = json_array();
@@ -164,14 +167,37 @@ static int write_json(const char *name, const tn_model *model, const char *path)
     json_object_set_new(o, "outputs", outputs);
     json_object_set_new(o, "classes", classes);
     json_object_set_new(o, "layers", layers_json(model, info.n_nodes));
+    if (plan) json_object_set_new(o, "plan", plan_table_json(plan));
     return json_write(o, path);
 }
 
-int cmd_info(int argc, char **argv) {
-    const char *json = NULL, *words_items[1];
-    word_list words = {.items = words_items};
+/* What the command line says. */
+typedef struct info_words {
+    const char *json;
+    bool plan, train;
+    int64_t batch_size, n_threads;
+} info_words;
+
+static int check_words(const info_words *words) {
+    const char *name = words->train        ? "train"
+                       : words->batch_size ? "batch-size"
+                       : words->n_threads  ? "threads"
+                                           : NULL;
+    if (words->plan || !name) return OPTIONS_GO_ON;
+    return fail_usage("info", "--%s is about the plan: add --plan", name);
+}
+
+static int parse(info_words *given, word_list *words, int argc, char **argv) {
     const option options[] = {
-        {"json", 0, OPTION_TEXT, "FILE", &json, "write the same as JSON; - is standard output"},
+        {"plan", 0, OPTION_FLAG, NULL, &given->plan,
+         "show how it is run: segments, kernels, memory, expected and measured time"},
+        {"train", 0, OPTION_FLAG, NULL, &given->train, "with --plan: of training, not inference"},
+        {"batch-size", 'b', OPTION_COUNT, "N", &given->batch_size,
+         "with --plan: images at a time; default 64, or the recipe's for training", 1, 1 << 20},
+        {"threads", 't', OPTION_COUNT, "N", &given->n_threads,
+         "with --plan: default one per physical core at hand", 1, 1024},
+        {"json", 0, OPTION_TEXT, "FILE", &given->json,
+         "write the same as JSON; - is standard output"},
         {NULL}};
     const command_line line = {
         .verb = "info",
@@ -183,20 +209,45 @@ int cmd_info(int argc, char **argv) {
                  "lenet, mlp, resnet20, vgg-small).\n\n"
                  "Examples:\n"
                  "  tenon info lenet\n"
-                 "  tenon info mnist-cnn.onnx --json -\n",
-        .words = &words,
+                 "  tenon info mnist-cnn.onnx --json -\n"
+                 "  tenon info mnist-cnn --plan --train --threads 1\n",
+        .words = words,
         .max_words = 1,
     };
     int code = options_parse(&line, argc, argv);
+    if (code == OPTIONS_GO_ON && words->n == 0)
+        code = fail_usage("info", "which model? (MODEL is missing)");
+    return code == OPTIONS_GO_ON ? check_words(given) : code;
+}
+
+static bool make_plan(const info_words *words, const tn_model *model, tn_plan_report **plan) {
+    tn_plan_report_options options = TN_INIT(tn_plan_report_options);
+    tn_error error;
+    if (!words->plan) return true;
+    options.training = words->train;
+    options.batch_size = words->batch_size;
+    options.n_threads = (int)words->n_threads;
+    if (tn_plan_report_create(model, &options, plan, &error) == TN_OK) return true;
+    return fail_error(&error) == EXIT_DONE;
+}
+
+int cmd_info(int argc, char **argv) {
+    info_words given = {0};
+    const char *path[1];
+    word_list words = {.items = path};
+    int code = parse(&given, &words, argc, argv);
     if (code != OPTIONS_GO_ON) return code;
-    if (words.n == 0) return fail_usage("info", "which model? (MODEL is missing)");
-    if (!output_is_writable(json) || !output_is_apart(json, words.items[0], "the model"))
+    if (!output_is_writable(given.json) || !output_is_apart(given.json, path[0], "the model"))
         return EXIT_FAILED;
     tn_model *model = NULL;
+    tn_plan_report *plan = NULL;
     tn_model_options defaults = TN_INIT(tn_model_options);
-    if (!model_open(words.items[0], &defaults, &model)) return EXIT_FAILED;
-    bool printed = print_info(people_stream(json, false), words.items[0], model);
-    code = !printed ? EXIT_FAILED : json ? write_json(words.items[0], model, json) : EXIT_DONE;
+    if (!model_open(path[0], &defaults, &model)) return EXIT_FAILED;
+    code = EXIT_FAILED;
+    if (make_plan(&given, model, &plan) &&
+        print_info(people_stream(given.json, false), path[0], model, plan))
+        code = given.json ? write_json(path[0], model, plan, given.json) : EXIT_DONE;
+    tn_plan_report_free(plan);
     tn_model_free(model);
     return code;
 }
