@@ -329,9 +329,10 @@ static void print_help(FILE *file) {
         "Checks the kernels against the reference and times them on one core; then augmentation,\n"
         "an image at a time. Tiles are shown with the part of the multiply-add peak they reach;\n"
         "other kernels with the bytes they read and write, their vectors in L1 (for the best\n"
-        "level in L2 and memory, too), and the part of the roof: what loads, copies or\n"
-        "multiply-adds measured in this run would take at least, whichever takes longest. A\n"
-        "division or root counts as one operation, so kernels with those stay well below.\n"
+        "level in L2 and memory, too), and the part of the roof that binds: loads, moves (copies\n"
+        "or merges of two vectors into a third) or the multiply-add peak, as measured in this\n"
+        "run. A division or root counts as one operation, so kernels with those stay well below;\n"
+        "one that works in place may be above, since what it stores to is in the cache.\n"
         "A peak that differs much between start and end means a busy machine: measure again.\n"
         "  --quick  nothing in memory, and too short for numbers to be good\n"
         "levels:",
