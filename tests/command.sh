@@ -172,6 +172,8 @@ tn 0 cpu && grep -qE '^threads +[1-9]' out
 report $? "cpu"
 tn 0 cpu --json - && is_json out && [ "$(value out threads)" -ge 1 ] && grep -q '^threads' err
 report $? "cpu --json -: JSON on standard output, text on standard error"
+tn 0 cpu && { grep -qE '^threads +1:' out || grep -qE '^pinning +(not )?pinned: ' out; }
+report $? "cpu says whether threads are pinned"
 for model in mnist-cnn lenet mlp resnet20 vgg-small; do
     tn 0 train --help && grep -q "[( ]${model}[,; ]" out && tn 0 info "$model" &&
         grep -q '^output *scores' out
@@ -218,6 +220,26 @@ report $? "a reader that has gone away hears no complaint"
 "$tenon" cpu --json /dev/full >out 2>err
 [ $? -eq 1 ] && grep -q '^tenon: cannot write /dev/full' err
 report $? "a full device for the results"
+
+# ---- pin ----------------------------------------------------------------------------------------
+
+for verb in train infer run; do
+    usage_error '--pin takes one of auto, yes, no' $verb --pin maybe
+done
+if [ "$(nproc)" -ge 2 ]; then
+    for pin in yes no; do
+        tn 0 train lenet --limit 64 --epochs 1 --threads 2 --pin $pin --no-checkpoint -o pin.onnx \
+            --json pin.json && is_json pin.json && grep -qE "^ +(not )?pinned: as asked for" out &&
+            [ "$(value pin.json pinned)" = "$([ $pin = yes ] && echo true || echo false)" ]
+        report $? "train --pin $pin"
+    done
+    tn 0 infer pin.onnx --threads 2 --pin yes --json pin.json && grep -q '^ *pinned: as' out &&
+        [ "$(value pin.json pinned)" = true ]
+    report $? "infer --pin yes"
+    tn 0 infer pin.onnx --threads 1 --pin yes --json pin.json && ! grep -q pinned out &&
+        [ "$(value pin.json pinned)" = false ]
+    report $? "infer --pin yes on one thread has nothing to pin"
+fi
 
 # ---- train --------------------------------------------------------------------------------------
 

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <ftw.h>
 #include <hwloc.h>
 #include <pthread.h>
 #include <sched.h>
@@ -13,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +26,7 @@
 #include "cpu/isa.h"
 #include "cpu/pool.h"
 #include "cpu/topology.h"
+#include "machine_files.h"
 
 /* ---- Pool ---- */
 
@@ -290,46 +288,6 @@ static void isa_agrees_with_the_kernel(void **state) {
 }
 
 /* ---- Core budget: machines made of files ---- */
-
-static int make_root(void **state) {
-    char template[] = "/tmp/tenon-cpu-XXXXXX";
-    if (!mkdtemp(template)) return -1;
-    *state = strdup(template);
-    return *state ? 0 : -1;
-}
-
-static int remove_entry(const char *path, const struct stat *stat, int type, struct FTW *ftw) {
-    (void)stat;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static int remove_root(void **state) {
-    int failed = nftw(*state, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-    free(*state);
-    return failed;
-}
-
-static void put(const char *root, const char *path, const char *text) {
-    char full[512];
-    snprintf(full, sizeof full, "%s%s", root, path);
-    for (char *at = full + strlen(root) + 1; (at = strchr(at, '/')); at++) {
-        *at = '\0';
-        assert_true(mkdir(full, 0777) == 0 || errno == EEXIST);
-        *at = '/';
-    }
-    FILE *file = fopen(full, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void put_siblings(const char *root, int cpu, const char *name, const char *list) {
-    char path[128];
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/%s", cpu, name);
-    put(root, path, list);
-}
 
 /* cpus ends with -1. */
 static tn_budget budget_of(const char *root, const int *cpus) {

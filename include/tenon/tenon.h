@@ -90,6 +90,18 @@ typedef struct tn_cpu_info {
 /* Inspects the machine. Fails with TN_ERR_ARGUMENT if TENON_CPU names no level that runs here. */
 TN_API tn_status tn_cpu_inspect(tn_cpu_info *info, tn_error *error);
 
+/* Whether threads are bound to a processor each. */
+typedef enum tn_pin {
+    TN_PIN_AUTO = 0, /* if this process owns its cores: its affinity mask is a part of the machine
+                        with exactly as many cores as there are threads, and there is no quota */
+    TN_PIN_YES,      /* wherever there are enough processors */
+    TN_PIN_NO
+} tn_pin;
+
+/* Whether the workers of n_threads (0: the core budget) would be pinned now, and why, in a sentence
+ * of up to `bytes` with its end. The calling thread itself is never bound. */
+TN_API bool tn_cpu_pins(int n_threads, tn_pin pin, char *reason, size_t bytes);
+
 /* ---- Data sets ---------------------------------------------------------------------------- */
 
 /* Labelled images in memory; immutable, may be shared between threads. */
@@ -321,6 +333,7 @@ typedef struct tn_session_options {
     int64_t max_batch; /* the largest batch of one run; default 64 */
     int64_t tile;      /* samples that a thread takes through a segment of the plan at once; default
                           what fits the caches. For tests: no bit of a result depends on it */
+    tn_pin pin;
 } tn_session_options;
 
 /* The model must outlive the session. Fails with TN_ERR_MEMORY, TN_ERR_ARGUMENT,
@@ -329,6 +342,8 @@ TN_API tn_status tn_session_create(const tn_model *model, const tn_session_optio
                                    tn_session **session, tn_error *error);
 TN_API void tn_session_free(tn_session *session);
 TN_API int tn_session_threads(const tn_session *session);
+/* Whether its workers are bound to a processor each. */
+TN_API bool tn_session_pinned(const tn_session *session);
 /* The shape of output i for a batch of n samples, 1 to max_batch; data is NULL, bytes is what it
  * needs. */
 TN_API tn_status tn_session_output(const tn_session *session, int i, int64_t n, tn_tensor *tensor,
@@ -470,6 +485,7 @@ typedef struct tn_train_options {
     void (*on_progress)(void *user, const tn_progress *progress);
     tn_log_fn *log;
     void *user; /* passed to both callbacks */
+    tn_pin pin;
 } tn_train_options;
 
 typedef struct tn_train_result {
@@ -488,6 +504,7 @@ typedef struct tn_train_result {
     char checkpoint[1024]; /* path of the last checkpoint written; "" if none */
     int64_t best_epoch;    /* whose weights were delivered, from 1; 0 without keep_best */
     bool ended_early;      /* because of patience */
+    bool pinned;           /* the workers were bound to a processor each */
 } tn_train_result;
 
 /* Fills the zeros of options with the recipe of model; for telling a user what will be done. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cpu/isa.h"
+#include "cpu/pin.h"
 #include "cpu/topology.h"
 #include "kernels/kernels.h"
 
@@ -27,4 +28,12 @@ tn_status tn_cpu_inspect(tn_cpu_info *info, tn_error *error) {
     snprintf(info->level, sizeof info->level, "%s", kernels.level);
     list_levels(info->levels, sizeof info->levels);
     return TN_OK;
+}
+
+bool tn_cpu_pins(int n_threads, tn_pin pin, char *reason, size_t bytes) {
+    char text[TN_PIN_REASON];
+    tn_budget budget = tn_budget_here();
+    bool pins = tn_pin_decide(&budget, n_threads > 0 ? n_threads : budget.n_threads, pin, text);
+    snprintf(reason, bytes, "%s", text);
+    return pins;
 }

@@ -38,6 +38,8 @@ tn_status tn_session_create(const tn_model *model, const tn_session_options *opt
     if (o.n_threads < 0 || o.max_batch < 0 || o.tile < 0)
         return tn_fail(error, TN_ERR_ARGUMENT, "%d threads for a batch of %lld in tiles of %lld",
                        o.n_threads, (long long)o.max_batch, (long long)o.tile);
+    if ((int)o.pin < TN_PIN_AUTO || (int)o.pin > TN_PIN_NO)
+        return tn_fail(error, TN_ERR_ARGUMENT, "there is no pinning %d", (int)o.pin);
     tn_session *s = calloc(1, sizeof *s);
     if (!s) return tn_fail_memory(error);
     s->model = model;
@@ -46,6 +48,7 @@ tn_status tn_session_create(const tn_model *model, const tn_session_options *opt
     tn_status status = tn_kernels_select(&s->kernels, error);
     if (status == TN_OK)
         status = tn_pool_create(o.n_threads ? o.n_threads : tn_core_budget(), &s->pool, error);
+    if (status == TN_OK) tn_pool_pin(s->pool, o.pin);
     if (status == TN_OK) status = tn_graph_clone(model->graph, &s->tensors.graph, error);
     if (status == TN_OK) status = prepare(s, &s->tensors, error);
     if (status != TN_OK) {
@@ -66,6 +69,8 @@ void tn_session_free(tn_session *session) {
 }
 
 int tn_session_threads(const tn_session *session) { return tn_pool_threads(session->pool); }
+
+bool tn_session_pinned(const tn_session *session) { return tn_pool_pinned(session->pool); }
 
 static void shape_tensor(const tn_value *v, int64_t batch, tn_tensor *tensor) {
     *tensor = (tn_tensor){.name = v->name, .dtype = v->dtype, .rank = v->shape.rank};

@@ -3,7 +3,6 @@
 #include "cpu/budget.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,36 +11,53 @@
 #include "cpu/sysfile.h"
 #include "cpu/topology.h"
 
-/* Whether mask holds a processor below cpu that stands in list, such as "0-1,8". */
-static bool holds_earlier(const char *list, int cpu, const cpu_set_t *mask, size_t mask_bytes) {
-    for (const char *at = list; *at >= '0' && *at <= '9';) {
-        char *end;
-        long first = strtol(at, &end, 10), last = first;
-        if (*end == '-') last = strtol(end + 1, &end, 10);
-        for (long i = first; i <= last && i < cpu; i++)
-            if (CPU_ISSET_S((size_t)i, mask_bytes, mask)) return true;
-        at = *end == ',' ? end + 1 : "";
-    }
-    return false;
+enum { MAX_CPUS = 1 << 20 };
+
+/* Takes the next range of list, such as "0-1,8"; false at its end, which is where it makes no
+ * sense, too. */
+static bool take_range(const char **list, long *first, long *last) {
+    char *end;
+    if (**list < '0' || **list > '9') return false;
+    *first = *last = strtol(*list, &end, 10);
+    if (*end == '-') *last = strtol(end + 1, &end, 10);
+    *list = *end == ',' ? end + 1 : "";
+    return true;
 }
 
-/* A core is counted at the first of its hardware threads that the mask holds. */
-static bool is_first_of_core(const char *root, int cpu, const cpu_set_t *mask, size_t mask_bytes) {
+static int first_in_mask(const char *list, int cpu, const cpu_set_t *mask, size_t mask_bytes) {
+    for (long first, last; take_range(&list, &first, &last);)
+        for (long i = first; i <= last && i < cpu; i++)
+            if (CPU_ISSET_S((size_t)i, mask_bytes, mask)) return (int)i;
+    return cpu;
+}
+
+int tn_budget_core_of(const char *root, int cpu, const cpu_set_t *mask, size_t mask_bytes) {
     static const char *const names[] = {"core_cpus_list", "thread_siblings_list"};
     char list[4096];
     for (int i = 0; i < 2; i++)
         if (tn_sysfile_read(list, sizeof list, "%s/sys/devices/system/cpu/cpu%d/topology/%s", root,
                             cpu, names[i]))
-            return !holds_earlier(list, cpu, mask, mask_bytes);
-    return true;
+            return first_in_mask(list, cpu, mask, mask_bytes);
+    return cpu;
 }
 
+static int count_online(const char *root) {
+    char text[4096];
+    const char *list = text;
+    long n = 0;
+    tn_sysfile_read(text, sizeof text, "%s/sys/devices/system/cpu/online", root);
+    for (long first, last; take_range(&list, &first, &last);)
+        if (first <= last && last < MAX_CPUS) n += last - first + 1;
+    return n < MAX_CPUS ? (int)n : 0;
+}
+
+/* A core is counted at the first of its hardware threads that the mask holds. */
 tn_budget tn_budget_of(const char *root, const cpu_set_t *mask, size_t mask_bytes) {
-    tn_budget budget = {.quota_cpus = tn_cgroup_quota(root)};
+    tn_budget budget = {.quota_cpus = tn_cgroup_quota(root), .online = count_online(root)};
     for (int cpu = 0; cpu < (int)(mask_bytes * 8); cpu++)
         if (CPU_ISSET_S((size_t)cpu, mask_bytes, mask)) {
             budget.threads++;
-            budget.cores += is_first_of_core(root, cpu, mask, mask_bytes);
+            budget.cores += tn_budget_core_of(root, cpu, mask, mask_bytes) == cpu;
         }
     if (budget.threads == 0) budget.threads = budget.cores = 1;
     budget.n_threads = budget.cores;
@@ -50,21 +66,28 @@ tn_budget tn_budget_of(const char *root, const cpu_set_t *mask, size_t mask_byte
     return budget;
 }
 
-tn_budget tn_budget_here(void) {
+bool tn_affinity_read(tn_affinity *affinity) {
     /* The kernel refuses a mask smaller than its own, whose size it does not tell. */
-    for (int n_cpus = 1024; n_cpus <= 1 << 20; n_cpus *= 2) {
+    for (int n_cpus = 1024; n_cpus <= MAX_CPUS; n_cpus *= 2) {
         cpu_set_t *mask = CPU_ALLOC((size_t)n_cpus);
-        if (!mask) break;
+        if (!mask) return false;
         size_t bytes = CPU_ALLOC_SIZE((size_t)n_cpus);
         CPU_ZERO_S(bytes, mask);
         int failure = sched_getaffinity(0, bytes, mask) == 0 ? 0 : errno;
-        tn_budget budget = {0};
-        if (!failure) budget = tn_budget_of("", mask, bytes);
+        *affinity = (tn_affinity){mask, bytes};
+        if (!failure) return true;
         CPU_FREE(mask);
-        if (!failure) return budget;
-        if (failure != EINVAL) break;
+        if (failure != EINVAL) return false;
     }
-    return (tn_budget){.threads = 1, .cores = 1, .n_threads = 1};
+    return false;
+}
+
+tn_budget tn_budget_here(void) {
+    tn_affinity here;
+    if (!tn_affinity_read(&here)) return (tn_budget){.threads = 1, .cores = 1, .n_threads = 1};
+    tn_budget budget = tn_budget_of("", here.mask, here.bytes);
+    CPU_FREE(here.mask);
+    return budget;
 }
 
 int tn_core_budget(void) { return tn_budget_here().n_threads; }

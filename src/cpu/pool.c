@@ -15,6 +15,7 @@
  * value that it lowers. */
 #include "cpu/pool.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -30,7 +31,7 @@
 #endif
 
 #include "base/arena.h"
-#include "cpu/budget.h"
+#include "cpu/pin.h"
 
 enum {
     CACHE_LINE = 64,
@@ -59,6 +60,7 @@ struct tn_pool {
     _Alignas(CACHE_LINE) _Atomic int sleepers;
     _Alignas(CACHE_LINE) struct job job;
     int n_threads, n_started;
+    bool pinned;
     int64_t spin_ns;
     struct worker workers[];
 };
@@ -205,6 +207,40 @@ void tn_pool_free(tn_pool *pool) {
 }
 
 int tn_pool_threads(const tn_pool *pool) { return pool ? pool->n_threads : 1; }
+
+/* ---- Pinning --------------------------------------------------------------------------------- */
+
+/* A failure leaves no worker bound. */
+static bool bind_workers(tn_pool *pool, const int *cpus, const tn_affinity *whole) {
+    cpu_set_t *one = CPU_ALLOC(whole->bytes * 8);
+    int failure = one ? 0 : ENOMEM;
+    for (int i = 0; i < pool->n_started && !failure; i++) {
+        CPU_ZERO_S(whole->bytes, one);
+        CPU_SET_S((size_t)cpus[pool->workers[i].index], whole->bytes, one);
+        failure = pthread_setaffinity_np(pool->workers[i].id, whole->bytes, one);
+    }
+    for (int i = 0; i < pool->n_started && failure; i++)
+        pthread_setaffinity_np(pool->workers[i].id, whole->bytes, whole->mask);
+    if (one) CPU_FREE(one);
+    return !failure;
+}
+
+void tn_pool_pin(tn_pool *pool, tn_pin pin) {
+    tn_affinity here;
+    char unused[TN_PIN_REASON];
+    int n = tn_pool_threads(pool);
+    if (n == 1 || !tn_affinity_read(&here)) return;
+    tn_budget budget = tn_budget_of("", here.mask, here.bytes);
+    int *cpus = calloc((size_t)n, sizeof *cpus);
+    if (cpus && tn_pin_decide(&budget, n, pin, unused) && tn_pin_places("", &here, n, cpus))
+        pool->pinned = bind_workers(pool, cpus, &here);
+    free(cpus);
+    CPU_FREE(here.mask);
+}
+
+bool tn_pool_pinned(const tn_pool *pool) { return pool && pool->pinned; }
+
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
 static void wait_for_end(tn_pool *pool) {
     if (spin_until(&pool->pending, true, pool->spin_ns)) return;

@@ -12,6 +12,12 @@ typedef struct tn_pool tn_pool;
  * TN_ERR_IO. */
 tn_status tn_pool_create(int n_threads, tn_pool **pool, tn_error *error);
 void tn_pool_free(tn_pool *pool);
+/* Binds each worker to a processor of its own if tn_pin_decide says so. The calling thread belongs
+ * to the caller and is left alone: the system finds it the core that no worker is bound to. A pool
+ * that cannot be pinned works unpinned. */
+void tn_pool_pin(tn_pool *pool, tn_pin pin);
+/* Whether it has been done; false for a NULL pool. */
+bool tn_pool_pinned(const tn_pool *pool);
 /* 1 for a NULL pool. */
 int tn_pool_threads(const tn_pool *pool);
 

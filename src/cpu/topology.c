@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "cpu/budget.h"
 #include "cpu/sysfile.h"
 
 /* Copies a line of text, with runs of white space made one space and those at the ends dropped. */
@@ -72,21 +71,26 @@ static hwloc_topology_t discover(void) {
     return NULL;
 }
 
-void tn_topology_inspect(tn_cpu_info *info) {
-    tn_budget budget = tn_budget_here();
-    hwloc_topology_t topology = discover();
+void tn_topology_describe(struct hwloc_topology *machine, const tn_budget *budget,
+                          tn_cpu_info *info) {
     info->model[0] = '\0';
     info->packages = info->numa_nodes = info->cores = info->hardware_threads = 1;
     info->l1d_bytes = info->l2_bytes = info->l3_bytes = 0;
-    if (topology) inspect_machine(topology, info);
-    name_model(topology, info);
-    if (topology) hwloc_topology_destroy(topology);
+    if (machine) inspect_machine(machine, info);
+    name_model(machine, info);
 
-    if (info->cores < budget.cores) info->cores = budget.cores;
-    if (info->hardware_threads < budget.threads) info->hardware_threads = budget.threads;
-    info->allowed_cores = budget.cores;
-    info->allowed_threads = budget.threads;
-    info->quota_cpus = budget.quota_cpus;
-    info->n_threads = budget.n_threads;
+    if (info->cores < budget->cores) info->cores = budget->cores;
+    if (info->hardware_threads < budget->threads) info->hardware_threads = budget->threads;
+    info->allowed_cores = budget->cores;
+    info->allowed_threads = budget->threads;
+    info->quota_cpus = budget->quota_cpus;
+    info->n_threads = budget->n_threads;
     tn_budget_explain(info);
+}
+
+void tn_topology_inspect(tn_cpu_info *info) {
+    tn_budget budget = tn_budget_here();
+    hwloc_topology_t topology = discover();
+    tn_topology_describe(topology, &budget, info);
+    if (topology) hwloc_topology_destroy(topology);
 }

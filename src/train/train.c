@@ -223,6 +223,7 @@ static tn_train_result result_of(const tn_training *run, const effort_made *effo
         .held_out_accuracy = s->held_out.accuracy,
         .seconds = seconds_now() - effort->begin,
         .n_threads = tn_pool_threads(run->trainer.pool),
+        .pinned = tn_pool_pinned(run->trainer.pool),
         .batch_size = run->options.batch_size,
         .resumed = resumed,
         .stopped = stopped,

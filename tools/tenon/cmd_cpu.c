@@ -7,13 +7,14 @@
 #include "message.h"
 #include "options.h"
 #include "text.h"
+#include "threads.h"
 
 static const char *cache(char *text, int64_t bytes) {
     return bytes > 0 ? text_memory(text, bytes) : "unknown";
 }
 
 static void print_cpu(FILE *out, const tn_cpu_info *c) {
-    char l1[TEXT_NUMBER], l2[TEXT_NUMBER], l3[TEXT_NUMBER], model[256];
+    char l1[TEXT_NUMBER], l2[TEXT_NUMBER], l3[TEXT_NUMBER], model[256], why[160];
     say(out, "processor     %s\n", text_clean(model, sizeof model, c->model));
     say(out, "machine       %d socket%s, %d memory node%s, %d core%s, %d hardware thread%s\n",
         c->packages, c->packages == 1 ? "" : "s", c->numa_nodes, c->numa_nodes == 1 ? "" : "s",
@@ -31,6 +32,11 @@ static void print_cpu(FILE *out, const tn_cpu_info *c) {
     say(out, "threads       %d: %s\n", c->n_threads, c->reason);
     say(out, "              ");
     text_wrap(out, c->advice, 14, 90);
+    if (c->n_threads > 1) {
+        say(out, "pinning       ");
+        bool pinned = tn_cpu_pins(0, TN_PIN_AUTO, why, sizeof why);
+        threads_say_pinning(out, 14, pinned, why);
+    }
 }
 
 static int write_json(const tn_cpu_info *c, const char *path) {

@@ -12,6 +12,7 @@
 #include "model.h"
 #include "options.h"
 #include "output.h"
+#include "threads.h"
 
 static const char notes[] =
     "Without DATA and images, the model classifies the test images of mnist. Images\n"
@@ -26,14 +27,16 @@ static const char notes[] =
 
 typedef struct arguments {
     const char *path, *mode, *data, *json, *mistakes;
-    int64_t batch_size, n_threads, n_mistakes;
+    int64_t batch_size, n_mistakes;
+    threads_given threads;
     bool invert, draw, no_draw, confusion;
     data_words words;
     tn_dataset_options open;
 } arguments;
 
 static int parse(arguments *a, word_list *words, int argc, char **argv) {
-    option pictures[DATA_ROWS];
+    option pictures[DATA_ROWS], threads[THREADS_ROWS];
+    threads_rows(&a->threads, threads);
     data_options_rows(&a->words, pictures);
     const option options[] = {
         {"mode", 'm', OPTION_TEXT, "MODE", &a->mode,
@@ -45,8 +48,8 @@ static int parse(arguments *a, word_list *words, int argc, char **argv) {
         pictures[DATA_ROW_SKIP_BAD],
         {"batch-size", 'b', OPTION_COUNT, "N", &a->batch_size,
          "images per run of the model; default 64", 1, 1 << 20},
-        {"threads", 't', OPTION_COUNT, "N", &a->n_threads,
-         "default one per physical core at hand (see tenon cpu)", 1, 1024},
+        threads[THREADS_ROW_THREADS],
+        threads[THREADS_ROW_PIN],
         {"invert", 0, OPTION_FLAG, NULL, &a->invert,
          "swap dark and light in the images: MNIST has light strokes on dark ground"},
         {"draw", 0, OPTION_FLAG, NULL, &a->draw,
@@ -97,6 +100,7 @@ static json_t *new_results(const arguments *a, const tn_model *model, const tn_s
     json_put_text(o, "mode", "reference");
     json_put_text(o, "level", cpu->level);
     json_put_integer(o, "threads", tn_session_threads(session));
+    json_put_bool(o, "pinned", tn_session_pinned(session));
     json_put_integer(o, "batch_size", a->batch_size);
     return o;
 }
@@ -145,7 +149,8 @@ static int infer(arguments *a, const tn_model *model, const char *const *files, 
     if (code == EXIT_DONE) code = choose_data(a, model, n_files);
     if (code != EXIT_DONE) return code;
     if (!check_images(files, n_files) || !check_outputs(a, files, n_files)) return EXIT_FAILED;
-    options.n_threads = (int)a->n_threads;
+    options.n_threads = (int)a->threads.n;
+    options.pin = (tn_pin)a->threads.pin;
     if (n_files > 0 && n_files < a->batch_size) a->batch_size = n_files;
     options.max_batch = a->batch_size;
     if (tn_cpu_inspect(&cpu, &error) != TN_OK ||
@@ -154,9 +159,9 @@ static int infer(arguments *a, const tn_model *model, const char *const *files, 
 
     FILE *out = people_stream(a->json, false);
     json_t *results = new_results(a, model, session, &cpu);
-    model_announce(out, a->path, model, &cpu, tn_session_threads(session));
+    model_announce(out, a->path, model, &cpu, session, options.pin);
     if (n_files == 0) {
-        a->open.n_threads = (int)a->n_threads;
+        a->open.n_threads = (int)a->threads.n;
         data_options_suit(&a->open, model);
         const data_options data = {.data = a->data,
                                    .open = &a->open,

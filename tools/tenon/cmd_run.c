@@ -11,6 +11,7 @@
 #include "options.h"
 #include "output.h"
 #include "text.h"
+#include "threads.h"
 
 /* An output that was asked for, or all of them without --output. */
 typedef struct wanted {
@@ -21,7 +22,7 @@ typedef struct wanted {
 
 typedef struct run_job {
     const char *path, *mode, *json;
-    int64_t n_threads;
+    threads_given threads;
     word_list inputs, outputs;
     tn_model *model;
     tn_tensor *tensors; /* [inputs.n], as loaded */
@@ -59,6 +60,8 @@ static int check_pairs(const word_list *list, const char *option_name) {
 static int parse(run_job *job, int argc, char **argv) {
     const char *items[1];
     word_list words = {.items = items};
+    option threads[THREADS_ROWS];
+    threads_rows(&job->threads, threads);
     const option options[] = {
         {"input", 'i', OPTION_LIST, "NAME=FILE", &job->inputs,
          "the tensor for an input; one for each (tenon info shows their names)"},
@@ -66,8 +69,8 @@ static int parse(run_job *job, int argc, char **argv) {
          "where an output goes; default all are computed and none is written"},
         {"mode", 'm', OPTION_TEXT, "MODE", &job->mode,
          "reference: the model as it was trained; default reference (fp32 and int8 are planned)"},
-        {"threads", 't', OPTION_COUNT, "N", &job->n_threads,
-         "default one per physical core at hand (see tenon cpu)", 1, 1024},
+        threads[THREADS_ROW_THREADS],
+        threads[THREADS_ROW_PIN],
         {"json", 0, OPTION_TEXT, "FILE", &job->json,
          "write names, types, shapes and ranges as JSON; - is standard output"},
         {NULL}};
@@ -265,16 +268,17 @@ static json_t *describe(FILE *out, const wanted *w) {
     return o;
 }
 
-static int deliver(run_job *job, const tn_cpu_info *cpu, int n_threads) {
+static int deliver(run_job *job, const tn_cpu_info *cpu, const tn_session *session) {
     tn_error error = {""};
     FILE *out = people_stream(job->json, false);
     json_t *results = json_object(), *outputs = json_array();
     json_put_model(results, job->path, job->model);
     json_put_text(results, "mode", "reference");
     json_put_text(results, "level", cpu->level);
-    json_put_integer(results, "threads", n_threads);
+    json_put_integer(results, "threads", tn_session_threads(session));
+    json_put_bool(results, "pinned", tn_session_pinned(session));
     json_object_set_new(results, "outputs", outputs);
-    model_announce(out, job->path, job->model, cpu, n_threads);
+    model_announce(out, job->path, job->model, cpu, session, (tn_pin)job->threads.pin);
     for (int i = 0; i < job->n_wanted; i++) {
         const wanted *w = &job->wanted[i];
         if (w->file && tn_tensor_save(w->file, &w->tensor, &error) != TN_OK) {
@@ -301,14 +305,15 @@ static int run(run_job *job) {
     if (batch < 1)
         return fail("cannot run %s: the first dimension of input \"%s\" is 0", job->path,
                     job->names[0]);
-    options.n_threads = (int)job->n_threads;
+    options.n_threads = (int)job->threads.n;
+    options.pin = (tn_pin)job->threads.pin;
     options.max_batch = batch;
     code = EXIT_DONE;
     if (tn_cpu_inspect(&cpu, &error) != TN_OK ||
         tn_session_create(job->model, &options, &session, &error) != TN_OK ||
         compute(job, session, batch, &error) != TN_OK)
         code = fail_error(&error);
-    if (code == EXIT_DONE) code = deliver(job, &cpu, tn_session_threads(session));
+    if (code == EXIT_DONE) code = deliver(job, &cpu, session);
     tn_session_free(session);
     return code;
 }

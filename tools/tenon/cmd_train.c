@@ -222,6 +222,7 @@ static bool evaluate(training *job) {
     tn_session *session = NULL;
     tn_session_options options = TN_INIT(tn_session_options);
     options.n_threads = job->options.n_threads;
+    options.pin = job->options.pin;
     tn_evaluation *e = &job->evaluation;
     *e = TN_INIT(tn_evaluation);
     tn_status status = tn_session_create(job->trained, &options, &session, &error);

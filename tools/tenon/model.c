@@ -7,6 +7,7 @@
 
 #include "message.h"
 #include "text.h"
+#include "threads.h"
 
 bool model_is_builtin(const char *name) {
     for (const char *const *builtin = tn_model_builtin_names(); *builtin; builtin++)
@@ -85,11 +86,13 @@ int model_choose_mode(const char *verb, const char *text, const char *path, cons
 }
 
 void model_announce(FILE *out, const char *path, const tn_model *model, const tn_cpu_info *cpu,
-                    int n_threads) {
+                    const tn_session *session, tn_pin pin) {
     if (!out) return;
+    int n_threads = tn_session_threads(session);
+    bool pinned = tn_session_pinned(session);
     tn_model_info info = TN_INIT(tn_model_info);
     tn_model_describe(model, &info);
-    char count[TEXT_NUMBER], name[512];
+    char count[TEXT_NUMBER], name[512], why[160];
     say(out, "model     %s (%s parameters), mode reference\n", text_clean(name, sizeof name, path),
         text_count(count, info.parameters));
     say(out, "cpu       %s kernels, %d thread%s", cpu->level, n_threads, n_threads == 1 ? "" : "s");
@@ -100,6 +103,11 @@ void model_announce(FILE *out, const char *path, const tn_model *model, const tn
     if (cpu->allowed_threads > cpu->allowed_cores) {
         say(out, "          ");
         text_wrap(out, cpu->advice, 10, 90);
+    }
+    if (n_threads > 1) {
+        bool wanted = tn_cpu_pins(n_threads, pin, why, sizeof why);
+        say(out, "          ");
+        threads_say_pinning(out, 10, pinned, wanted && !pinned ? "the system refused" : why);
     }
 }
 

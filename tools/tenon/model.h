@@ -18,9 +18,10 @@ bool model_open(const char *name, const tn_model_options *options, tn_model **mo
 int model_choose_mode(const char *verb, const char *text, const char *path, const tn_model *model,
                       tn_mode *mode);
 
-/* Says what runs where: model, mode, kernels, threads and why so many. out may be NULL. */
+/* Says what runs where: model, mode, kernels, threads, why so many, and whether they are pinned.
+ * out may be NULL. */
 void model_announce(FILE *out, const char *path, const tn_model *model, const tn_cpu_info *cpu,
-                    int n_threads);
+                    const tn_session *session, tn_pin pin);
 
 /* "1x28x28", with "?" instead of the batch in place 0 if any_batch. */
 char *model_shape_text(const tn_tensor *tensor, bool any_batch, char text[static 160]);

@@ -7,6 +7,7 @@
 #include "augment_words.h"
 #include "data_options.h"
 #include "message.h"
+#include "threads.h"
 #include "training.h"
 
 const char *const training_optimizer_names[] = {"sgd",     "adam", "adamw", "adadelta",
@@ -52,7 +53,7 @@ static int refuse_planned(const training *job) {
 
 /* What the command line says that needs a second look before it is an option of tn_train. */
 typedef struct words_given {
-    int64_t n_threads;
+    threads_given threads;
     int optimizer, schedule;                        /* -1 if not given */
     double momentum, weight_decay, label_smoothing; /* NAN if not given */
     data_words data;
@@ -154,9 +155,11 @@ static void add_choice_options(training *job, option_table *table) {
 
 static void add_run_options(training *job, words_given *given, option_table *table) {
     tn_train_options *t = &job->options;
+    option threads[THREADS_ROWS];
+    threads_rows(&given->threads, threads);
     const option rows[] = {
-        {"threads", 't', OPTION_COUNT, "N", &given->n_threads,
-         "default one per physical core at hand (see tenon cpu)", 1, 1024},
+        threads[THREADS_ROW_THREADS],
+        threads[THREADS_ROW_PIN],
         {"checkpoint", 0, OPTION_TEXT, "DIR", &job->checkpoint,
          "where checkpoints go, and stay; default OUT.checkpoints, removed after success"},
         {"checkpoint-every", 0, OPTION_COUNT, "STEPS", &t->checkpoint_every,
@@ -195,7 +198,8 @@ static int adopt(training *job, const words_given *given) {
     tn_train_options *t = &job->options;
     t->optimizer = (tn_optimizer)(given->optimizer + 1);
     t->schedule = (tn_schedule)(given->schedule + 1);
-    t->n_threads = (int)given->n_threads;
+    t->n_threads = (int)given->threads.n;
+    t->pin = (tn_pin)given->threads.pin;
     t->momentum = or_none(given->momentum);
     t->weight_decay = or_none(given->weight_decay);
     t->label_smoothing = or_none(given->label_smoothing);

@@ -8,6 +8,7 @@
 #include "json.h"
 #include "message.h"
 #include "text.h"
+#include "threads.h"
 #include "training.h"
 
 /* Of both splits. */
@@ -16,6 +17,15 @@ static int64_t count_skipped(const training *job) {
     tn_dataset_describe(job->data, &train);
     tn_dataset_describe(job->test, &test);
     return train.n_skipped + test.n_skipped;
+}
+
+static void announce_pinning(const training *job) {
+    const tn_train_options *t = &job->options;
+    char why[160];
+    if (t->n_threads == 1) return;
+    bool pinned = tn_cpu_pins(t->n_threads, t->pin, why, sizeof why);
+    say(job->out, "               ");
+    threads_say_pinning(job->out, 15, pinned, why);
 }
 
 void training_announce(const training *job) {
@@ -49,6 +59,7 @@ void training_announce(const training *job) {
         t->n_threads > 0 && t->n_threads != job->cpu.n_threads ? "as asked for" : job->cpu.reason);
     say(job->out, "               ");
     text_wrap(job->out, job->cpu.advice, 15, 90);
+    announce_pinning(job);
     if (t->checkpoint_dir)
         say(job->out, "  checkpoints  %s%s\n", t->checkpoint_dir,
             job->checkpoint ? "" : ", removed after success");
@@ -87,6 +98,7 @@ int training_write_json(const training *job) {
     json_put_real(o, "seconds", r->seconds);
     json_put_real(o, "images_per_s", r->images_per_s);
     json_put_integer(o, "threads", r->n_threads);
+    json_put_bool(o, "pinned", r->pinned);
     json_put_integer(o, "epochs", r->epochs);
     json_put_integer(o, "steps", r->steps);
     json_put_integer(o, "batch_size", r->batch_size);
