@@ -155,6 +155,7 @@ static tn_status plan_steps(tn_plan *plan, tn_value *const *gradients,
         if (live[i])
             status = choose(&plan->kernels, graph->nodes[i], &s.waiting[s.n_waiting++], error);
     if (status == TN_OK) status = cut_segments(&s, error);
+    if (status == TN_OK && !options->keep_values) status = tn_plan_recompute(plan, error);
     if (status == TN_OK) size_tiles(plan, options);
     free(live);
     free(s.waiting);

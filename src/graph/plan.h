@@ -15,6 +15,7 @@ typedef struct tn_plan_options {
     int n_threads;
     const tn_kernels *kernels; /* copied */
     int64_t tile; /* samples of a tile; 0 lets the plan choose. No bit of a result depends on it */
+    bool keep_values; /* compute nothing again. For tests, likewise */
 } tn_plan_options;
 
 /* Plans graph for running. Changes it: sets the batch, inserts Reorder nodes, drops nodes that no

@@ -91,6 +91,10 @@ void tn_arrange(const tn_arrangement *arrangement, int64_t n, const float *canon
 void tn_unarrange(const tn_arrangement *arrangement, int64_t n, const real *stored,
                   float *canonical);
 
+/* Has later segments compute again what is not worth keeping (recompute.c). Before tiles are sized
+ * and values placed. */
+tn_status tn_plan_recompute(tn_plan *plan, tn_error *error);
+
 /* Where everything goes (place.c): fills in the places of all steps, the reductions, the
  * parameters, the constants and the sizes of all memory. gradients as in tn_plan_build. */
 tn_status tn_plan_place(tn_plan *plan, tn_value *const *gradients, tn_error *error);

@@ -52,7 +52,8 @@ static tn_status create_plan(tn_pass *pass, tn_value *const *gradients,
                                           .n_shards = options->n_shards,
                                           .n_threads = tn_pool_threads(options->pool),
                                           .kernels = options->kernels,
-                                          .tile = options->tile};
+                                          .tile = options->tile,
+                                          .keep_values = options->keep_values};
     TN_TRY(tn_plan_build(pass->graph, options->gradients ? gradients : NULL, &plan_options,
                          &pass->plan, error));
     TN_TRY(tn_execution_create(pass->plan, options->pool, &pass->execution, error));

@@ -12,6 +12,7 @@ typedef struct tn_pass_options {
     double label_smoothing;
     int64_t max_batch;
     int64_t tile;           /* as in tn_plan_options */
+    bool keep_values;       /* likewise */
     int n_shards, n_groups; /* groups share the statistics of normalisation */
     bool gradients;
     const tn_augmentation *augment; /* NULL for images as they are */
