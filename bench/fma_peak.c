@@ -8,7 +8,6 @@
 #endif
 
 #include "base/size.h"
-#include "timing.h"
 
 enum { ROUNDS = 1000, CHAINS = 12 };
 
@@ -64,13 +63,13 @@ static void peak_task(void *context, int64_t task, int thread) {
     for (int64_t i = 0; i < run->calls; i++) run->loop(result);
 }
 
-static double seconds_of(tn_pool *pool, peak_run *run) {
-    double start = bench_now_ns();
+static double seconds_of(tn_pool *pool, bench_clock clock, peak_run *run) {
+    double start = bench_now_ns(clock);
     tn_parallel_for(pool, tn_pool_threads(pool), peak_task, run);
-    return (bench_now_ns() - start) * 1e-9;
+    return (bench_now_ns(clock) - start) * 1e-9;
 }
 
-double bench_fma_peak(const char *level, tn_pool *pool, double ns) {
+double bench_fma_peak(const char *level, tn_pool *pool, bench_clock clock, double ns) {
     peak_run run = {.loop = peak_plain, .calls = 1};
     int lanes = 1;
 #ifdef __x86_64__
@@ -79,8 +78,8 @@ double bench_fma_peak(const char *level, tn_pool *pool, double ns) {
 #else
     (void)level;
 #endif
-    double one = seconds_of(NULL, &run);
+    double one = seconds_of(NULL, BENCH_OWN, &run);
     run.calls = tn_max_i64(1, (int64_t)(ns * 1e-9 / one));
     double flop = 2.0 * CHAINS * ROUNDS * lanes * (double)run.calls * tn_pool_threads(pool);
-    return flop / seconds_of(pool, &run) * 1e-9;
+    return flop / seconds_of(pool, clock, &run) * 1e-9;
 }

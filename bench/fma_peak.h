@@ -4,10 +4,11 @@
 #define TN_BENCH_FMA_PEAK_H
 
 #include "cpu/pool.h"
+#include "timing.h"
 
 /* GFLOP/s of all threads of the pool together, each multiplying and adding in registers for about
- * ns, with the vectors of a kernel level: 12 independent chains keep the pipes of all processors
- * so far busy. For "ref" what the compiler makes of plain C. */
-double bench_fma_peak(const char *level, tn_pool *pool, double ns);
+ * ns by the clock, with the vectors of a kernel level: 12 independent chains keep the pipes of all
+ * processors so far busy. For "ref" what the compiler makes of plain C. */
+double bench_fma_peak(const char *level, tn_pool *pool, bench_clock clock, double ns);
 
 #endif

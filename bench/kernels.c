@@ -52,7 +52,7 @@ static void set_places(place *places) {
 }
 
 static roofs measure_roofs(const char *level, const place *places, const settings *s) {
-    roofs r = {.peak = bench_fma_peak(level, NULL, 5e6)};
+    roofs r = {.peak = bench_fma_peak(level, NULL, BENCH_OWN, 5e6)};
     printf("%-6s multiply-add peak %.1f GFLOP/s\n", level, r.peak);
     for (int p = 0; p < s->n_places; p++) {
         for (int k = 0; k < BENCH_N_STREAMS; k++)
@@ -293,7 +293,7 @@ static bool bench_level(const tn_kernels *ref, const tn_kernels *kernels, const 
     for (int i = 0; i < N_KERNEL_CASES; i++)
         good &= bench_case(ref, kernels, &kernel_cases[i], places, &r, s);
     printf("%-6s multiply-add peak, once more %.1f GFLOP/s\n\n", kernels->level,
-           bench_fma_peak(kernels->level, NULL, 5e6));
+           bench_fma_peak(kernels->level, NULL, BENCH_OWN, 5e6));
     return good;
 }
 

@@ -13,6 +13,14 @@ enum { N_SHARDS = 16 };
 
 /* ---- The graph ------------------------------------------------------------------------------ */
 
+/* Normal with the given deviation, repeating after a while: drawing millions takes long. */
+static void fill_random(uint64_t stream, double deviation, int64_t n, float *x) {
+    enum { DRAWN = 4099 }; /* a prime: neighbours along no axis are alike */
+    tn_random random = tn_random_begin(1, TN_PURPOSE_TEST, stream);
+    for (int64_t i = 0; i < n; i++)
+        x[i] = i < DRAWN ? (float)(deviation * tn_random_normal(&random)) : x[i - DRAWN];
+}
+
 static tn_status add_parameter(tn_graph *graph, int rank, const int64_t *dims, tn_value **parameter,
                                tn_error *error) {
     tn_shape shape = {.rank = rank};
@@ -20,9 +28,7 @@ static tn_status add_parameter(tn_graph *graph, int rank, const int64_t *dims, t
     int64_t n = tn_shape_elements(&shape);
     float *data = malloc((size_t)n * sizeof *data);
     if (!data) return tn_fail_memory(error);
-    tn_random random = tn_random_begin(1, TN_PURPOSE_TEST, (uint64_t)graph->n_parameters);
-    double scale = 1 / sqrt((double)n / (double)dims[0]);
-    for (int64_t i = 0; i < n; i++) data[i] = (float)(scale * tn_random_normal(&random));
+    fill_random((uint64_t)graph->n_parameters, 1 / sqrt((double)n / (double)dims[0]), n, data);
     tn_status status = tn_graph_add_value(graph, TN_VALUE_PARAMETER, "parameter", TN_FLOAT32,
                                           &shape, data, parameter, error);
     free(data);
@@ -92,12 +98,9 @@ static tn_status allocate_values(planned_case *p, tn_error *error) {
         p->values[i] = allocate(value_bytes(v) * copies);
         if (!p->values[i]) return tn_fail_memory(error);
     }
-    for (int i = 0; i < graph->n_inputs; i++) {
-        tn_random random = tn_random_begin(1, TN_PURPOSE_TEST, 1000 + (uint64_t)i);
-        real *x = (real *)(void *)p->values[graph->inputs[i]->id];
-        for (int64_t k = 0; k < tn_shape_elements(&graph->inputs[i]->shape); k++)
-            x[k] = (real)tn_random_normal(&random);
-    }
+    for (int i = 0; i < graph->n_inputs; i++)
+        fill_random(1000 + (uint64_t)i, 1, tn_shape_elements(&graph->inputs[i]->shape),
+                    (float *)(void *)p->values[graph->inputs[i]->id]);
     return TN_OK;
 }
 

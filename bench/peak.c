@@ -49,8 +49,8 @@ int main(int argc, char **argv) {
         return 1;
     }
     const char *level = tn_kernels_best(tn_isa_detect());
-    bench_fma_peak(level, pool, 1e7); /* wakes the cores and the threads */
-    printf("%.1f\n", bench_fma_peak(level, pool, seconds * 1e9));
+    bench_fma_peak(level, pool, BENCH_WALL, 1e7); /* wakes the cores and the threads */
+    printf("%.1f\n", bench_fma_peak(level, pool, BENCH_WALL, seconds * 1e9));
     tn_pool_free(pool);
     return 0;
 }

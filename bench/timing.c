@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-double bench_now_ns(void) {
+double bench_now_ns(bench_clock clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock == BENCH_OWN ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
@@ -26,15 +26,15 @@ double bench_time_call(void (*call)(void *context), void *context, double repeti
     double samples[REPETITIONS];
     int64_t calls = 1;
     for (;;) {
-        double start = bench_now_ns();
+        double start = bench_now_ns(BENCH_OWN);
         for (int64_t i = 0; i < calls; i++) call(context);
-        if (bench_now_ns() - start > repetition_ns) break;
+        if (bench_now_ns(BENCH_OWN) - start > repetition_ns) break;
         calls *= 2;
     }
     for (int r = 0; r < REPETITIONS; r++) {
-        double start = bench_now_ns();
+        double start = bench_now_ns(BENCH_OWN);
         for (int64_t i = 0; i < calls; i++) call(context);
-        samples[r] = (bench_now_ns() - start) / (double)calls;
+        samples[r] = (bench_now_ns(BENCH_OWN) - start) / (double)calls;
     }
     return bench_median(REPETITIONS, samples);
 }
