@@ -77,6 +77,27 @@ static void clip_crossed(tn_graph *g) { clip_of(g, 0.5, -0.5); }
 
 /* ---- PRelu ----------------------------------------------------------------------------------- */
 
+/* Without parameters among the inputs, so that all may run in lanes. */
+static void of_samples(tn_graph *g) {
+    const tn_alpha_attrs alpha = {0.25};
+    const tn_hard_sigmoid_attrs slope = {0.2, 0.5};
+    const tn_clip_attrs bounds = {-0.55, 0.66};
+    const struct {
+        const tn_op *op;
+        const void *attrs;
+    } all[] = {{&tn_op_leaky_relu, &alpha},   {&tn_op_elu, &alpha},
+               {&tn_op_sigmoid, NULL},        {&tn_op_tanh, NULL},
+               {&tn_op_hard_sigmoid, &slope}, {&tn_op_hard_swish, NULL},
+               {&tn_op_clip, &bounds},        {&tn_op_relu, NULL}};
+    tn_value *x = conv_of(g, INPUT(2, 4, 3), 2, 5), *sum = x;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        sum =
+            apply(g, &tn_op_add, NULL, sum, apply(g, all[i].op, all[i].attrs, x, NULL, NULL), NULL);
+    tn_value *divisor = apply(g, &tn_op_sigmoid, NULL, x, NULL, NULL);
+    sum = apply(g, &tn_op_sub, NULL, sum, x, NULL);
+    output(g, apply(g, &tn_op_div, NULL, sum, divisor, NULL));
+}
+
 static void prelu(tn_graph *g, tn_value *x, tn_value *slope) {
     output(g, apply(g, &tn_op_prelu, NULL, x, slope, NULL));
 }
@@ -170,6 +191,7 @@ const op_case activation_cases[] = {
     {"LeakyRelu", &tn_op_leaky_relu, leaky_relu},
     {"LeakyRelu, alpha 0", &tn_op_leaky_relu, leaky_relu_zero},
     {"LeakyRelu, negative alpha", &tn_op_leaky_relu, leaky_relu_negative},
+    {"activations of samples", &tn_op_tanh, of_samples, .inexact = true},
     {"PRelu, channel", &tn_op_prelu, prelu_channel},
     {"PRelu, scalar", &tn_op_prelu, prelu_scalar},
     {"PRelu, row", &tn_op_prelu, prelu_row},

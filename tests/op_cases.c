@@ -485,7 +485,9 @@ void op_run_create(const op_case *c, const op_setting *setting, op_run *run) {
     const tn_plan_options options = {.max_batch = setting->max_batch,
                                      .n_shards = setting->n_shards,
                                      .n_threads = setting->n_threads,
-                                     .kernels = &run->kernels};
+                                     .kernels = &run->kernels,
+                                     .tile = setting->tile,
+                                     .lanes = setting->lanes};
     check(tn_plan_build(run->graph, c->op != &tn_op_load_pixels ? gradients : NULL, &options,
                         &run->plan, &error),
           &error);

@@ -5,7 +5,7 @@
 #ifndef TN_TESTS_OP_CASES_H
 #define TN_TESTS_OP_CASES_H
 
-#include "graph/plan.h"
+#include "graph/plan_parts.h"
 #include "ops/ops.h"
 
 typedef struct op_case {
@@ -26,6 +26,8 @@ typedef struct op_setting {
     int n_threads, n_shards;
     int64_t batch, max_batch;
     bool integers; /* inputs are small integers: every sum is exact */
+    tn_lanes_choice lanes;
+    int64_t tile; /* as in tn_plan_options */
 } op_setting;
 
 /* A case prepared: the graph with the gradient of Σ r·y for fixed random r appended, and all data.

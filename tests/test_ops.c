@@ -12,6 +12,7 @@
 #include <math.h>
 
 #include "cpu/isa.h"
+#include "graph/lanes.h"
 #include "op_cases.h"
 
 /* The largest number in a tensor, for relative comparison. */
@@ -37,10 +38,14 @@ static void compare_runs(const op_run *a, const op_run *b, bool exactly) {
         compare(what, a->outputs[i], b->outputs[i], n, exactly);
     }
     for (int i = 0; i < a->graph->n_parameters && a->setting.batch == b->setting.batch; i++) {
-        int64_t at = tn_plan_parameter_offset(a->plan, i);
+        int64_t n = tn_shape_elements(&a->graph->parameters[i]->shape);
+        float *of_a = test_malloc((size_t)n * sizeof *of_a), *of_b = test_malloc((size_t)n * 4);
+        tn_plan_unarrange(a->plan, i, a->gradients, of_a);
+        tn_plan_unarrange(b->plan, i, b->gradients, of_b);
         snprintf(what, sizeof what, "gradient of parameter %d", i);
-        compare(what, a->gradients + at, b->gradients + at,
-                tn_shape_elements(&a->graph->parameters[i]->shape), exactly);
+        compare(what, of_a, of_b, n, exactly);
+        test_free(of_a);
+        test_free(of_b);
     }
 }
 
@@ -50,7 +55,8 @@ static void compare_settings(const op_case *c, const op_setting *first, const op
     op_run_create(c, first, &a);
     op_run_create(c, second, &b);
     op_run_execute(&a);
-    for (int i = 0; i < 2; i++) { /* again: nothing may depend on what a run leaves behind */
+    bool as_wanted = second->lanes != TN_LANES_ALWAYS || b.plan->lanes;
+    for (int i = 0; i < 2 && as_wanted; i++) { /* again: nothing may depend on the run before */
         op_run_execute(&b);
         compare_runs(&a, &b, exactly);
     }
@@ -65,6 +71,8 @@ static bool exact_on_integers(const op_case *c) {
            strcmp(c->name, "a network") != 0 && !c->inexact;
 }
 
+static const tn_lanes_choice choices[] = {TN_LANES_NEVER, TN_LANES_ALWAYS};
+
 static void test_levels(void **state) {
     const op_case *c = *state;
     for (const char *const *level = tn_kernel_levels(); *level; level++) {
@@ -76,41 +84,85 @@ static void test_levels(void **state) {
                               .n_shards = 8,
                               .batch = 13,
                               .max_batch = 13,
-                              .integers = integers};
+                              .integers = integers,
+                              .lanes = TN_LANES_NEVER};
             op_setting other = ref;
             other.level = *level;
-            compare_settings(c, &ref, &other, integers && exact_on_integers(c));
+            for (int lanes = 0; lanes < 2; lanes++) {
+                other.lanes = choices[lanes];
+                compare_settings(c, &ref, &other, integers && exact_on_integers(c));
+            }
         }
     }
 }
 
 static void test_threads(void **state) {
     const op_case *c = *state;
-    const op_setting one = {.level = tn_kernels_best(tn_isa_detect()),
-                            .n_threads = 1,
-                            .n_shards = 8,
-                            .batch = 21,
-                            .max_batch = 21};
-    for (int n = 2; n <= 7; n++) {
-        op_setting many = one;
-        many.n_threads = n;
-        many.max_batch = 21 + 16 * n; /* other tiles */
-        compare_settings(c, &one, &many, true);
-    }
+    op_setting one = {.level = tn_kernels_best(tn_isa_detect()),
+                      .n_threads = 1,
+                      .n_shards = 8,
+                      .batch = 21,
+                      .max_batch = 21};
+    for (int lanes = 0; lanes < 2; lanes++)
+        for (int n = 2; n <= 7; n++) {
+            one.lanes = choices[lanes];
+            op_setting many = one;
+            many.n_threads = n;
+            many.max_batch = 21 + 16 * n;   /* other tiles */
+            many.tile = n % 2 ? 0 : 11 * n; /* and more of them */
+            compare_settings(c, &one, &many, true);
+        }
 }
 
 /* A sample's results do not depend on the samples beside it. */
 static void test_batch(void **state) {
     const op_case *c = *state;
-    const op_setting all = {.level = tn_kernels_best(tn_isa_detect()),
-                            .n_threads = 2,
-                            .n_shards = 4,
-                            .batch = 19,
-                            .max_batch = 19};
-    op_setting few = all;
+    op_setting all = {.level = tn_kernels_best(tn_isa_detect()),
+                      .n_threads = 2,
+                      .n_shards = 4,
+                      .batch = 19,
+                      .max_batch = 19};
     if (c->mixes_samples) return;
-    few.batch = 2; /* fewer than shards, too */
-    compare_settings(c, &all, &few, true);
+    for (int lanes = 0; lanes < 2; lanes++) {
+        all.lanes = choices[lanes];
+        op_setting few = all;
+        few.batch = 2; /* fewer than shards, too */
+        compare_settings(c, &all, &few, true);
+    }
+}
+
+/* Whether a case runs in lanes, with a node of this operator among those that do. */
+static bool has_in_lanes(const op_case *c, const tn_op *op) {
+    const op_setting setting = {.level = "ref",
+                                .n_threads = 1,
+                                .n_shards = 1,
+                                .batch = 1,
+                                .max_batch = 8,
+                                .lanes = TN_LANES_ALWAYS};
+    bool found = false;
+    op_run run;
+    op_run_create(c, &setting, &run);
+    for (int i = 0; i < run.plan->n_steps; i++)
+        found = found ||
+                (run.plan->steps[i].node->op == op && tn_node_in_lanes(run.plan->steps[i].node));
+    op_run_free(&run);
+    return found;
+}
+
+/* What the tests above have had in lanes. */
+static void test_ops_of_small_networks_run_in_lanes(void **state) {
+    const tn_op *const expected[] = {
+        &tn_op_add,     &tn_op_clip,       &tn_op_conv,       &tn_op_div,     &tn_op_dropout,
+        &tn_op_elu,     &tn_op_flatten,    &tn_op_gemm,       &tn_op_sub,     &tn_op_hard_sigmoid,
+        &tn_op_relu,    &tn_op_hard_swish, &tn_op_leaky_relu, &tn_op_sigmoid, &tn_op_load_pixels,
+        &tn_op_reshape, &tn_op_max_pool,   &tn_op_tanh,       &tn_op_mul,     &tn_op_reorder};
+    (void)state;
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        bool found = false;
+        const op_case *c;
+        for (int k = 0; !found && (c = op_case_at(k)); k++) found = has_in_lanes(c, expected[i]);
+        if (!found) fail_msg("%s: no case runs in lanes", expected[i]->name);
+    }
 }
 
 /* Runs a case whose first input is an image of 4x2 pixels with 3 channels on these pixels of
@@ -152,14 +204,16 @@ static void test_every_op_has_a_case(void **state) {
 
 int main(void) {
     enum { MOST = 3072 };
-    static struct CMUnitTest tests[MOST] = {cmocka_unit_test(test_every_op_has_a_case),
-                                            cmocka_unit_test(test_first_of_equal_maxima_wins)};
+    static struct CMUnitTest tests[MOST] = {
+        cmocka_unit_test(test_every_op_has_a_case),
+        cmocka_unit_test(test_first_of_equal_maxima_wins),
+        cmocka_unit_test(test_ops_of_small_networks_run_in_lanes)};
     static char names[MOST][96];
     static const struct {
         const char *what;
         CMUnitTestFunction run;
     } kinds[] = {{"levels", test_levels}, {"threads", test_threads}, {"batch", test_batch}};
-    size_t n = 2;
+    size_t n = 3;
     const op_case *c;
     for (int i = 0; n + 3 <= MOST && (c = op_case_at(i)); i++)
         for (size_t k = 0; k < 3; k++, n++) {

@@ -2,6 +2,7 @@
 #include "graph/cost.h"
 
 #include "base/size.h"
+#include "graph/lanes.h"
 
 /* What the register tile keeps of its peak when it works on more than one panel. */
 static const double usual_efficiency = 0.75;
@@ -44,7 +45,7 @@ static double compute(const tn_node *node, const tn_cost *cost, int64_t samples,
 int64_t tn_segment_tasks(const tn_plan *plan, const tn_segment *segment) {
     int64_t units = 0;
     if (!segment->whole)
-        return segment->by_shard ? plan->n_shards
+        return segment->by_shard ? tn_shards_of(plan->n_shards, plan->lanes, plan->max_batch)
                                  : (plan->max_batch + segment->tile - 1) / segment->tile;
     for (int i = 0; i < segment->n_steps; i++) units += plan->steps[segment->first_step + i].units;
     return units;
@@ -53,7 +54,8 @@ int64_t tn_segment_tasks(const tn_plan *plan, const tn_segment *segment) {
 /* How often each step of a segment is called for one batch. */
 static int64_t calls_of(const tn_plan *plan, const tn_segment *segment) {
     if (segment->whole) return 1;
-    int64_t parts = segment->by_shard ? plan->n_shards : 1;
+    int n_shards = tn_shards_of(plan->n_shards, plan->lanes, plan->max_batch);
+    int64_t parts = segment->by_shard ? n_shards : 1;
     int64_t samples = (plan->max_batch + parts - 1) / parts;
     return parts * ((samples + segment->tile - 1) / segment->tile);
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/size.h"
+#include "graph/lanes.h"
 #include "graph/plan_parts.h"
 #include "kernels/tree_sum.h"
 
@@ -192,7 +193,7 @@ static void reduce_task(void *context, int64_t task, int thread) {
     for (; task >= chunks(r); r++) task -= chunks(r);
     int64_t first = task * REDUCTION_CHUNK, n = tn_min_i64(REDUCTION_CHUNK, r->elements - first);
     real *parts = (real *)(void *)(e->partials + r->partial) + first;
-    tn_tree_sum(&e->plan->kernels, e->plan->n_shards, parts, r->stride / (int64_t)sizeof(real), n);
+    tn_tree_sum(&e->plan->kernels, w->step->n_shards, parts, r->stride / (int64_t)sizeof(real), n);
     memcpy((real *)resolve(w, r->to, 0, thread, 0) + first, parts, (size_t)n * sizeof(real));
 }
 
@@ -216,7 +217,7 @@ static void run_segment(walk *w, const tn_segment *segment) {
     if (segment->whole)
         tn_parallel_for(e->pool, units, unit_task, w);
     else if (segment->by_shard)
-        tn_parallel_for(e->pool, e->plan->n_shards, shard_task, w);
+        tn_parallel_for(e->pool, w->step->n_shards, shard_task, w);
     else
         tn_parallel_for(e->pool, tiles, tile_task, w);
     reduce(w, segment->first_reduction, segment->n_reductions);
@@ -256,10 +257,11 @@ void tn_execution_run(tn_execution *e, const tn_bindings *bindings, const tn_ste
     const tn_plan *plan = e->plan;
     int64_t shard_begin[TN_MAX_SHARDS + 1];
     tn_step with_shards = *step;
-    for (int s = 0; s <= plan->n_shards; s++) /* sample i is in shard floor(i · S / B) */
-        shard_begin[s] = (s * step->batch + plan->n_shards - 1) / plan->n_shards;
+    int n = tn_shards_of(plan->n_shards, plan->lanes, step->batch);
+    for (int s = 0; s <= n; s++) /* sample i is in shard floor(i · S / B) */
+        shard_begin[s] = (s * step->batch + n - 1) / n;
     with_shards.shard_begin = shard_begin;
-    with_shards.n_shards = plan->n_shards;
+    with_shards.n_shards = n;
     walk w = {.execution = e, .bindings = bindings, .step = &with_shards};
     int64_t begin = e->profile ? tn_now_ns() : 0;
     pack(&w);

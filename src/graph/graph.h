@@ -40,6 +40,7 @@ typedef struct tn_value {
     int64_t channels;  /* set by the plan: while executing each sample of a batched value is stored
                           [elements / channels][channels], so 1 is plain; of a weight, that of the
                           input it is arranged to match */
+    bool lanes;        /* set by the plan: stored in lanes (kernels.h), elements in ONNX order */
 } tn_value;
 
 enum { TN_MAX_INPUTS = 8, TN_MAX_OUTPUTS = 4 };

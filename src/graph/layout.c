@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "graph/lanes.h"
 
 /* One channel, or nothing but channels, is plain. */
 static int64_t normal(const tn_value *v, int64_t channels) {
@@ -66,7 +67,7 @@ static bool rows_meet_weight(const tn_node *node) {
            node->inputs[1]->shape.rank == 2;
 }
 
-/* How input i has to be stored. */
+/* How input i has to be stored, by sample. */
 static int64_t wanted(const tn_node *node, int i) {
     const tn_value *v = node->inputs[i];
     switch (node->op->layout) {
@@ -97,31 +98,51 @@ static int64_t given(const tn_node *node, const tn_value *output) {
 typedef struct node_list {
     tn_node **nodes;
     int n;
+    const tn_kernels *kernels;
+    bool lanes; /* nodes that can work on samples in lanes do */
 } node_list;
 
+/* How the samples of a value are stored. */
+typedef struct storage {
+    int64_t channels;
+    bool lanes;
+} storage;
+
+static const storage plain = {1, false};
+
+static bool is_stored_as(const tn_value *v, storage s) {
+    return v->channels == s.channels && v->lanes == s.lanes;
+}
+
+static void set_storage(tn_value *v, storage s) {
+    v->channels = s.channels;
+    v->lanes = s.lanes;
+}
+
 /* Appends a Reorder of v (moved from the end of the graph's list to the new one). */
-static tn_status reorder(tn_graph *graph, node_list *list, tn_value *v, int64_t channels,
+static tn_status reorder(tn_graph *graph, node_list *list, tn_value *v, storage s,
                          tn_value **reordered, tn_error *error) {
     for (int i = 0; i < list->n; i++) /* one that exists already */
         if (list->nodes[i]->op == &tn_op_reorder && list->nodes[i]->inputs[0] == v &&
-            list->nodes[i]->outputs[0]->channels == channels) {
+            is_stored_as(list->nodes[i]->outputs[0], s)) {
             *reordered = list->nodes[i]->outputs[0];
             return TN_OK;
         }
     tn_node *node;
     TN_TRY(tn_graph_add_node(graph, &tn_op_reorder, NULL, NULL, &v, 1, &node, error));
     graph->n_nodes--;
-    node->outputs[0]->channels = channels;
+    set_storage(node->outputs[0], s);
     list->nodes[list->n++] = node;
     *reordered = node->outputs[0];
     return TN_OK;
 }
 
-static tn_status convert(tn_graph *graph, node_list *list, tn_value **v, int64_t channels,
+static tn_status convert(tn_graph *graph, node_list *list, tn_value **v, storage s,
                          tn_error *error) {
-    if ((*v)->channels == channels) return TN_OK;
-    if ((*v)->channels != 1 && channels != 1) TN_TRY(reorder(graph, list, *v, 1, v, error));
-    return reorder(graph, list, *v, channels, v, error);
+    if (is_stored_as(*v, s)) return TN_OK;
+    bool to_plain = s.channels == plain.channels && s.lanes == plain.lanes;
+    if (!is_stored_as(*v, plain) && !to_plain) TN_TRY(reorder(graph, list, *v, plain, v, error));
+    return reorder(graph, list, *v, s, v, error);
 }
 
 /* A weight is arranged to match the input it is multiplied with. */
@@ -139,13 +160,19 @@ static tn_status match_weight(const tn_node *node, tn_error *error) {
 }
 
 static tn_status assign_node(tn_graph *graph, node_list *list, tn_node *node, tn_error *error) {
+    bool lanes = list->lanes && tn_implementation_of(node, list->kernels, true);
+    bool lanes_in = lanes && node->op->layout != TN_LAYOUT_PIXELS; /* pixels are not reordered */
     for (int i = 0; i < node->n_inputs; i++)
-        if (node->inputs[i] && node->inputs[i]->shape.batched)
-            TN_TRY(convert(graph, list, &node->inputs[i], wanted(node, i), error));
+        if (node->inputs[i] && node->inputs[i]->shape.batched) {
+            storage s = {lanes ? 1 : wanted(node, i), lanes_in};
+            TN_TRY(convert(graph, list, &node->inputs[i], s, error));
+        }
     if (node->n_inputs > 1) TN_TRY(match_weight(node, error));
-    for (int i = 0; i < node->n_outputs; i++)
-        node->outputs[i]->channels =
-            node->outputs[i]->shape.batched ? given(node, node->outputs[i]) : 1;
+    for (int i = 0; i < node->n_outputs; i++) {
+        bool batched = node->outputs[i]->shape.batched;
+        storage s = {batched && !lanes ? given(node, node->outputs[i]) : 1, batched && lanes};
+        set_storage(node->outputs[i], s);
+    }
     list->nodes[list->n++] = node;
     return TN_OK;
 }
@@ -167,17 +194,20 @@ static tn_status assign_all(tn_graph *graph, node_list *list, tn_error *error) {
     }
     for (int i = 0; i < graph->n_outputs; i++)
         if (graph->outputs[i]->shape.batched)
-            TN_TRY(convert(graph, list, &graph->outputs[i], 1, error));
+            TN_TRY(convert(graph, list, &graph->outputs[i], plain, error));
     return TN_OK;
 }
 
-tn_status tn_layout_assign(tn_graph *graph, tn_error *error) {
+tn_status tn_layout_assign(tn_graph *graph, const tn_kernels *kernels, bool lanes,
+                           tn_error *error) {
     size_t room = most_nodes(graph);
-    node_list list = {.nodes = calloc(room + 1, sizeof(tn_node *))};
+    node_list list = {
+        .nodes = calloc(room + 1, sizeof(tn_node *)), .kernels = kernels, .lanes = lanes};
     if (!list.nodes) return tn_fail_memory(error);
     for (int i = 0; i < graph->n_values; i++) {
         tn_value *v = graph->values[i];
         v->channels = is_stored(v) ? 0 : 1;
+        v->lanes = false;
     }
     tn_status status = assign_all(graph, &list, error);
     if (status != TN_OK) {

@@ -6,7 +6,8 @@
 #include "graph/op.h"
 
 /* Decides how every value is stored (tn_value.channels) by the operators' layout rules, and inserts
- * Reorder nodes where neighbours disagree; graph inputs and outputs are plain. */
-tn_status tn_layout_assign(tn_graph *graph, tn_error *error);
+ * Reorder nodes where neighbours disagree; graph inputs and outputs are plain. With lanes, nodes
+ * that have an implementation for lanes work on samples in lanes. */
+tn_status tn_layout_assign(tn_graph *graph, const tn_kernels *kernels, bool lanes, tn_error *error);
 
 #endif

@@ -47,7 +47,8 @@ const tn_attr *tn_attr_find(const tn_op *op, const char *name);
 /* ---- Memory layout ------------------------------------------------------------------------ */
 
 /* While executing, each sample of a batched value is stored either plain (as in ONNX) or channels
- * last. */
+ * last. If the plan stores samples in lanes, these rules are for the nodes without an
+ * implementation for that. */
 typedef enum tn_layout_rule {
     TN_LAYOUT_ANY,   /* elementwise: outputs are stored as the first batched input is, other
                         batched inputs are brought to that; plain where shapes differ, unless all
@@ -107,8 +108,13 @@ typedef struct tn_cost {
     float per_element; /* MACs' worth of other work for each element of output 0 */
 } tn_cost;
 
+/* Ways of storing batched values that an implementation is for: one after the other, or
+ * eight side by side (tn_value.lanes), the last group of a tile filled up with anything. */
+typedef enum tn_stored { TN_STORED_BY_SAMPLE, TN_STORED_IN_LANES, TN_STORED_ANYHOW } tn_stored;
+
 typedef struct tn_implementation {
     const char *name;
+    tn_stored stored;
     tn_cost cost;
     /* NULL: always. */
     bool (*applies)(const tn_node *node, const tn_kernels *kernels);
@@ -122,6 +128,9 @@ typedef struct tn_implementation {
      * the parameters and constants only. */
     int64_t (*packed_bytes)(const tn_node *node, const tn_kernels *kernels);
     void (*pack)(const tn_run *run, void *packed);
+    /* Of one in lanes, for the choice between both ways: multiply-accumulates that a sample takes
+     * by register tiles, those on padding included. NULL: none. */
+    int64_t (*tile_macs)(const tn_node *node);
     void (*run)(const tn_run *run);
 } tn_implementation;
 

@@ -33,6 +33,7 @@ static int64_t value_sample_bytes(const tn_value *v) {
 }
 
 static int64_t value_bytes(const tn_value *v, int64_t samples) {
+    if (v->lanes) samples = tn_round_up(samples, TN_LANES);
     if (v->shape.batched) return value_sample_bytes(v) * samples;
     return tn_shape_elements(&v->shape) * (int64_t)tn_dtype_bytes(v->dtype);
 }

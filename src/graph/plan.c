@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "graph/lanes.h"
 #include "graph/layout.h"
 #include "graph/plan_parts.h"
 
@@ -38,11 +39,7 @@ static bool any_batched(const tn_node *node) {
 static tn_status choose(const tn_kernels *kernels, const tn_node *node, tn_plan_step *step,
                         tn_error *error) {
     *step = (tn_plan_step){.node = node, .packed = -1};
-    for (const tn_implementation *const *i = node->op->implementations; i && *i; i++)
-        if (!(*i)->applies || (*i)->applies(node, kernels)) {
-            step->implementation = *i;
-            break;
-        }
+    step->implementation = tn_implementation_of(node, kernels, tn_node_in_lanes(node));
     if (!step->implementation)
         return tn_fail(error, TN_ERR_UNSUPPORTED, "node \"%s\" (%s): nothing here can run it",
                        node->name, node->op->name);
@@ -116,10 +113,12 @@ static void size_tiles(tn_plan *plan, const tn_plan_options *options) {
     for (int i = 0; i < plan->n_segments; i++) {
         tn_segment *segment = &plan->segments[i];
         int64_t tile = tile_budget_bytes / tn_max_i64(1, sample_bytes(plan, segment));
-        int64_t parts = segment->by_shard ? plan->n_shards : options->n_threads;
+        int n_shards = tn_shards_of(plan->n_shards, plan->lanes, plan->max_batch);
+        int64_t parts = segment->by_shard ? n_shards : options->n_threads;
         tile = tn_min_i64(tile, (plan->max_batch + parts - 1) / parts);
         segment->tile = tn_max_i64(1, tn_min_i64(tile, MOST_TILE_SAMPLES));
         if (options->tile > 0) segment->tile = tn_min_i64(options->tile, plan->max_batch);
+        if (plan->lanes) segment->tile = tn_round_up(segment->tile, TN_LANES);
         if (segment->whole) segment->tile = plan->max_batch;
     }
 }
@@ -175,13 +174,15 @@ tn_status tn_plan_build(tn_graph *graph, tn_value *const *gradients, const tn_pl
     if (options->tile < 0)
         return tn_fail(error, TN_ERR_ARGUMENT, "a tile of %lld samples", (long long)options->tile);
     TN_TRY(tn_graph_set_batch(graph, options->max_batch, error));
-    TN_TRY(tn_layout_assign(graph, error));
+    bool lanes = tn_lanes_suit(graph, options);
+    TN_TRY(tn_layout_assign(graph, options->kernels, lanes, error));
     tn_plan *p = calloc(1, sizeof *p);
     if (!p) return tn_fail_memory(error);
     p->graph = graph;
     p->kernels = *options->kernels;
     p->max_batch = options->max_batch;
     p->n_shards = options->n_shards;
+    p->lanes = lanes;
     tn_status status = plan_steps(p, gradients, options, error);
     if (status == TN_OK) status = tn_plan_place(p, gradients, error);
     if (status != TN_OK) {

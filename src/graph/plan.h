@@ -9,13 +9,17 @@
 
 typedef struct tn_plan tn_plan;
 
+/* Samples in lanes: where the plan finds it worth while, nowhere, or wherever possible. */
+typedef enum tn_lanes_choice { TN_LANES_AUTO, TN_LANES_NEVER, TN_LANES_ALWAYS } tn_lanes_choice;
+
 typedef struct tn_plan_options {
     int64_t max_batch; /* the graph is inferred for it */
     int n_shards;      /* 1 for inference; a power of two for training */
     int n_threads;
     const tn_kernels *kernels; /* copied */
     int64_t tile; /* samples of a tile; 0 lets the plan choose. No bit of a result depends on it */
-    bool keep_values; /* compute nothing again. For tests, likewise */
+    bool keep_values;      /* compute nothing again. For tests, likewise */
+    tn_lanes_choice lanes; /* bits depend on it */
 } tn_plan_options;
 
 /* Plans graph for running. Changes it: sets the batch, inserts Reorder nodes, drops nodes that no

@@ -60,7 +60,8 @@ struct tn_plan {
     tn_graph *graph;
     tn_kernels kernels;
     int64_t max_batch;
-    int n_shards;
+    int n_shards; /* at most: see tn_shards_of */
+    bool lanes;   /* values are stored in lanes; all are in one segment */
     tn_plan_step *steps;
     tn_segment *segments;
     tn_reduction *reductions;

@@ -150,6 +150,74 @@ typedef void tn_average_fn(int64_t n, real rate, const real *x, real *y);
  * ((0+1)+(2+3))+((4+5)+(6+7)). The same bits at every level. */
 typedef double tn_sum_squares_fn(int64_t n, const real *x);
 
+/* ---- Lanes ----
+ * A value stored in lanes holds its samples in groups of TN_LANES, one to a lane: element e of the
+ * l-th sample of a group is at [e·TN_LANES + l]. In what follows a point is TN_LANES numbers, and
+ * steps between points are in numbers. */
+enum { TN_LANES = 8 };
+
+/* Over a grid of rows × columns points of x and y:
+ *     y[i][j·y_output + l] = start + Σ_{t < depth} x[i][offset[t] + l] · w[t·w_step + j·w_output]
+ * for all points i, j < outputs, l < TN_LANES, x[i] being row·x_row + column·x_column behind x and
+ * y[i] likewise. The start is what y holds if `add`, else bias[j], or 0 if bias is NULL.
+ * With `relu` the maximum with 0 follows; NaN stays. Order: t ascending, one accumulator per
+ * element, fused multiply-add where the level has one. */
+typedef struct tn_lanes_product {
+    int64_t rows, columns, x_row, x_column, y_row, y_column;
+    int64_t outputs, y_output;
+    int64_t depth, w_step, w_output;
+    const int64_t *offset;
+    const real *x, *w, *bias;
+    real *y;
+    bool add, relu;
+} tn_lanes_product;
+typedef void tn_lanes_product_fn(const tn_lanes_product *product);
+
+/* The gradient of w, over such a grid:
+ *     dw[w_offset[t] + j] += Σ_{l < lanes} Σ_i x[i][offset[t] + l] · dy[i][j·y_output + l]
+ * for t < depth, j < outputs. Order: every lane sums over its points, row by row, in one
+ * accumulator from 0, as above; the lanes are added in the tree ((0+1)+(2+3))+((4+5)+(6+7)), 0 in
+ * place of those from `lanes` on. */
+typedef struct tn_lanes_weight {
+    int64_t rows, columns, x_row, x_column, y_row, y_column;
+    int64_t outputs, y_output;
+    int64_t depth;
+    const int64_t *offset, *w_offset;
+    const real *x, *dy;
+    real *dw;
+    int lanes;
+} tn_lanes_weight;
+typedef void tn_lanes_weight_fn(const tn_lanes_weight *weight);
+
+/* The same for a single point and a dense weight, sample after sample:
+ *     dw[k·outputs + j] += Σ_{l < lanes} x[k·TN_LANES + l] · dy[j·TN_LANES + l]    k < depth
+ * Order: l ascending, in dw itself, fused where the level has it. */
+typedef void tn_lanes_outer_fn(int64_t depth, int64_t outputs, int lanes, const real *x,
+                               const real *dy, real *dw);
+
+/* sum[j] += Σ_{l < lanes} Σ_i x[(j·points + i)·TN_LANES + l], the lanes as above; j < outputs. */
+typedef void tn_lanes_sum_fn(int64_t outputs, int64_t points, int lanes, const real *x, real *sum);
+
+/* Max pooling of `columns` neighbouring points of y, each over the same taps, which for the next
+ * point are x_column further on; otherwise as max_pool. */
+typedef void tn_lanes_max_pool_fn(int taps, const real *const *x, int64_t x_column, int64_t columns,
+                                  real *y, uint8_t *arg);
+/* Its gradient, point after point: dx[t] becomes, or with `add` is increased by, dy where t won,
+ * else 0. */
+typedef void tn_lanes_max_pool_grad_fn(int taps, const uint8_t *arg, const real *dy,
+                                       int64_t columns, int64_t x_column, bool add,
+                                       real *const *dx);
+
+/* Dropout of a group of images [channels][points]: lane l draws with counter[1] + l, its elements
+ * numbered as those of an image stored [points][channels], from 0; otherwise as dropout. */
+typedef void tn_lanes_dropout_fn(int64_t channels, int64_t points, const uint32_t key[2],
+                                 const uint32_t counter[4], uint32_t threshold, real scale,
+                                 const real *x, real *y);
+
+/* y[(k·points + i)·TN_LANES + l] = scale · x[l·x_sample + i·channels + k] for l < lanes, else 0 */
+typedef void tn_lanes_load_u8_fn(int64_t channels, int64_t points, int lanes, const uint8_t *x,
+                                 int64_t x_sample, real scale, real *y);
+
 typedef struct tn_kernels {
     const char *level; /* "ref", "sse2", "avx2" */
     /* Operators use their plain loops instead of tiles: the oracle of the tests. */
@@ -193,6 +261,15 @@ typedef struct tn_kernels {
     tn_rmsprop_fn *rmsprop;
     tn_average_fn *average;
     tn_sum_squares_fn *sum_squares;
+
+    tn_lanes_product_fn *lanes_product;
+    tn_lanes_weight_fn *lanes_weight;
+    tn_lanes_outer_fn *lanes_outer;
+    tn_lanes_sum_fn *lanes_sum;
+    tn_lanes_max_pool_fn *lanes_max_pool;
+    tn_lanes_max_pool_grad_fn *lanes_max_pool_grad;
+    tn_lanes_dropout_fn *lanes_dropout;
+    tn_lanes_load_u8_fn *lanes_load_u8;
 } tn_kernels;
 
 /* Natural exponential and logarithm of this library, the same bits on every machine (the double
@@ -215,6 +292,7 @@ tn_status tn_kernels_select(tn_kernels *kernels, tn_error *error);
 
 /* Each level's part of the table (an implementation detail of kernels.c). */
 void tn_kernels_fill_ref(tn_kernels *kernels);
+void tn_kernels_fill_ref_lanes(tn_kernels *kernels); /* called by the former */
 void tn_kernels_fill_sse2(tn_kernels *kernels);
 void tn_kernels_fill_avx2(tn_kernels *kernels);
 

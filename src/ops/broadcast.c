@@ -94,9 +94,25 @@ tn_walk tn_walk_make(const tn_shape *y, int64_t channels, int64_t n, const tn_sh
     return w;
 }
 
+/* The same of samples in lanes: [groups][elements][lanes]. */
+static tn_walk walk_in_lanes(const tn_shape *y, int64_t n, const tn_shape *a, const tn_shape *b) {
+    const tn_shape *shape[2] = {a, b};
+    int64_t step[2][TN_MAX_RANK], of_lane[2];
+    tn_walk w = {0};
+    for (int k = 0; k < 2; k++) {
+        operand_steps(shape[k], y->rank, 1, step[k]);
+        of_lane[k] = shape[k]->batched ? 1 : 0;
+        for (int i = 0; i < y->rank && shape[k]->batched; i++) step[k][i] *= TN_LANES;
+    }
+    push_axis(&w, (n + TN_LANES - 1) / TN_LANES, step[0][0], step[1][0]);
+    for (int i = 1; i < y->rank; i++) push_axis(&w, y->dims[i], step[0][i], step[1][i]);
+    push_axis(&w, TN_LANES, of_lane[0], of_lane[1]);
+    return w;
+}
+
 void tn_walk_sum(const tn_walk *w, const tn_kernels *kernels, const real *x, real *y) {
     int inner = w->rank - 1;
-    int64_t at[TN_MAX_RANK] = {0}, rows = 1, n = w->dims[inner], step = w->step[1][inner];
+    int64_t at[TN_WALK_RANK] = {0}, rows = 1, n = w->dims[inner], step = w->step[1][inner];
     for (int i = 0; i < inner; i++) rows *= w->dims[i];
     for (int64_t row = 0; row < rows; row++, x += n) {
         real *to = y;
@@ -129,10 +145,12 @@ void tn_broadcast_run(const tn_run *run, tn_binary_fn *vector, tn_scalar_fn *b_s
     const tn_shape *shape = &node->outputs[0]->shape;
     const real *a = run->in[0], *b = run->in[1];
     real *y = run->out[0];
-    tn_walk w = tn_walk_make(shape, run->out_channels[0], run->n, &node->inputs[0]->shape,
-                             &node->inputs[1]->shape);
+    const tn_shape *of_a = &node->inputs[0]->shape, *of_b = &node->inputs[1]->shape;
+    tn_walk w = node->outputs[0]->lanes
+                    ? walk_in_lanes(shape, run->n, of_a, of_b)
+                    : tn_walk_make(shape, run->out_channels[0], run->n, of_a, of_b);
     int inner = w.rank - 1;
-    int64_t at[TN_MAX_RANK] = {0}, rows = 1;
+    int64_t at[TN_WALK_RANK] = {0}, rows = 1;
     for (int i = 0; i < inner; i++) rows *= w.dims[i];
     for (int64_t row = 0; row < rows; row++, y += w.dims[inner]) {
         int64_t from_a = 0, from_b = 0;

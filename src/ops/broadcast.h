@@ -9,12 +9,14 @@
  * stands first and the other operand has it too or is 1 there. */
 tn_status tn_infer_broadcast(tn_graph *graph, tn_node *node, tn_error *error);
 
+enum { TN_WALK_RANK = TN_MAX_RANK + 1 }; /* in lanes, the axis of samples is two */
+
 /* A walk over the elements of a tensor in the order in which they are stored, neighbouring axes
  * merged, with the step that each of two operands takes along each axis (0 where it is repeated).
  */
 typedef struct tn_walk {
     int rank;
-    int64_t dims[TN_MAX_RANK], step[2][TN_MAX_RANK];
+    int64_t dims[TN_WALK_RANK], step[2][TN_WALK_RANK];
 } tn_walk;
 
 /* Of a tensor of shape y (its n samples stored with `channels`) and two operands whose dimensions,

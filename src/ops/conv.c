@@ -5,6 +5,7 @@
 #include "base/size.h"
 #include "ops/conv_geometry.h"
 #include "ops/conv_parts.h"
+#include "ops/lanes.h"
 #include "ops/sum_to.h"
 #include "ops/tiles.h"
 
@@ -225,7 +226,7 @@ static const tn_implementation naive = {
     .name = "naive", .applies = conv_naive_applies, .run = naive_run};
 static const tn_implementation tiled = {
     .name = "tiles", .packed_bytes = tiled_packed_bytes, .pack = tiled_pack, .run = tiled_run};
-static const tn_implementation *const implementations[] = {&naive, &tiled, NULL};
+static const tn_implementation *const implementations[] = {&naive, &tiled, &tn_conv_lanes, NULL};
 
 /* What follows is the maximum with 0. Made by passes from Conv and Relu. */
 const tn_op tn_op_conv_relu = {.name = "ConvRelu",

@@ -5,6 +5,7 @@
 #include "base/size.h"
 #include "ops/conv_geometry.h"
 #include "ops/conv_parts.h"
+#include "ops/lanes.h"
 #include "ops/tiles.h"
 
 /* The remainder in 0..b-1, b > 0. */
@@ -167,8 +168,8 @@ static const tn_implementation tiled_input_implementation = {.name = "tiles",
                                                                  tiled_input_packed_bytes,
                                                              .pack = tiled_input_pack,
                                                              .run = tiled_input};
-static const tn_implementation *const input_implementations[] = {&naive_input_implementation,
-                                                                 &tiled_input_implementation, NULL};
+static const tn_implementation *const input_implementations[] = {
+    &naive_input_implementation, &tiled_input_implementation, &tn_conv_grad_input_lanes, NULL};
 
 const tn_op tn_op_conv_grad_input = {.name = "ConvGradInput",
                                      .attrs_bytes = sizeof(conv_grad_attrs),
@@ -313,7 +314,7 @@ static const tn_implementation tiled_weight_implementation = {
     .pack = tiled_weight_pack,
     .run = tiled_weight};
 static const tn_implementation *const weight_implementations[] = {
-    &naive_weight_implementation, &tiled_weight_implementation, NULL};
+    &naive_weight_implementation, &tiled_weight_implementation, &tn_conv_grad_weight_lanes, NULL};
 
 const tn_op tn_op_conv_grad_weight = {.name = "ConvGradWeight",
                                       .attrs_bytes = sizeof(conv_grad_attrs),

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/philox.h"
+#include "base/size.h"
 #include "ops/elementwise.h"
+#include "ops/lanes.h"
 #include "ops/ops.h"
 
 static const tn_attr attrs[] = {
@@ -29,32 +31,66 @@ static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) 
     return tn_gradient_add(graph, node->inputs[0], dx, error);
 }
 
-static void run_any(const tn_run *run) {
+/* What the kernels draw with. */
+typedef struct drawing {
+    uint32_t key[2], counter[4], threshold;
+    real scale;
+} drawing;
+
+/* For samples from number `first` of the run on. */
+static drawing drawing_of(const tn_run *run, int64_t first) {
     const tn_dropout_attrs *a = run->node->attrs;
     const tn_step *step = run->step;
-    int64_t elements = tn_run_elements(run);
-    if (!step->training || a->ratio == 0) {
-        if (run->in[0] != run->out[0])
-            memcpy(run->out[0], run->in[0], (size_t)elements * sizeof(real));
-        return;
-    }
-    bool batched = run->node->inputs[0]->shape.batched;
-    int64_t samples = batched ? run->n : 1, each = elements / samples;
-    const uint32_t key[2] = {(uint32_t)step->seed, (uint32_t)(step->seed >> 32)};
     uint32_t threshold = (uint32_t)lrint(a->ratio * 65536);
-    real scale = (real)(1 / (1 - threshold / 65536.0));
+    /* Word 0 counts elements; the purpose keeps the streams of shuffling and weights apart. */
+    return (drawing){.key = {(uint32_t)step->seed, (uint32_t)(step->seed >> 32)},
+                     .counter = {0, (uint32_t)(step->place + run->first + first),
+                                 (uint32_t)step->number,
+                                 (uint32_t)a->layer << 8 | TN_PURPOSE_DROPOUT},
+                     .threshold = threshold,
+                     .scale = (real)(1 / (1 - threshold / 65536.0))};
+}
+
+/* Copies where nothing is to be dropped. */
+static bool drops(const tn_run *run) {
+    const tn_dropout_attrs *a = run->node->attrs;
+    if (run->step->training && a->ratio > 0) return true;
+    if (run->in[0] != run->out[0])
+        memcpy(run->out[0], run->in[0], (size_t)tn_run_elements(run) * sizeof(real));
+    return false;
+}
+
+static void run_any(const tn_run *run) {
+    bool batched = run->node->inputs[0]->shape.batched;
+    int64_t samples = batched ? run->n : 1, each = tn_run_elements(run) / tn_max_i64(samples, 1);
+    if (!drops(run)) return;
     for (int64_t i = 0; i < samples; i++) {
-        /* Word 0 counts elements; the purpose keeps the streams of shuffling and weights apart. */
-        const uint32_t counter[4] = {0, (uint32_t)(step->place + run->first + i),
-                                     (uint32_t)step->number,
-                                     (uint32_t)a->layer << 8 | TN_PURPOSE_DROPOUT};
-        run->kernels->dropout(each, key, counter, 0, threshold, scale,
+        const drawing d = drawing_of(run, i);
+        run->kernels->dropout(each, d.key, d.counter, 0, d.threshold, d.scale,
                               (const real *)run->in[0] + i * each, (real *)run->out[0] + i * each);
     }
 }
 
 static const tn_implementation any = {.name = "any", .cost = {.per_element = 20}, .run = run_any};
-static const tn_implementation *const implementations[] = {&any, NULL};
+
+/* The numbers of an image are drawn channels last, as if it were stored so. */
+static void run_lanes(const tn_run *run) {
+    const tn_shape *x = &run->node->inputs[0]->shape;
+    int64_t each = tn_shape_sample_elements(x);
+    int64_t channels = x->rank == 4 ? tn_max_i64(1, x->dims[1]) : 1;
+    if (!drops(run)) return;
+    for (int64_t group = 0; group < tn_run_groups(run); group++) {
+        const drawing d = drawing_of(run, group * TN_LANES);
+        int64_t at = group * each * TN_LANES;
+        run->kernels->lanes_dropout(channels, each / channels, d.key, d.counter, d.threshold,
+                                    d.scale, (const real *)run->in[0] + at,
+                                    (real *)run->out[0] + at);
+    }
+}
+
+static const tn_implementation lanes = {
+    .name = "lanes", .stored = TN_STORED_IN_LANES, .run = run_lanes};
+static const tn_implementation *const implementations[] = {&any, &lanes, NULL};
 
 const tn_op tn_op_dropout = {.name = "Dropout",
                              .onnx_type = "Dropout",

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/elementwise.h"
 
+#include "base/size.h"
+
 tn_status tn_infer_same(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph;
     if (node->inputs[0]->dtype != TN_FLOAT32)
@@ -12,6 +14,7 @@ tn_status tn_infer_same(tn_graph *graph, tn_node *node, tn_error *error) {
 }
 
 int64_t tn_run_elements(const tn_run *run) {
-    const tn_shape *shape = &run->node->outputs[0]->shape;
-    return tn_shape_sample_elements(shape) * (shape->batched ? run->n : 1);
+    const tn_value *y = run->node->outputs[0];
+    int64_t samples = y->lanes ? tn_round_up(run->n, TN_LANES) : run->n;
+    return tn_shape_sample_elements(&y->shape) * (y->shape.batched ? samples : 1);
 }

@@ -7,7 +7,7 @@
 
 /* infer_shape of an operator whose only output is like its first input, a float tensor. */
 tn_status tn_infer_same(tn_graph *graph, tn_node *node, tn_error *error);
-/* Elements of output 0 that this call has to compute. */
+/* Elements of output 0 that this call has to compute; in lanes, those of whole groups. */
 int64_t tn_run_elements(const tn_run *run);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/size.h"
 #include "ops/elementwise.h"
+#include "ops/lanes.h"
 #include "ops/sum_to.h"
 #include "ops/tiles.h"
 
@@ -212,7 +213,7 @@ static const tn_implementation tiled = {.name = "tiles",
                                         .workspace_bytes = tn_gemm_workspace_bytes,
                                         .run = tn_gemm_run};
 static const tn_implementation any = {.name = "naive", .run = run_any};
-static const tn_implementation *const implementations[] = {&tiled, &any, NULL};
+static const tn_implementation *const implementations[] = {&tiled, &any, &tn_gemm_lanes, NULL};
 
 /* ---- Input gradient: dA[i][k] = Σ_o dy[i][o] · B[k][o] -------------------------------------- */
 
@@ -327,7 +328,8 @@ static const tn_implementation input_tiled = {.name = "tiles",
                                               .workspace_bytes = input_workspace,
                                               .run = run_input};
 static const tn_implementation input_naive = {.name = "naive", .run = run_input_naive};
-static const tn_implementation *const input_implementations[] = {&input_tiled, &input_naive, NULL};
+static const tn_implementation *const input_implementations[] = {&input_tiled, &input_naive,
+                                                                 &tn_gemm_grad_input_lanes, NULL};
 
 static int64_t input_macs(const tn_node *node) {
     return node->inputs[1]->shape.dims[0] * node->inputs[1]->shape.dims[1];
@@ -476,8 +478,8 @@ static const tn_implementation weight_tiles = {.name = "tiles",
                                                .applies = fast_applies,
                                                .workspace_bytes = weight_tile_workspace,
                                                .run = run_weight_tile};
-static const tn_implementation *const weight_implementations[] = {&weight_whole, &weight_tiles,
-                                                                  &weight_naive, NULL};
+static const tn_implementation *const weight_implementations[] = {
+    &weight_whole, &weight_tiles, &weight_naive, &tn_gemm_grad_weight_lanes, NULL};
 
 static const tn_op gemm_grad_weight = {.name = "GemmGradWeight",
                                        .attrs_bytes = sizeof(gemm_grad_attrs),

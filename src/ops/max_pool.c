@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "ops/lanes.h"
 #include "ops/pool_window.h"
 
 static const tn_attr attrs[] = {
@@ -85,7 +86,7 @@ static void run_any(const tn_run *run) {
 }
 
 static const tn_implementation any = {.name = "any", .run = run_any};
-static const tn_implementation *const implementations[] = {&any, NULL};
+static const tn_implementation *const implementations[] = {&any, &tn_max_pool_lanes, NULL};
 
 /* ---- Gradient: dx gets dy at the first maximum of each window, in scan order ----------------- */
 
@@ -108,7 +109,8 @@ static void run_gradient(const tn_run *run) {
 }
 
 static const tn_implementation gradient = {.name = "any", .run = run_gradient};
-static const tn_implementation *const gradient_implementations[] = {&gradient, NULL};
+static const tn_implementation *const gradient_implementations[] = {&gradient,
+                                                                    &tn_max_pool_grad_lanes, NULL};
 
 static const tn_op max_pool_grad = {.name = "MaxPoolGrad",
                                     .attrs_bytes = sizeof(tn_pool_grad_attrs),

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reorder.c: between plain and channels-last samples. An operator of the engine's own, inserted by
- * the plan where neighbours disagree; the layouts are those of the run. */
+/* reorder.c: between plain and channels-last samples, and samples in lanes. An operator of the
+ * engine's own, inserted by the plan where neighbours disagree; the layouts are those of the run.
+ */
 #include <string.h>
 
 #include "ops/elementwise.h"
+#include "ops/lanes.h"
 #include "ops/ops.h"
 
 static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
@@ -13,17 +15,43 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
 }
 
 /* [c][rest] -> [rest][c] where the output is channels last, else back. */
-static void run_any(const tn_run *run) {
+static void reorder_channels(const tn_run *run, int64_t each) {
     int64_t from = run->in_channels[0], to = run->out_channels[0];
-    int64_t each = tn_shape_sample_elements(&run->node->outputs[0]->shape);
-    if (each == 0) return;
     int64_t rows = to > 1 ? to : each / from, columns = each / rows;
     for (int64_t i = 0; i < run->n; i++)
         run->kernels->transpose(rows, columns, (const real *)run->in[0] + i * each, columns,
                                 (real *)run->out[0] + i * each, rows);
 }
 
-static const tn_implementation any = {.name = "any", .run = run_any};
+static void reorder_into_lanes(const tn_run *run, int64_t each) {
+    for (int64_t group = 0; group < tn_run_groups(run); group++) {
+        const real *x = (const real *)run->in[0] + group * TN_LANES * each;
+        real *y = (real *)run->out[0] + group * TN_LANES * each;
+        int lanes = tn_run_lanes(run, group);
+        if (lanes < TN_LANES) memset(y, 0, (size_t)(TN_LANES * each) * sizeof(real));
+        run->kernels->transpose(lanes, each, x, each, y, TN_LANES);
+    }
+}
+
+static void reorder_out_of_lanes(const tn_run *run, int64_t each) {
+    for (int64_t group = 0; group < tn_run_groups(run); group++)
+        run->kernels->transpose(each, tn_run_lanes(run, group),
+                                (const real *)run->in[0] + group * TN_LANES * each, TN_LANES,
+                                (real *)run->out[0] + group * TN_LANES * each, each);
+}
+
+static void run_any(const tn_run *run) {
+    int64_t each = tn_shape_sample_elements(&run->node->outputs[0]->shape);
+    if (each == 0) return;
+    if (run->node->inputs[0]->lanes)
+        reorder_out_of_lanes(run, each);
+    else if (run->node->outputs[0]->lanes)
+        reorder_into_lanes(run, each);
+    else
+        reorder_channels(run, each);
+}
+
+static const tn_implementation any = {.name = "any", .stored = TN_STORED_ANYHOW, .run = run_any};
 static const tn_implementation *const implementations[] = {&any, NULL};
 
 const tn_op tn_op_reorder = {.name = "Reorder",

@@ -7,6 +7,7 @@
 
 #include "ops/broadcast.h"
 #include "ops/elementwise.h"
+#include "ops/lanes.h"
 #include "ops/ops.h"
 
 /* The sum seen as a tensor of x's rank with 1 in place of the axes summed over, and as what it is
@@ -50,7 +51,30 @@ static void run_any(const tn_run *run) {
 }
 
 static const tn_implementation any = {.name = "any", .run = run_any};
-static const tn_implementation *const implementations[] = {&any, NULL};
+
+/* In lanes: over the samples and all axes but some that follow each other from axis 1 on. */
+static bool lanes_apply(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    const sum_to_attrs *a = node->attrs;
+    const tn_shape *x = &node->inputs[0]->shape;
+    if (!x->batched || a->keep[0]) return false;
+    for (int i = 2; i < x->rank; i++)
+        if (a->keep[i] && !a->keep[i - 1]) return false;
+    return true;
+}
+
+static void run_lanes(const tn_run *run) {
+    int64_t each = tn_shape_sample_elements(&run->node->inputs[0]->shape);
+    int64_t outputs = tn_shape_elements(&run->node->outputs[0]->shape);
+    if (each == 0) return;
+    for (int64_t group = 0; group < tn_run_groups(run); group++)
+        run->kernels->lanes_sum(outputs, each / outputs, tn_run_lanes(run, group),
+                                (const real *)run->in[0] + group * TN_LANES * each, run->out[0]);
+}
+
+static const tn_implementation lanes = {
+    .name = "lanes", .stored = TN_STORED_IN_LANES, .applies = lanes_apply, .run = run_lanes};
+static const tn_implementation *const implementations[] = {&any, &lanes, NULL};
 
 const tn_op tn_op_sum_to = {.name = "SumTo",
                             .attrs_bytes = sizeof(sum_to_attrs),

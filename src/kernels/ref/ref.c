@@ -357,4 +357,5 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .average = average,
         .sum_squares = sum_squares,
     };
+    tn_kernels_fill_ref_lanes(kernels);
 }

@@ -3,27 +3,32 @@
 
 enum { PHILOX_ROUNDS = 10, WORDS_PER_BLOCK = 8, WORDS_PER_GROUP = WORDS_PER_BLOCK * VF_LANES };
 
-/* The 16-bit words of the Philox4x32-10 blocks first_block .. first_block + VF_LANES - 1, in order.
- * Algorithm and constants: Salmon et al., SC 2011; base/philox.c is the plain version. */
-VEC_INLINE void philox_words(const uint32_t key[2], const uint32_t counter[4], uint32_t first_block,
-                             uint16_t words[WORDS_PER_GROUP]) {
+/* Philox4x32-10 of a counter in each lane, in place. Algorithm and constants: Salmon et al., SC
+ * 2011; base/philox.c is the plain version. */
+VEC_INLINE void philox_rounds(const uint32_t key[2], vi c[4]) {
     const vi m0 = vi_set1(0xD2511F53u), m1 = vi_set1(0xCD9E8D57u);
     const vi w0 = vi_set1(0x9E3779B9u), w1 = vi_set1(0xBB67AE85u);
     vi k0 = vi_set1(key[0]), k1 = vi_set1(key[1]);
-    vi c0 = vi_add(vi_set1(first_block), vi_iota());
-    vi c1 = vi_set1(counter[1]), c2 = vi_set1(counter[2]), c3 = vi_set1(counter[3]);
     for (int round = 0; round < PHILOX_ROUNDS; round++) {
         vi high0, low0, high1, low1;
-        vi_mul_wide(c0, m0, &high0, &low0);
-        vi_mul_wide(c2, m1, &high1, &low1);
-        c0 = vi_xor(vi_xor(high1, c1), k0);
-        c1 = low1;
-        c2 = vi_xor(vi_xor(high0, c3), k1);
-        c3 = low0;
+        vi_mul_wide(c[0], m0, &high0, &low0);
+        vi_mul_wide(c[2], m1, &high1, &low1);
+        c[0] = vi_xor(vi_xor(high1, c[1]), k0);
+        c[1] = low1;
+        c[2] = vi_xor(vi_xor(high0, c[3]), k1);
+        c[3] = low0;
         k0 = vi_add(k0, w0);
         k1 = vi_add(k1, w1);
     }
-    vi_store_columns(words, c0, c1, c2, c3);
+}
+
+/* The 16-bit words of the blocks first_block .. first_block + VF_LANES - 1, in order. */
+VEC_INLINE void philox_words(const uint32_t key[2], const uint32_t counter[4], uint32_t first_block,
+                             uint16_t words[WORDS_PER_GROUP]) {
+    vi c[4] = {vi_add(vi_set1(first_block), vi_iota()), vi_set1(counter[1]), vi_set1(counter[2]),
+               vi_set1(counter[3])};
+    philox_rounds(key, c);
+    vi_store_columns(words, c[0], c[1], c[2], c[3]);
 }
 
 /* y[i] = words[i] > limit ? x[i] · scale : 0 for i < n <= WORDS_PER_GROUP; words are readable up to

@@ -12,6 +12,7 @@
 
 #include "kernels/vec/activation.h"
 #include "kernels/vec/dropout.h"
+#include "kernels/vec/lanes.h"
 #include "kernels/vec/max_pool.h"
 #include "kernels/vec/norm.h"
 #include "kernels/vec/optimizer.h"
@@ -61,4 +62,12 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->adadelta = adadelta;
     kernels->rmsprop = rmsprop;
     kernels->average = average;
+    kernels->lanes_product = lanes_product;
+    kernels->lanes_weight = lanes_weight;
+    kernels->lanes_outer = lanes_outer;
+    kernels->lanes_sum = lanes_sum;
+    kernels->lanes_max_pool = lanes_max_pool;
+    kernels->lanes_max_pool_grad = lanes_max_pool_grad;
+    kernels->lanes_dropout = lanes_dropout;
+    kernels->lanes_load_u8 = lanes_load_u8;
 }

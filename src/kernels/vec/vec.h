@@ -11,7 +11,8 @@
  *   vf_gt, vf_and, vf_select     lanes of all ones or zeros; mask ? a : b
  *   vf_beaten           best < x, or x is NaN and best is not: the rule of max pooling
  *   vf_transpose        the square of VF_LANES rows
- *   vi_set1, vi_iota, vi_add, vi_xor, vi_gt, vi_select, vi_shift_left
+ *   vi_set1, vi_iota, vi_add, vi_xor, vi_gt, vi_eq, vi_select,
+ *   vi_shift_left
  *   vi_mul_wide         the high and low halves of 32 × 32 bits unsigned
  *   vi_load_u8, vi_load_u16, vi_store_u8     one lane per element, zero-extended, truncated
  *   vi_store_columns    a, b, c, d of lane 0, then of lane 1, ...

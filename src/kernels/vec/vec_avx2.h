@@ -63,6 +63,7 @@ VEC_INLINE vi vi_iota(void) { return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7); 
 VEC_INLINE vi vi_add(vi a, vi b) { return _mm256_add_epi32(a, b); }
 VEC_INLINE vi vi_xor(vi a, vi b) { return _mm256_xor_si256(a, b); }
 VEC_INLINE vi vi_gt(vi a, vi b) { return _mm256_cmpgt_epi32(a, b); }
+VEC_INLINE vi vi_eq(vi a, vi b) { return _mm256_cmpeq_epi32(a, b); }
 VEC_INLINE vf vf_from_mask(vi mask) { return _mm256_castsi256_ps(mask); }
 VEC_INLINE vf vi_to_vf(vi a) { return _mm256_cvtepi32_ps(a); }
 VEC_INLINE vi vf_to_vi(vf a) { return _mm256_cvttps_epi32(a); }

@@ -56,6 +56,7 @@ VEC_INLINE vi vi_iota(void) { return _mm_setr_epi32(0, 1, 2, 3); }
 VEC_INLINE vi vi_add(vi a, vi b) { return _mm_add_epi32(a, b); }
 VEC_INLINE vi vi_xor(vi a, vi b) { return _mm_xor_si128(a, b); }
 VEC_INLINE vi vi_gt(vi a, vi b) { return _mm_cmpgt_epi32(a, b); }
+VEC_INLINE vi vi_eq(vi a, vi b) { return _mm_cmpeq_epi32(a, b); }
 VEC_INLINE vf vf_from_mask(vi mask) { return _mm_castsi128_ps(mask); }
 VEC_INLINE vf vi_to_vf(vi a) { return _mm_cvtepi32_ps(a); }
 VEC_INLINE vi vf_to_vi(vf a) { return _mm_cvttps_epi32(a); }

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gemm_lanes.c: fully connected layers for samples in lanes. A row of a group is [k] points. */
+#include "base/size.h"
+#include "ops/lanes.h"
+#include "ops/ops.h"
+
+static int64_t list_bytes(int64_t n) { return tn_round_up(n * (int64_t)sizeof(int64_t), 64); }
+
+static int64_t *list_points(const tn_run *run, int64_t n) {
+    int64_t *offset = run->workspace;
+    for (int64_t i = 0; i < n; i++) offset[i] = i * TN_LANES;
+    return offset;
+}
+
+static int64_t row_length(const tn_value *v) { return v->shape.dims[1]; }
+
+/* Multiply-accumulates of a product with so many columns, had it whole register tiles. */
+static int64_t tile_macs(const tn_node *node, int64_t columns) {
+    return columns > 0 ? node->op->macs(node) / columns * tn_tile_columns(columns) : 0;
+}
+
+/* ---- Forward --------------------------------------------------------------------------------- */
+
+static bool is_stored(const tn_value *v) {
+    return v->kind == TN_VALUE_PARAMETER || v->kind == TN_VALUE_CONSTANT;
+}
+
+/* Larger weights are not worth streaming once for every group. */
+static const int64_t most_weights = 1 << 16;
+
+static bool is_small(const tn_shape *weight) {
+    return weight->dims[0] * weight->dims[1] < most_weights;
+}
+
+static bool input_applies(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    return is_small(&node->inputs[1]->shape);
+}
+
+static bool weight_applies(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    return is_small(&node->outputs[0]->shape);
+}
+
+/* A small weight, and for C nothing or a bias. */
+static bool forward_applies(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    const tn_gemm_attrs *a = node->attrs;
+    const tn_value *c = node->n_inputs > 2 ? node->inputs[2] : NULL;
+    if (!node->inputs[0]->shape.batched || !is_stored(node->inputs[1])) return false;
+    if (!is_small(&node->inputs[1]->shape)) return false;
+    if (a->alpha != 1 || a->beta != 1 || a->trans_a) return false;
+    return !c ||
+           (!c->shape.batched && tn_shape_elements(&c->shape) == row_length(node->outputs[0]));
+}
+
+static int64_t forward_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    (void)kernels, (void)n;
+    return list_bytes(row_length(node->inputs[0]));
+}
+
+static void run_forward(const tn_run *run) {
+    int64_t k = row_length(run->node->inputs[0]), o = row_length(run->node->outputs[0]);
+    const tn_lanes_product product = {.rows = 1,
+                                      .columns = tn_run_groups(run),
+                                      .x_column = k * TN_LANES,
+                                      .y_column = o * TN_LANES,
+                                      .outputs = o,
+                                      .y_output = TN_LANES,
+                                      .depth = k,
+                                      .w_step = o,
+                                      .w_output = 1,
+                                      .offset = list_points(run, k),
+                                      .x = run->in[0],
+                                      .w = run->in[1],
+                                      .bias = run->in[2],
+                                      .y = run->out[0],
+                                      .relu = run->node->op == &tn_op_gemm_relu};
+    run->kernels->lanes_product(&product);
+}
+
+static int64_t forward_tile_macs(const tn_node *node) {
+    return tile_macs(node, row_length(node->outputs[0]));
+}
+
+const tn_implementation tn_gemm_lanes = {.name = "lanes",
+                                         .stored = TN_STORED_IN_LANES,
+                                         .applies = forward_applies,
+                                         .workspace_bytes = forward_workspace,
+                                         .tile_macs = forward_tile_macs,
+                                         .run = run_forward};
+
+/* ---- Input gradient -------------------------------------------------------------------------- */
+
+static void run_input(const tn_run *run) {
+    int64_t o = row_length(run->node->inputs[0]), k = row_length(run->node->outputs[0]);
+    const tn_lanes_product product = {.rows = 1,
+                                      .columns = tn_run_groups(run),
+                                      .x_column = o * TN_LANES,
+                                      .y_column = k * TN_LANES,
+                                      .outputs = k,
+                                      .y_output = TN_LANES,
+                                      .depth = o,
+                                      .w_step = 1,
+                                      .w_output = o,
+                                      .offset = list_points(run, o),
+                                      .x = run->in[0],
+                                      .w = run->in[1],
+                                      .y = run->out[0]};
+    run->kernels->lanes_product(&product);
+}
+
+const tn_implementation tn_gemm_grad_input_lanes = {.name = "lanes",
+                                                    .stored = TN_STORED_IN_LANES,
+                                                    .applies = input_applies,
+                                                    .workspace_bytes = forward_workspace,
+                                                    .tile_macs = forward_tile_macs,
+                                                    .run = run_input};
+
+/* ---- Weight gradient ------------------------------------------------------------------------- */
+
+static void run_weight(const tn_run *run) {
+    int64_t k = row_length(run->node->inputs[0]), o = row_length(run->node->inputs[1]);
+    for (int64_t group = 0; group < tn_run_groups(run); group++)
+        run->kernels->lanes_outer(k, o, tn_run_lanes(run, group),
+                                  (const real *)run->in[0] + group * k * TN_LANES,
+                                  (const real *)run->in[1] + group * o * TN_LANES, run->out[0]);
+}
+
+static int64_t weight_tile_macs(const tn_node *node) {
+    return tile_macs(node, row_length(node->inputs[1]));
+}
+
+const tn_implementation tn_gemm_grad_weight_lanes = {.name = "lanes",
+                                                     .stored = TN_STORED_IN_LANES,
+                                                     .applies = weight_applies,
+                                                     .tile_macs = weight_tile_macs,
+                                                     .run = run_weight};

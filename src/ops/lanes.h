@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lanes.h: implementations for samples in lanes (tn_value.lanes), each a row in the list of its
+ * operator. A group is TN_LANES samples; the last of a tile may have fewer, and what is in its
+ * other lanes counts nowhere. */
+#ifndef TN_OPS_LANES_H
+#define TN_OPS_LANES_H
+
+#include "graph/op.h"
+
+extern const tn_implementation tn_conv_lanes, tn_conv_grad_input_lanes, tn_conv_grad_weight_lanes;
+extern const tn_implementation tn_gemm_lanes, tn_gemm_grad_input_lanes, tn_gemm_grad_weight_lanes;
+extern const tn_implementation tn_max_pool_lanes, tn_max_pool_grad_lanes;
+
+/* Groups of this call, and samples of one of them. */
+int64_t tn_run_groups(const tn_run *run);
+int tn_run_lanes(const tn_run *run, int64_t group);
+
+/* Columns of a register tile, for tile_macs: as many as levels usually have. */
+int64_t tn_tile_columns(int64_t columns);
+
+#endif
