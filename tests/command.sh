@@ -261,6 +261,10 @@ tn 0 train lenet --limit 640 --epochs 1 --no-checkpoint --tile 3 -o odd.onnx &&
     cmp lenet.onnx odd.onnx >>err && tn 0 train --help && ! grep -q -- --tile out
 report $? "tiles of an odd size give the same file, and are no option for everybody"
 usage_error 'takes a whole number from 1' train --tile 0
+tn 0 train mnist-cnn --limit 640 --epochs 1 --batch-size 64 --threads 2 --json m.json -o m.onnx &&
+    echo "$(value m.json peak_rss_bytes) bytes" >>err &&
+    [ "$(value m.json peak_rss_bytes)" -lt $((120 << 20)) ]
+report $? "mnist-cnn trains in 120 MiB: data sets, checkpoints and tests included"
 tn 0 train lenet --limit 640 --epochs 1 --no-checkpoint --tensorboard tb/1 -o told.onnx &&
     grep -qE '^  events +tb/1' out && [ "$(ls tb/1 | wc -l)" -eq 1 ] &&
     [ "$(grep -cao 'mistakes/[0-9] taken for [0-9] (image [0-9]*)' tb/1/events.out.tfevents.*)" \

@@ -35,8 +35,34 @@ static const tn_checkpoint example = {
 
 static void serialise(uint8_t **bytes, size_t *n) {
     void *file;
-    assert_int_equal(tn_checkpoint_serialise(&example, &file, n, NULL), TN_OK);
+    assert_int_equal(tn_checkpoint_serialise(&example, NULL, NULL, &file, n, NULL), TN_OK);
     *bytes = file;
+}
+
+/* Data that is written where it goes gives the same file as data that is there. */
+static void write_tensor(const void *user, int i, float *data) {
+    assert_ptr_equal(user, &example);
+    static const int elements[] = {6, 0, 2, 1};
+    for (int k = 0; k < elements[i]; k++) data[k] = tensors[i].data[k];
+}
+
+static void data_may_come_last(void **fixture) {
+    (void)fixture;
+    tn_checkpoint_tensor bare[4];
+    memcpy(bare, tensors, sizeof bare);
+    for (int i = 0; i < 4; i++) bare[i].data = NULL;
+    const tn_checkpoint without = {
+        .entries = entries, .n_entries = 2, .tensors = bare, .n_tensors = 4};
+    uint8_t *expected;
+    void *bytes;
+    size_t n[2];
+    serialise(&expected, &n[0]);
+    assert_int_equal(tn_checkpoint_serialise(&without, write_tensor, &example, &bytes, &n[1], NULL),
+                     TN_OK);
+    assert_int_equal(n[0], n[1]);
+    assert_memory_equal(expected, bytes, n[0]);
+    free(expected);
+    free(bytes);
 }
 
 static void round_trip(void **fixture) {
@@ -366,6 +392,7 @@ static void store_that_cannot_be_written_is_refused(void **fixture) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip),
+        cmocka_unit_test(data_may_come_last),
         cmocka_unit_test(every_flipped_bit_is_noticed),
         cmocka_unit_test(every_truncation_is_noticed),
         cmocka_unit_test(hostile_headers_are_refused),

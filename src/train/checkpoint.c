@@ -37,7 +37,8 @@ void tn_checkpoint_sum_text(const void *data, size_t bytes, char text[TN_CHECKPO
     snprintf(text, TN_CHECKPOINT_SUM_TEXT, "%08lx", (unsigned long)sum);
 }
 
-static json_t *metadata_json(const tn_checkpoint *checkpoint) {
+/* data holds the tensors one after another; NULL gives sums of nothing, which are as long. */
+static json_t *metadata_json(const tn_checkpoint *checkpoint, const uint8_t *data) {
     json_t *metadata = json_object();
     /* First, so that the digits stand at a place known beforehand. */
     int failed = json_object_set_new(metadata, "sha256", json_string(TN_CHECKPOINT_NO_SHA256));
@@ -47,7 +48,9 @@ static json_t *metadata_json(const tn_checkpoint *checkpoint) {
     for (int i = 0; i < checkpoint->n_tensors && !failed; i++) {
         const tn_checkpoint_tensor *tensor = &checkpoint->tensors[i];
         char sum[TN_CHECKPOINT_SUM_TEXT];
-        tn_checkpoint_sum_text(tensor->data, (size_t)tensor_bytes(tensor), sum);
+        size_t bytes = (size_t)tensor_bytes(tensor);
+        tn_checkpoint_sum_text(data, data ? bytes : 0, sum);
+        if (data) data += bytes;
         size_t room = strlen(TN_CHECKPOINT_SUM) + strlen(tensor->name) + 1;
         char *key = malloc(room);
         if (key) snprintf(key, room, "%s%s", TN_CHECKPOINT_SUM, tensor->name);
@@ -73,9 +76,11 @@ static json_t *tensor_json(const tn_checkpoint_tensor *tensor, int64_t begin) {
 
 /* The header as text, *data_bytes the sum over all tensors; NULL when out of memory or for a name
  * that JSON cannot hold. */
-static char *header_text(const tn_checkpoint *checkpoint, int64_t *data_bytes) {
+static char *header_text(const tn_checkpoint *checkpoint, const uint8_t *data,
+                         int64_t *data_bytes) {
     json_t *header = json_object();
-    int failed = json_object_set_new(header, TN_CHECKPOINT_METADATA, metadata_json(checkpoint));
+    int failed =
+        json_object_set_new(header, TN_CHECKPOINT_METADATA, metadata_json(checkpoint, data));
     *data_bytes = 0;
     for (int i = 0; i < checkpoint->n_tensors; i++) {
         const tn_checkpoint_tensor *tensor = &checkpoint->tensors[i];
@@ -101,31 +106,44 @@ void tn_checkpoint_sha256(const uint8_t *file, size_t n_bytes, char hex[65]) {
     tn_sha256_end(&sha, hex);
 }
 
-tn_status tn_checkpoint_serialise(const tn_checkpoint *checkpoint, void **bytes, size_t *n_bytes,
+static void fill_data(const tn_checkpoint *checkpoint, tn_checkpoint_fill_fn *fill,
+                      const void *user, uint8_t *to) {
+    for (int i = 0; i < checkpoint->n_tensors; i++) {
+        const tn_checkpoint_tensor *tensor = &checkpoint->tensors[i];
+        size_t size = (size_t)tensor_bytes(tensor);
+        if (!tensor->data)
+            fill(user, i, (float *)(void *)to);
+        else if (size > 0)
+            memcpy(to, tensor->data, size);
+        to += size;
+    }
+}
+
+/* The header comes last: it holds the sums of what follows it. Its length is known beforehand. */
+tn_status tn_checkpoint_serialise(const tn_checkpoint *checkpoint, tn_checkpoint_fill_fn *fill,
+                                  const void *user, void **bytes, size_t *n_bytes,
                                   tn_error *error) {
     int64_t data_bytes;
-    char *header = header_text(checkpoint, &data_bytes);
+    char *header = header_text(checkpoint, NULL, &data_bytes), hex[65];
     if (!header) return tn_fail_memory(error);
     size_t text_length = strlen(header);
+    free(header);
     /* Padded with spaces so that the data is aligned, as safetensors writes it. */
     size_t length = (size_t)tn_round_up((int64_t)text_length, 8);
     size_t total = 8 + length + (size_t)data_bytes;
     uint8_t *file = malloc(total);
-    if (!file) {
-        free(header);
+    if (!file) return tn_fail_memory(error);
+    uint8_t *data = file + 8 + length;
+    fill_data(checkpoint, fill, user, data);
+    header = header_text(checkpoint, data, &data_bytes);
+    if (!header) {
+        free(file);
         return tn_fail_memory(error);
     }
     store_length(file, length);
     memcpy(file + 8, header, text_length);
     memset(file + 8 + text_length, ' ', length - text_length);
     free(header);
-    uint8_t *to = file + 8 + length;
-    for (int i = 0; i < checkpoint->n_tensors; i++) {
-        size_t size = (size_t)tensor_bytes(&checkpoint->tensors[i]);
-        if (size > 0) memcpy(to, checkpoint->tensors[i].data, size);
-        to += size;
-    }
-    char hex[65];
     tn_checkpoint_sha256(file, total, hex);
     memcpy(file + TN_CHECKPOINT_SHA256_PLACE, hex, 64);
     *bytes = file;

@@ -21,7 +21,7 @@ typedef struct tn_checkpoint_tensor {
     const char *name;
     int rank;
     int64_t dims[TN_MAX_RANK];
-    const float *data;
+    const float *data; /* NULL: see tn_checkpoint_serialise */
 } tn_checkpoint_tensor;
 
 typedef struct tn_checkpoint {
@@ -40,9 +40,13 @@ typedef enum tn_checkpoint_checks {
 /* Whether a parameter of this name can be stored: fails with TN_ERR_UNSUPPORTED if not. */
 tn_status tn_checkpoint_check_name(const char *name, tn_error *error);
 
-/* Serialises to malloc'ed memory. */
-tn_status tn_checkpoint_serialise(const tn_checkpoint *checkpoint, void **bytes, size_t *n_bytes,
-                                  tn_error *error);
+/* Writes the numbers of tensor i. */
+typedef void tn_checkpoint_fill_fn(const void *user, int i, float *data);
+
+/* Serialises to malloc'ed memory. fill writes the data of tensors whose own is NULL, so that it
+ * need not exist twice; without such tensors it may be NULL. */
+tn_status tn_checkpoint_serialise(const tn_checkpoint *checkpoint, tn_checkpoint_fill_fn *fill,
+                                  const void *user, void **bytes, size_t *n_bytes, tn_error *error);
 /* Parses a file's bytes, which are hostile until checked, into copies. The check sums are not among
  * the entries. Fails with TN_ERR_FORMAT ("its ...", to be put behind the file's name) or
  * TN_ERR_MEMORY. */

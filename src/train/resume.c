@@ -57,14 +57,18 @@ static tn_status add_tensor(const tn_training *run, int vector, int parameter, t
                             tn_error *error) {
     const tn_shape *shape = &run->model->graph->parameters[parameter]->shape;
     tn_checkpoint_tensor *tensor = &c->tensors[c->n_tensors++];
-    float *data = tn_arena_alloc(&c->arena, (size_t)tn_shape_elements(shape) * sizeof *data);
     tensor->name = tensor_name(run, vector, parameter, &c->arena);
-    if (!data || !tensor->name) return tn_fail_memory(error);
-    tn_trainer_get(&run->trainer, vector, parameter, data);
+    if (!tensor->name) return tn_fail_memory(error);
     tensor->rank = shape->rank;
     memcpy(tensor->dims, shape->dims, sizeof tensor->dims);
-    tensor->data = data;
     return TN_OK;
+}
+
+/* Tensors are vector after vector, as collect lists them. */
+static void fill_tensor(const void *user, int i, float *data) {
+    const tn_training *run = user;
+    int n_parameters = run->model->graph->n_parameters;
+    tn_trainer_get(&run->trainer, i / n_parameters, i % n_parameters, data);
 }
 
 static tn_status collect(const tn_training *run, tn_checkpoint *c, tn_error *error) {
@@ -84,7 +88,8 @@ tn_status tn_training_save(tn_training *run, tn_error *error) {
     void *bytes = NULL;
     size_t n_bytes;
     tn_status status = collect(run, &c, error);
-    if (status == TN_OK) status = tn_checkpoint_serialise(&c, &bytes, &n_bytes, error);
+    if (status == TN_OK)
+        status = tn_checkpoint_serialise(&c, fill_tensor, run, &bytes, &n_bytes, error);
     tn_checkpoint_free(&c);
     if (status == TN_OK)
         status = tn_store_write(&run->store, run->state.step, bytes, n_bytes, error);

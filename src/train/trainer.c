@@ -227,18 +227,11 @@ double tn_trainer_gradient_norm(const tn_trainer *trainer) {
     return sqrt(sum);
 }
 
-/* Gives the parameters of graph the numbers of a flat vector. */
-static tn_status set_parameters(const tn_trainer *trainer, const real *flat, tn_graph *graph,
-                                tn_error *error) {
-    for (int i = 0; i < graph->n_parameters; i++) {
-        tn_value *parameter = graph->parameters[i];
-        size_t bytes = (size_t)tn_shape_elements(&parameter->shape) * sizeof(float);
-        float *data = tn_arena_alloc(&graph->arena, bytes);
-        if (!data) return tn_fail_memory(error);
-        tn_plan_unarrange(trainer->training.plan, i, flat, data);
-        parameter->data = data;
-    }
-    return TN_OK;
+/* Gives the parameters of a clone, whose data is its own, the numbers of a flat vector. */
+static void set_parameters(const tn_trainer *trainer, const real *flat, tn_graph *clone) {
+    for (int i = 0; i < clone->n_parameters; i++)
+        tn_plan_unarrange(trainer->training.plan, i, flat,
+                          (float *)(uintptr_t)clone->parameters[i]->data);
 }
 
 tn_status tn_trainer_model(const tn_trainer *trainer, bool best, tn_model **model,
@@ -247,11 +240,7 @@ tn_status tn_trainer_model(const tn_trainer *trainer, bool best, tn_model **mode
     tn_graph *graph;
     TN_TRY(tn_graph_clone(from->graph, &graph, error));
     const real *flat = best ? trainer->best : current(trainer);
-    tn_status status = set_parameters(trainer, flat, graph, error);
-    if (status != TN_OK) {
-        tn_graph_free(graph);
-        return status;
-    }
+    set_parameters(trainer, flat, graph);
     tn_model *copy;
     TN_TRY(tn_model_create(graph, from->name, from->n_classes,
                            (const char *const *)from->class_names, from->opset, &copy, error));

@@ -33,7 +33,7 @@ static void check_round_trip(const tn_checkpoint *c) {
     void *bytes;
     size_t n_bytes;
     tn_checkpoint again;
-    if (tn_checkpoint_serialise(c, &bytes, &n_bytes, NULL) != TN_OK) abort();
+    if (tn_checkpoint_serialise(c, NULL, NULL, &bytes, &n_bytes, NULL) != TN_OK) abort();
     if (tn_checkpoint_parse(bytes, n_bytes, TN_CHECKPOINT_VERIFY, &again, NULL) != TN_OK) abort();
     check_same(c, &again);
     tn_checkpoint_free(&again);
