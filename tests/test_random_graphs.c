@@ -16,6 +16,7 @@
 #include "cpu/isa.h"
 #include "graph/plan.h"
 #include "ops/ops.h"
+#include "passes/passes.h"
 
 enum { GRAPHS = 400, BATCH = 5, SHARDS = 4, MOST_OUTPUTS = 8 };
 
@@ -91,6 +92,7 @@ static tn_value *make_pool(maker *m, tn_value *x) {
     a.ceil_mode = pick(m, 0, 1);
     if (op == &tn_op_max_pool) a.dilations = (tn_ints){2, {1, pick(m, 1, 3)}};
     if (op == &tn_op_average_pool) a.count_include_pad = pick(m, 0, 1);
+    if (chance(m, 2)) x = apply(m, &tn_op_relu, NULL, x, NULL, NULL);
     return apply(m, op, &a, x, NULL, NULL);
 }
 
@@ -655,6 +657,7 @@ typedef struct setting {
     const char *level;
     int n_threads;
     int64_t max_batch;
+    bool passes;
 } setting;
 
 static void run_plan(const tn_plan *plan, const backward *b, const setting *s, results *out) {
@@ -710,6 +713,7 @@ static bool run(const backward *b, const setting *s, results *out) {
                                      .n_shards = SHARDS,
                                      .n_threads = s->n_threads,
                                      .kernels = &kernels};
+    if (s->passes) check(tn_passes_run(g, gradients, &error));
     bool planned = tn_plan_build(g, gradients, &options, &plan, &error) == TN_OK;
     if (planned) {
         run_plan(plan, b, s, out);
@@ -801,20 +805,27 @@ static bool test_graph(int number) {
     tn_graph *plain = make_graph((uint64_t)number);
     backward b = differentiate(plain);
     const char *best = tn_kernels_best(tn_isa_detect());
-    const setting settings[] = {{"ref", 1, BATCH}, {best, 1, BATCH}, {best, 3, 40}};
-    results r[3];
+    const setting settings[] = {{"ref", 1, BATCH},
+                                {best, 1, BATCH},
+                                {best, 3, 40},
+                                {best, 2, BATCH, true},
+                                {"ref", 1, BATCH, true}};
+    enum { SETTINGS = sizeof settings / sizeof *settings };
+    results r[SETTINGS];
     bool differentiated = b.exists && run(&b, &settings[0], &r[0]);
     if (!differentiated) { /* without gradients it must run all the same, or say what is shared */
         for (int i = 0; i < b.graph->n_parameters; i++) b.gradients[i] = -1;
         if (!run(&b, &settings[0], &r[0])) goto end;
     }
-    for (int i = 1; i < 3; i++) assert_true(run(&b, &settings[i], &r[i]));
+    for (int i = 1; i < SETTINGS; i++) assert_true(run(&b, &settings[i], &r[i]));
     check(tn_graph_set_batch(plain, BATCH, &error));
     compare_outputs(number, plain, &r[0]);
     if (differentiated) compare_derivative(number, plain, &b, &r[0]);
     compare(number, "levels", &r[0], &r[1], 1e-4);
     compare(number, "threads", &r[1], &r[2], 0);
-    for (int i = 0; i < 3; i++) results_free(&r[i]);
+    compare(number, "passes", &r[1], &r[3], 0);
+    compare(number, "passes of the reference", &r[0], &r[4], 0);
+    for (int i = 0; i < SETTINGS; i++) results_free(&r[i]);
 end:
     free(b.gradients);
     tn_graph_free(b.graph);

@@ -112,7 +112,7 @@ static const tn_implementation gradient = {.name = "any", .run = run_gradient};
 static const tn_implementation *const gradient_implementations[] = {&gradient,
                                                                     &tn_max_pool_grad_lanes, NULL};
 
-static const tn_op max_pool_grad = {.name = "MaxPoolGrad",
+const tn_op tn_op_max_pool_grad = {.name = "MaxPoolGrad",
                                     .attrs_bytes = sizeof(tn_pool_grad_attrs),
                                     .min_inputs = 2,
                                     .max_inputs = 2,
@@ -127,7 +127,7 @@ static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) 
     if (node->n_outputs == 1)
         TN_TRY(tn_graph_add_output(graph, node, TN_UINT8, &node->outputs[0]->shape, NULL, error));
     tn_value *in[] = {dy, node->outputs[1]};
-    TN_TRY(tn_graph_apply(graph, &max_pool_grad, &a, in, 2, &dx, error));
+    TN_TRY(tn_graph_apply(graph, &tn_op_max_pool_grad, &a, in, 2, &dx, error));
     return tn_gradient_add(graph, node->inputs[0], dx, error);
 }
 

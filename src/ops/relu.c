@@ -13,7 +13,7 @@ static const tn_implementation gradient = {
 static const tn_implementation *const gradient_implementations[] = {&gradient, NULL};
 
 /* dx = dy where y > 0; inputs dy, y. */
-static const tn_op relu_grad = {.name = "ReluGrad",
+const tn_op tn_op_relu_grad = {.name = "ReluGrad",
                                 .min_inputs = 2,
                                 .max_inputs = 2,
                                 .n_outputs = 1,
@@ -23,7 +23,7 @@ static const tn_op relu_grad = {.name = "ReluGrad",
                                 .implementations = gradient_implementations};
 
 static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
-    return tn_activation_differentiate(graph, node, &relu_grad, node->outputs[0], error);
+    return tn_activation_differentiate(graph, node, &tn_op_relu_grad, node->outputs[0], error);
 }
 
 static void run_any(const tn_run *run) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "passes/passes.h"
 #include "train/training_graph.h"
 
 static tn_status find_trained(tn_pass *pass, tn_value *const *gradients, tn_error *error) {
@@ -54,6 +55,7 @@ static tn_status create_plan(tn_pass *pass, tn_value *const *gradients,
                                           .kernels = options->kernels,
                                           .tile = options->tile,
                                           .keep_values = options->keep_values};
+    TN_TRY(tn_passes_run(pass->graph, options->gradients ? gradients : NULL, error));
     TN_TRY(tn_plan_build(pass->graph, options->gradients ? gradients : NULL, &plan_options,
                          &pass->plan, error));
     TN_TRY(tn_execution_create(pass->plan, options->pool, &pass->execution, error));

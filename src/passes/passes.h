@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* passes.h: rewriting a graph into one that computes the same faster. To be called between building
+ * a graph (with its gradients) and planning it; each pass is one file. */
+#ifndef TN_PASSES_PASSES_H
+#define TN_PASSES_PASSES_H
+
+#include "graph/graph.h"
+
+/* All passes in their order. gradients as in tn_plan_build. Changes the graph in place: values
+ * inside what is fused disappear, outputs, inputs, parameters and gradients keep their identity and
+ * their numbers. */
+tn_status tn_passes_run(tn_graph *graph, tn_value *const *gradients, tn_error *error);
+
+#endif

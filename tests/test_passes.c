@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where passes rewrite a graph, and where they must not. That results stay the same is shown by
+ * test_random_graphs.c and test_train.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ops/ops.h"
+#include "passes/passes.h"
+
+static tn_error error;
+
+static void check(tn_status status) {
+    if (status != TN_OK) fail_msg("%s", error.message);
+}
+
+/* x -> Conv -> Relu -> MaxPool -> Flatten -> Gemm -> Relu, with gradients unless frozen. */
+typedef struct net {
+    tn_graph *graph;
+    tn_value *conv, *relu, *pool, *gemm, *last;
+    tn_value **gradients;
+} net;
+
+static tn_value *weight(tn_graph *g, int rank, const int64_t *dims) {
+    tn_shape shape = {.rank = rank};
+    tn_value *v;
+    memcpy(shape.dims, dims, (size_t)rank * sizeof *dims);
+    float *data = calloc((size_t)tn_shape_elements(&shape), sizeof *data);
+    check(tn_graph_add_value(g, TN_VALUE_PARAMETER, NULL, TN_FLOAT32, &shape, data, &v, &error));
+    free(data);
+    return v;
+}
+
+static tn_value *apply(tn_graph *g, const tn_op *op, const void *attrs, tn_value *a, tn_value *b) {
+    tn_value *in[] = {a, b}, *y;
+    check(tn_graph_apply(g, op, attrs, in, b ? 2 : 1, &y, &error));
+    return y;
+}
+
+static net net_new(void) {
+    net n = {0};
+    tn_value *x;
+    const tn_shape shape = {.rank = 4, .dims = {2, 3, 8, 8}, .batched = true};
+    tn_conv_attrs conv;
+    tn_pool_attrs pool;
+    tn_gemm_attrs gemm;
+    const tn_axis_attrs flat = {1};
+    check(tn_graph_create(&n.graph, &error));
+    tn_attrs_init(&tn_op_conv, &conv);
+    tn_attrs_init(&tn_op_max_pool, &pool);
+    tn_attrs_init(&tn_op_gemm, &gemm);
+    pool.kernel_shape = pool.strides = (tn_ints){2, {2, 2}};
+    check(tn_graph_add_value(n.graph, TN_VALUE_INPUT, "x", TN_FLOAT32, &shape, NULL, &x, &error));
+    n.conv = apply(n.graph, &tn_op_conv, &conv, x, weight(n.graph, 4, (int64_t[]){4, 3, 3, 3}));
+    n.relu = apply(n.graph, &tn_op_relu, NULL, n.conv, NULL);
+    n.pool = apply(n.graph, &tn_op_max_pool, &pool, n.relu, NULL);
+    n.gemm = apply(n.graph, &tn_op_gemm, &gemm, apply(n.graph, &tn_op_flatten, &flat, n.pool, NULL),
+                   weight(n.graph, 2, (int64_t[]){36, 5}));
+    n.last = apply(n.graph, &tn_op_relu, NULL, n.gemm, NULL);
+    check(tn_graph_mark_output(n.graph, n.last, &error));
+    return n;
+}
+
+static void net_differentiate(net *n) {
+    tn_value *dy;
+    check(tn_graph_add_value(n->graph, TN_VALUE_INPUT, "dy", TN_FLOAT32, &n->last->shape, NULL, &dy,
+                             &error));
+    tn_value **all = calloc((size_t)n->graph->n_values, sizeof *all);
+    check(tn_graph_differentiate(n->graph, n->last, dy, NULL, 0, all, &error));
+    n->gradients = calloc((size_t)n->graph->n_parameters, sizeof *n->gradients);
+    for (int i = 0; i < n->graph->n_parameters; i++)
+        n->gradients[i] = all[n->graph->parameters[i]->id];
+    free(all);
+}
+
+static void net_free(net *n) {
+    free(n->gradients);
+    tn_graph_free(n->graph);
+}
+
+static int count(const tn_graph *g, const tn_op *op) {
+    int found = 0;
+    for (int i = 0; i < g->n_nodes; i++) {
+        assert_int_equal(g->nodes[i]->id, i);
+        found += g->nodes[i]->op == op;
+    }
+    return found;
+}
+
+static void a_relu_goes_behind_the_pool(void **state) {
+    net n = net_new();
+    (void)state;
+    net_differentiate(&n);
+    check(tn_passes_run(n.graph, n.gradients, &error));
+    const tn_node *relu = n.pool->producer;
+    assert_ptr_equal(relu->op, &tn_op_relu);
+    assert_ptr_equal(relu->inputs[0]->producer->op, &tn_op_max_pool);
+    assert_ptr_equal(relu->inputs[0]->producer->inputs[0], n.conv);
+    assert_true(tn_shape_equal(&relu->inputs[0]->shape, &n.pool->shape));
+    for (int i = 0; i < n.graph->n_nodes; i++) { /* no gradient needs the image before the pool */
+        const tn_node *node = n.graph->nodes[i];
+        if (node->op == &tn_op_relu_grad && tn_shape_equal(&node->inputs[1]->shape, &n.pool->shape))
+            assert_ptr_equal(node->inputs[1], n.pool);
+    }
+    net_free(&n);
+}
+
+static void relu_ends_gemm_and_conv(void **state) {
+    net n = net_new();
+    (void)state;
+    check(tn_passes_run(n.graph, NULL, &error));
+    assert_ptr_equal(n.last->producer->op, &tn_op_gemm_relu);
+    assert_int_equal(count(n.graph, &tn_op_relu), 1); /* that of the pool */
+    net_free(&n);
+}
+
+static void what_others_use_stays(void **state) {
+    net n = net_new();
+    (void)state;
+    check(tn_graph_mark_output(n.graph, n.relu, &error));
+    check(tn_graph_mark_output(n.graph, n.gemm, &error));
+    check(tn_passes_run(n.graph, NULL, &error));
+    assert_ptr_equal(n.pool->producer->op, &tn_op_max_pool);
+    assert_ptr_equal(n.relu->producer->op, &tn_op_conv_relu); /* its output is the relu's */
+    assert_ptr_equal(n.last->producer->op, &tn_op_relu);
+    assert_ptr_equal(n.gemm->producer->op, &tn_op_gemm);
+    net_free(&n);
+    n = net_new();
+    apply(n.graph, &tn_op_sigmoid, NULL, n.relu, NULL);
+    apply(n.graph, &tn_op_sigmoid, NULL, n.conv, NULL);
+    check(tn_passes_run(n.graph, NULL, &error));
+    assert_ptr_equal(n.pool->producer->op, &tn_op_max_pool);
+    assert_ptr_equal(n.relu->producer->op, &tn_op_relu);
+    net_free(&n);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_relu_goes_behind_the_pool),
+        cmocka_unit_test(relu_ends_gemm_and_conv),
+        cmocka_unit_test(what_others_use_stays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
