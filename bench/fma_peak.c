@@ -53,20 +53,27 @@ static void peak_plain(float *sum) {
 
 typedef struct peak_run {
     peak_fn *loop;
-    int64_t calls; /* of each thread */
+    int64_t calls;  /* of each thread */
+    double *own_ns; /* [n_threads] */
 } peak_run;
 
 static void peak_task(void *context, int64_t task, int thread) {
     const peak_run *run = context;
     float result[CHAINS] = {1};
-    (void)task, (void)thread;
+    (void)thread;
+    double start = bench_now_ns(BENCH_OWN);
     for (int64_t i = 0; i < run->calls; i++) run->loop(result);
+    run->own_ns[task] = bench_now_ns(BENCH_OWN) - start;
 }
 
-static double seconds_of(tn_pool *pool, bench_clock clock, peak_run *run) {
-    double start = bench_now_ns(clock);
-    tn_parallel_for(pool, tn_pool_threads(pool), peak_task, run);
-    return (bench_now_ns(clock) - start) * 1e-9;
+/* Calls of the loop in a nanosecond, of all threads together. */
+static double rate_of(tn_pool *pool, bench_clock clock, peak_run *run) {
+    int n_threads = tn_pool_threads(pool);
+    double own = 0, start = bench_now_ns(BENCH_WALL);
+    tn_parallel_for(pool, n_threads, peak_task, run);
+    double wall = bench_now_ns(BENCH_WALL) - start;
+    for (int i = 0; i < n_threads; i++) own += (double)run->calls / run->own_ns[i];
+    return clock == BENCH_OWN ? own : (double)(run->calls * n_threads) / wall;
 }
 
 double bench_fma_peak(const char *level, tn_pool *pool, bench_clock clock, double ns) {
@@ -78,8 +85,8 @@ double bench_fma_peak(const char *level, tn_pool *pool, bench_clock clock, doubl
 #else
     (void)level;
 #endif
-    double one = seconds_of(NULL, BENCH_OWN, &run);
-    run.calls = tn_max_i64(1, (int64_t)(ns * 1e-9 / one));
-    double flop = 2.0 * CHAINS * ROUNDS * lanes * (double)run.calls * tn_pool_threads(pool);
-    return flop / seconds_of(pool, clock, &run) * 1e-9;
+    double own_ns[BENCH_MAX_THREADS];
+    run.own_ns = own_ns;
+    run.calls = tn_max_i64(1, (int64_t)(ns * rate_of(NULL, BENCH_OWN, &run)));
+    return 2.0 * CHAINS * ROUNDS * lanes * rate_of(pool, clock, &run);
 }

@@ -6,9 +6,12 @@
 #include "cpu/pool.h"
 #include "timing.h"
 
-/* GFLOP/s of all threads of the pool together, each multiplying and adding in registers for about
- * ns by the clock, with the vectors of a kernel level: 12 independent chains keep the pipes of all
- * processors so far busy. For "ref" what the compiler makes of plain C. */
+enum { BENCH_MAX_THREADS = 1024 };
+
+/* GFLOP/s of all threads of the pool (at most BENCH_MAX_THREADS) together, each multiplying and
+ * adding in registers for about ns, with the vectors of a kernel level: 12 independent chains keep
+ * the pipes of all processors so far busy. For "ref" what the compiler makes of plain C. By
+ * BENCH_OWN it is what they would reach if nobody else used their cores. */
 double bench_fma_peak(const char *level, tn_pool *pool, bench_clock clock, double ns);
 
 #endif

@@ -110,17 +110,22 @@ class Tenon:
 # ---- Turns --------------------------------------------------------------------------------------
 
 class Machine:
-    """Measures the peak beside every turn and knows the best it ever was."""
+    """Measures the peak beside every turn and knows what it is when nobody else is there."""
 
     def __init__(self, args):
         self.args, self.best = args, {}
 
-    def peak(self, threads):
+    def measure(self, threads, *options):
         seconds = "0.05" if self.args.quick else "0.2"
-        done = subprocess.run([self.args.peak, "--threads", str(threads), "--seconds", seconds],
-                              text=True, capture_output=True, check=True)
-        peak = float(done.stdout)
-        self.best[threads] = max(self.best.get(threads, 0), peak)
+        done = subprocess.run([self.args.peak, "--threads", str(threads), "--seconds", seconds,
+                               *options], text=True, capture_output=True, check=True)
+        return float(done.stdout)
+
+    def peak(self, threads):
+        if threads not in self.best:  # of a machine that is never free, too
+            self.best[threads] = self.measure(threads, "--own")
+        peak = self.measure(threads)
+        self.best[threads] = max(self.best[threads], peak)
         return peak
 
     def turn(self, peer, threads, seconds):
@@ -266,7 +271,8 @@ def describe(args):
             "virtual": "hypervisor" in cpuinfo, "level": cpu.get("level"), "system": system,
             "kernel": platform.release(), "libc": "-".join(platform.libc_ver()),
             "compiler": compiler_of(args.tenon), "tenon": output_of(args.tenon, "--version"),
-            "commit": output_of("git", "-C", str(ROOT), "describe", "--always", "--dirty"),
+            "commit": (output_of("git", "-C", str(ROOT), "describe", "--always", "--dirty")
+                       or "unknown"),
             "pytorch": packages, "python": platform.python_version()}
 
 
@@ -280,7 +286,8 @@ def compiler_of(program):
 def write_results(machine, races, args):
     mark_busy(machine, races)
     results = {"machine": describe(args), "batch_size": args.batch_size, "rounds": args.rounds,
-               "seconds": args.seconds, "best_peak": machine.best, "races": races}
+               "seconds": args.seconds, "quick": args.quick, "best_peak": machine.best,
+               "races": races}
     args.output.write_text(json.dumps(results, indent=1) + "\n")
 
 

@@ -11,7 +11,7 @@ import statistics
 
 PEERS = {"tenon": "Tenon", "pytorch": "PyTorch"}
 COLOURS = {"tenon": "#1a7f64", "pytorch": "#b9bec6"}
-FEWEST = 3  # turns on a free machine that a median needs; else all count, and the page says so
+FEWEST = 3  # turns on a free machine that a median needs; else all are shown, and nothing follows
 
 
 # ---- Numbers ------------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ def scaling(rows, model):
     """What two threads are to one, for both, beside what the peak does."""
     one, two = (next((r for r in rows if r["model"] == model and r["threads"] == n), None)
                 for n in (1, 2))
-    if not one or not two:
+    if not one or not two or not one["enough"] or not two["enough"]:
         return None
     return {"peak": two["peak"] / one["peak"]} | {
         who: two["rates"][who]["median"] / one["rates"][who]["median"] for who in PEERS}
@@ -62,9 +62,9 @@ def speed_table(rows):
            "| peak, GFLOP/s |")
     yield "|---|--:|--:|--:|--:|--:|"
     for r in rows:
-        mark = "" if r["enough"] else " †"
+        ratio = f"**{r['ratio']:.2f}**" if r["enough"] else "†"
         yield (f"| `{r['model']}` | {r['threads']} | {rate(r['rates']['tenon'])} "
-               f"| {rate(r['rates']['pytorch'])} | **{r['ratio']:.2f}**{mark} | {r['peak']:.0f} |")
+               f"| {rate(r['rates']['pytorch'])} | {ratio} | {r['peak']:.0f} |")
 
 
 def scaling_table(rows):
@@ -109,7 +109,7 @@ def page(results, rows):
 Images trained per second by Tenon and by PyTorch on the same {m['cores']} cores: same layers,
 dropout, normalisation, optimiser and batch ({batch}), MNIST in memory for both. Medians, and in
 brackets the lowest and highest turn.
-
+{warning(results)}
 ![Images trained per second](benchmarks.svg)
 """
     yield from speed_table(rows)
@@ -119,11 +119,11 @@ brackets the lowest and highest turn.
     yield f"""
 ## How to read it
 
-- Both train in turn, Tenon, PyTorch, Tenon, ...: {results['rounds']} turns each that count,
-  of about {results['seconds']:g} s. PyTorch stays in memory between its turns and warms up before
+- Both train in turn, Tenon, PyTorch, Tenon, ..., until {results['rounds']} of each count, of about
+  {results['seconds']:g} s. PyTorch stays in memory between its turns and warms up before
   each; Tenon is started anew, and its first step counts.
 - *Peak* is what all threads reach together when they do nothing but multiply and add in registers,
-  measured before and after every turn. Turns beside which it was below 80 % of the best seen were
+  measured before and after every turn. Turns beside which it was below 80 % of the best were
   on a machine that others were using; they are repeated and do not count
   ({sum(r['dropped'] for r in rows)} of {sum(len(t) for x in results['races']
                                              for t in x['turns'].values())} here).{footnote(rows)}
@@ -152,7 +152,7 @@ the fastest (bold), which is raced. The rates are the better of two short turns.
 | processor | {m['processor']} (family {m['family']}, model {m['cpu_model']}), {m['cores']} cores, \
 {m['hardware_threads']} hardware threads{', virtual' if m['virtual'] else ''} |
 | caches | L2 {m['l2_bytes'] // 1024} KiB, L3 {m['l3_bytes'] // 1024} KiB |
-| best peak seen | {', '.join(f"{p:.0f} GFLOP/s on {n} thread{'s' if n != '1' else ''}"
+| best peak | {', '.join(f"{p:.0f} GFLOP/s on {n} thread{'s' if n != '1' else ''}"
                              for n, p in results['best_peak'].items())} |
 | system | {m['system']}, Linux {m['kernel']}, {m['libc']} |
 | Tenon | {m['tenon']}, commit {m['commit']}, {m['level']} kernels, {m['compiler']} |
@@ -171,11 +171,18 @@ minutes that everything runs. Single layers are timed by `build/bench/bench-laye
 `build/bench/bench-kernels`."""
 
 
+def warning(results):
+    if not results["quick"]:
+        return ""
+    return ("\n**A quick run, which only shows that the race runs: short turns, PyTorch not at its "
+            "best.**\n")
+
+
 def footnote(rows):
     if all(r["enough"] for r in rows):
         return ""
-    return (f"\n  † marks rows where fewer than {FEWEST} turns were on a free machine: all turns "
-            "count there,\n  and the numbers are worth little.")
+    return (f"\n  † marks rows with fewer than {FEWEST} turns of each on a free machine: all turns "
+            "are\n  shown, but say nothing about who is faster.")
 
 
 # ---- The plot -----------------------------------------------------------------------------------
@@ -217,7 +224,8 @@ def panel(x, width, model, rows):
         yield from bar(middle + 2, "tenon", r["rates"]["tenon"], highest)
         threads = f"{r['threads']} thread{'s' if r['threads'] != 1 else ''}"
         yield text(middle, TOP + HEIGHT + 18, threads)
-        yield text(middle, TOP + HEIGHT + 36, f"{r['ratio']:.2f} ×", weight="bold")
+        ratio = f"{r['ratio']:.2f} ×" if r["enough"] else "†"
+        yield text(middle, TOP + HEIGHT + 36, ratio, weight="bold")
 
 
 def plot(results, rows):
@@ -238,6 +246,8 @@ def plot(results, rows):
         yield from panel(gap + i * (width + gap), width, model,
                          [r for r in rows if r["model"] == model])
     legend = "Bars: medians. Lines: lowest and highest turn. ×: Tenon / PyTorch."
+    if not all(r["enough"] for r in rows):
+        legend += " †: on a machine that others were using, so no ratio."
     yield text(16, height - 12, legend, "start", 11, "#57606a")
     yield "</svg>"
 
