@@ -307,6 +307,51 @@ static void run_transpose(const tn_kernels *k, int64_t n, const case_data *d) {
     k->transpose(rows, columns, d->in[0], columns, d->out[0], rows);
 }
 
+/* In lanes, over the whole points that n holds. */
+static void run_lanes_sum(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t points = n / TN_LANES, outputs = points % 3 == 0 ? 3 : 1;
+    if (n >= TN_LANES) k->lanes_sum(outputs, points / outputs, 8, d->in[0], d->out[0]);
+}
+
+static void run_lanes_sum_part(const tn_kernels *k, int64_t n, const case_data *d) {
+    if (n >= TN_LANES) k->lanes_sum(n / TN_LANES, 1, 1 + (int)n % 8, d->in[0], d->out[0]);
+}
+
+static void run_lanes_max_pool(const tn_kernels *k, int64_t n, const case_data *d) {
+    const float *const x[CASE_TAPS] = {d->in[0], d->in[1], d->in[2], d->in[3]};
+    if (n > 0) d->bytes_out[0] = 0; /* of too few numbers for a point, nothing is written */
+    k->lanes_max_pool(n % 2 ? 4 : 3, x, TN_LANES, n / TN_LANES, d->out[0], d->bytes_out);
+}
+
+static void run_lanes_max_pool_no_arg(const tn_kernels *k, int64_t n, const case_data *d) {
+    const float *const x[CASE_TAPS] = {d->in[0], d->in[1], d->in[2], d->in[3]};
+    k->lanes_max_pool(4, x, TN_LANES, n / TN_LANES, d->out[0], NULL);
+}
+
+static void run_lanes_max_pool_grad(const tn_kernels *k, int64_t n, const case_data *d) {
+    float *const dx[CASE_MAX_OUT] = {d->out[0], d->out[1], d->out[2]};
+    k->lanes_max_pool_grad(3, d->bytes_in, d->in[0], n / TN_LANES, TN_LANES, n % 2, dx);
+}
+
+/* Taps 0 and 1, and 2 and 3, are neighbours: every second point of the outputs. */
+static void run_lanes_max_pool_grad_2x2(const tn_kernels *k, int64_t n, const case_data *d) {
+    float *const dx[4] = {d->out[0], d->out[0] + TN_LANES, d->out[1], d->out[1] + TN_LANES};
+    k->lanes_max_pool_grad(4, d->bytes_in, d->in[0], n / TN_LANES / 2, 2 * TN_LANES, false, dx);
+}
+
+static void run_lanes_dropout(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t points = n / TN_LANES, channels = points % 2 == 0 ? 2 : 1;
+    k->lanes_dropout(channels, points / channels, case_key, case_counter, 16384, 4.0f / 3, d->in[0],
+                     d->out[0]);
+}
+
+static void run_lanes_load_u8(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t points = n / TN_LANES, channels = points % 3 == 0 ? 3 : 1;
+    int lanes = points > 0 ? 1 + (int)(n % TN_LANES) : 0;
+    k->lanes_load_u8(channels, points / channels, lanes, d->bytes_in, points, 1.0f / 255,
+                     d->out[0]);
+}
+
 static const kernel_case kernel_cases[] = {
     {"relu", run_relu, 1, 1, .same_nan = true, .traffic_bytes = 8},
     {"relu in place", run_relu_in_place, 0, 1, .same_nan = true},
@@ -365,6 +410,16 @@ static const kernel_case kernel_cases[] = {
     {"average", run_average, 1, 1, .traffic_bytes = 12},
     {"sum_squares", run_sum_squares, 1, 1, .traffic_bytes = 4, .only_loads = true},
     {"transpose", run_transpose, 1, 1, .same_nan = true, .traffic_bytes = 8},
+    {"lanes_sum", run_lanes_sum, 1, 1, .traffic_bytes = 4, .only_loads = true},
+    {"lanes_sum, part of a group", run_lanes_sum_part, 1, 1},
+    {"lanes_max_pool", run_lanes_max_pool, 4, 1, .bytes_out = true, .same_nan = true,
+     .traffic_bytes = 21},
+    {"lanes_max_pool no arg", run_lanes_max_pool_no_arg, 4, 1, .same_nan = true},
+    {"lanes_max_pool_grad", run_lanes_max_pool_grad, 1, 3, .byte_limit = 4},
+    {"lanes_max_pool_grad 2x2", run_lanes_max_pool_grad_2x2, 1, 2, .byte_limit = 4,
+     .same_nan = true, .traffic_bytes = 10},
+    {"lanes_dropout", run_lanes_dropout, 1, 1, .traffic_bytes = 8, .flop = 10},
+    {"lanes_load_u8", run_lanes_load_u8, 0, 1, .byte_limit = 256, .traffic_bytes = 5},
 };
 enum { N_KERNEL_CASES = sizeof kernel_cases / sizeof kernel_cases[0] };
 

@@ -224,12 +224,16 @@ static void run_segment(walk *w, const tn_segment *segment) {
     if (e->profile) e->profile->segments[segment - e->plan->segments] += tn_now_ns() - begin;
 }
 
+/* Packing fewer bytes takes less than waking threads. */
+enum { LITTLE_PACKED = 64 << 10 };
+
 /* The parameters in the form that the kernels like, where they have changed. */
 static void pack(walk *w) {
     tn_execution *e = w->execution;
     if (e->plan->packed_bytes == 0 || (e->packed_once && !w->bindings->parameters_changed)) return;
     int64_t begin = e->profile ? tn_now_ns() : 0;
-    tn_parallel_for(e->pool, e->plan->n_steps, pack_task, w);
+    bool little = e->plan->packed_bytes < LITTLE_PACKED;
+    tn_parallel_for(little ? NULL : e->pool, e->plan->n_steps, pack_task, w);
     e->packed_once = true;
     if (e->profile) e->profile->pack += tn_now_ns() - begin;
 }

@@ -36,7 +36,8 @@ int tn_shards_of(int n_shards, bool lanes, int64_t batch) {
 static bool is_batched(const tn_value *v) { return v && v->shape.batched; }
 
 /* Values in lanes live in tiles, so all nodes must be in one segment: each works on samples, tile
- * by tile, and none waits for a sum over them. */
+ * by tile, and none waits for a sum over them. What cannot run in lanes gets its values reordered,
+ * but not a product: some levels would run it over the whole batch. */
 static bool fits_one_segment(const tn_node *node, const tn_kernels *kernels) {
     const tn_implementation *by_sample = tn_implementation_of(node, kernels, false);
     bool batched = false;
@@ -47,7 +48,7 @@ static bool fits_one_segment(const tn_node *node, const tn_kernels *kernels) {
     }
     if (!batched) return false;
     if (tn_implementation_of(node, kernels, true)) return true;
-    return by_sample && (!by_sample->units || by_sample->units(node) == 0);
+    return by_sample && !by_sample->units && !node->op->macs;
 }
 
 static int64_t sample_bytes(const tn_node *node) {

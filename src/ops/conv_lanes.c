@@ -166,20 +166,42 @@ const tn_implementation tn_conv_grad_weight_lanes = {.name = "lanes",
                                                      .run = run_weight};
 
 /* ---- Input gradient -------------------------------------------------------------------------- */
-/* Row by row of dy and tap by tap, a product over the outputs is added to where the tap lies in
- * dx: no multiplication by the zeros of a border. */
+/* Row by row of dx and column by column of the window, a product over the rows of the window that
+ * meet dy, and the outputs, is added to the pixels that lie there: nothing is multiplied by the
+ * zeros of a border. */
 
 static conv_geometry input_geometry(const tn_node *node) {
     const conv_grad_attrs *a = node->attrs;
     return conv_geometry_make(&a->conv, a->h, a->w, node->inputs[1]->shape.dims);
 }
 
+/* Workspace: where the rows and outputs are that a product takes in, from its first row on. */
 static int64_t input_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     (void)kernels, (void)n;
-    return lists_bytes(input_geometry(node).og);
+    const conv_geometry g = input_geometry(node);
+    return lists_bytes(g.r * g.og);
 }
 
-/* Steps q of an axis at which a tap lies inside: those with 0 <= q·stride + at < size. */
+static int64_t input_packed_bytes(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    const conv_geometry g = input_geometry(node);
+    return taps(&g) * g.o * (int64_t)sizeof(real);
+}
+
+/* Stored w[g][r][s][c][o] becomes [g][s][r][o][c]. */
+static void input_pack(const tn_run *run, void *packed) {
+    const conv_geometry g = input_geometry(run->node);
+    const real *w = run->in[1];
+    int64_t each = g.cg * g.og;
+    for (int64_t group = 0; group < g.groups; group++)
+        for (int64_t r = 0; r < g.r; r++)
+            for (int64_t s = 0; s < g.s; s++, w += each)
+                run->kernels->transpose(g.cg, g.og, w, g.og,
+                                        (real *)packed + ((group * g.s + s) * g.r + r) * each,
+                                        g.cg);
+}
+
+/* Steps of an axis at which a tap lies inside: those with 0 <= i·stride + at < size. */
 typedef struct range {
     int64_t begin, end;
 } range;
@@ -190,48 +212,62 @@ static range inside(int64_t at, int64_t stride, int64_t size, int64_t steps) {
     return (range){begin, tn_min_i64(end, steps)};
 }
 
-/* Row p of dy through the taps of row r of the window, for one group of channels. */
-static void input_row(const tn_run *run, const conv_geometry *g, int64_t p, int64_t r,
+/* Taps r from `begin` on that meet row h of dx one after the other: p = (h + pad - r·dilation) /
+ * stride is a row of dy. They go into one product where p falls evenly, that is without stride. */
+static range next_taps(const conv_geometry *g, int64_t h, int64_t begin) {
+    range r = {begin, begin};
+    for (; r.begin < g->r; r.begin++) {
+        int64_t row = h + g->pad_top - r.begin * g->dilation_h;
+        if (row >= 0 && row % g->stride_h == 0 && row / g->stride_h < g->p) break;
+    }
+    r.end = tn_min_i64(r.begin + 1, g->r);
+    while (g->stride_h == 1 && r.end < g->r && h + g->pad_top - r.end * g->dilation_h >= 0) r.end++;
+    return r;
+}
+
+/* Row h of dx through column s of the window, for one group of channels; w is [s][r][o][c]. */
+static void input_row(const tn_run *run, const conv_geometry *g, int64_t h, int64_t s,
                       const real *dy, const real *w, real *dx) {
-    for (int64_t s = 0; s < g->s; s++, w += g->cg * g->og) {
-        int64_t at = s * g->dilation_w - g->pad_left;
-        const range q = inside(at, g->stride_w, g->w, g->q);
-        if (q.begin >= q.end) continue;
-        int64_t row = p * g->stride_h + r * g->dilation_h - g->pad_top;
-        int64_t to = row * g->w + q.begin * g->stride_w + at;
+    int64_t at = s * g->dilation_w - g->pad_left, plane = g->h * g->w;
+    const range q = inside(at, g->stride_w, g->w, g->q);
+    for (range r = next_taps(g, h, 0); r.begin < r.end && q.begin < q.end;
+         r = next_taps(g, h, r.end)) {
+        int64_t p = (h + g->pad_top - r.begin * g->dilation_h) / g->stride_h;
         const tn_lanes_product product = {.rows = 1,
                                           .columns = q.end - q.begin,
                                           .x_column = TN_LANES,
                                           .y_column = g->stride_w * TN_LANES,
                                           .outputs = g->cg,
-                                          .y_output = g->h * g->w * TN_LANES,
-                                          .depth = g->og,
-                                          .w_step = 1,
-                                          .w_output = g->og,
+                                          .y_output = plane * TN_LANES,
+                                          .depth = (r.end - r.begin) * g->og,
+                                          .w_step = g->cg,
+                                          .w_output = 1,
                                           .offset = run->workspace,
                                           .x = dy + (p * g->q + q.begin) * TN_LANES,
-                                          .w = w,
-                                          .y = dx + to * TN_LANES,
+                                          .w = w + (s * g->r + r.begin) * g->og * g->cg,
+                                          .y = dx +
+                                               (h * g->w + q.begin * g->stride_w + at) * TN_LANES,
                                           .add = true};
         run->kernels->lanes_product(&product);
     }
 }
+static void list_rows(const conv_geometry *g, int64_t *offset) {
+    for (int64_t r = 0; r < g->r; r++)
+        for (int64_t o = 0; o < g->og; o++)
+            *offset++ = (o * g->p - r * g->dilation_h) * g->q * TN_LANES;
+}
 
 static void run_input(const tn_run *run) {
     const conv_geometry g = input_geometry(run->node);
-    int64_t *offset = run->workspace, image = g.h * g.w * TN_LANES, y_image = g.p * g.q * TN_LANES;
-    for (int64_t o = 0; o < g.og; o++) offset[o] = o * y_image;
-    memset(run->out[0], 0, (size_t)(tn_run_groups(run) * g.c * image) * sizeof(real));
+    int64_t x_image = g.h * g.w * TN_LANES, y_image = g.p * g.q * TN_LANES;
+    list_rows(&g, run->workspace);
+    memset(run->out[0], 0, (size_t)(tn_run_groups(run) * g.c * x_image) * sizeof(real));
     for (int64_t i = 0; i < tn_run_groups(run) * g.groups; i++) {
         const real *dy = (const real *)run->in[0] + i * g.og * y_image;
-        const real *w = (const real *)run->in[1] + i % g.groups * taps(&g) * g.og;
-        real *dx = (real *)run->out[0] + i * g.cg * image;
-        for (int64_t p = 0; p < g.p; p++)
-            for (int64_t r = 0; r < g.r; r++) {
-                int64_t row = p * g.stride_h + r * g.dilation_h - g.pad_top;
-                if (row >= 0 && row < g.h)
-                    input_row(run, &g, p, r, dy, w + r * g.s * g.cg * g.og, dx);
-            }
+        const real *w = (const real *)run->packed + i % g.groups * taps(&g) * g.og;
+        real *dx = (real *)run->out[0] + i * g.cg * x_image;
+        for (int64_t h = 0; h < g.h; h++)
+            for (int64_t s = 0; s < g.s; s++) input_row(run, &g, h, s, dy, w, dx);
     }
 }
 
@@ -242,5 +278,7 @@ static int64_t input_tile_macs(const tn_node *node) {
 const tn_implementation tn_conv_grad_input_lanes = {.name = "lanes",
                                                     .stored = TN_STORED_IN_LANES,
                                                     .workspace_bytes = input_workspace,
+                                                    .packed_bytes = input_packed_bytes,
+                                                    .pack = input_pack,
                                                     .tile_macs = input_tile_macs,
                                                     .run = run_input};
