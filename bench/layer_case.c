@@ -8,6 +8,7 @@
 #include "base/philox.h"
 #include "base/size.h"
 #include "ops/ops.h"
+#include "passes/passes.h"
 
 enum { N_SHARDS = 16 };
 
@@ -216,6 +217,7 @@ static tn_status create(const layer_case *c, const tn_kernels *kernels, planned_
     tn_value **gradients = NULL;
     tn_status status = tn_graph_create(&p->graph, error);
     if (status == TN_OK) status = build_graph(c, p->graph, &gradients, error);
+    if (status == TN_OK) status = tn_passes_run(p->graph, gradients, error);
     const tn_plan_options options = {.max_batch = p->step.batch,
                                      .n_shards = N_SHARDS,
                                      .n_threads = tn_pool_threads(p->pool),

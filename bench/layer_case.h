@@ -33,9 +33,9 @@ typedef struct planned_case {
     char **values; /* by value id; sums over samples once for each thread */
 } planned_case;
 
-/* Plans a case for batches of `batch` samples in 16 shards, fills its inputs and parameters with
- * random numbers and runs everything once, so that all values are what they would be. On failure
- * there is nothing to free. */
+/* Fuses and plans a case for batches of `batch` samples in 16 shards, fills its inputs and
+ * parameters with random numbers and runs everything once, so that all values are what they would
+ * be. On failure there is nothing to free. */
 tn_status planned_case_create(const layer_case *c, int64_t batch, const tn_kernels *kernels,
                               tn_pool *pool, planned_case *planned, tn_error *error);
 void planned_case_free(planned_case *planned);
