@@ -186,7 +186,7 @@ report $? "info --json -: mnist-cnn has 1,199,882 parameters"
 tn 0 info lenet --plan --batch-size 6 --threads 1 &&
     grep -q '^inference, batch of 6, 1 thread,' out &&
     grep -qE '^segment 1 of [0-9]+: tiles of [0-9]+, [0-9]+ tasks?; expected [0-9.]+ ms' out &&
-    grep -qE 'LoadPixels +any +tile +[0-9]' out && grep -qE '^ *sum ' out &&
+    grep -qE 'LoadPixels +[a-z]+ +tile +[0-9]' out && grep -qE '^ *sum ' out &&
     grep -qE '^  tile .* for each of 1 thread$' out && ! grep -qE ' $|attributes' out
 report $? "info --plan: segments, nodes, sums, memory"
 for columns in 80 120; do
@@ -199,12 +199,16 @@ for columns in 80 120; do
     grep -qE '^(Conv_1  +)?Conv .* tiles ' out
     report $? "info --plan in $columns columns: $(grep -c '^Conv_1 ' out) rows begin with a name"
 done
+tn 0 info mnist-cnn --plan --train --batch-size 64 && grep -q '^Nodes marked + are' out &&
+    [ "$(grep -cE '^([A-Za-z_0-9]+  +)?[+] Conv(Relu)? ' out)" -eq 1 ] &&
+    tn 0 info lenet --plan && ! grep -qF '+ ' out
+report $? "info --plan marks what is computed again"
 tn 0 info lenet --plan --train --json - && is_json out && [ "$(value out shards)" -eq 16 ] &&
     [ "$(value out training)" = true ] && [ "$(value out batch_size)" -eq 64 ] &&
     for key in plan segments nodes memory macs tasks tile by_shard implementation place bytes_in \
         bytes_out expected_us measured_us expected_cpu_us measured_cpu_us gflops core_gflops \
         l2_bytes_per_s packing_us summing_us batch_bytes tile_bytes partial_bytes packed_bytes \
-        workspace_bytes parameter_bytes total_bytes; do
+        workspace_bytes parameter_bytes total_bytes again; do
         grep -q "\"$key\":" out || { echo "no $key" >>err; break; }
     done && ! grep -q '^no ' err
 report $? "info --plan --train --json - has its keys"

@@ -52,7 +52,9 @@ static int64_t repeated_channels(const tn_plan *plan) {
     int64_t channels = 0;
     for (int i = last->first_step; i < last->first_step + last->n_steps; i++) {
         const tn_node *node = plan->steps[i].node;
-        if (is_conv(node)) channels += node->inputs[0]->shape.dims[1];
+        if (!is_conv(node)) continue;
+        assert_true(plan->steps[i].again);
+        channels += node->inputs[0]->shape.dims[1];
     }
     return channels;
 }

@@ -581,6 +581,7 @@ typedef struct tn_plan_node_info {
     size_t size;
     const char *name, *op, *implementation;
     int segment;
+    bool again; /* computed in an earlier segment, too, and not kept */
     int64_t macs;
     int64_t bytes_in, bytes_out; /* of a batch */
     const char *place; /* where outputs are: "tile", "batch", "partial" (one for each shard),

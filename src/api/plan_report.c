@@ -65,6 +65,7 @@ static tn_status describe_node(tn_plan_report *r, const tn_plan_trial *trial,
                                 .op = s->node->op->name, /* of a descriptor, which stays */
                                 .implementation = s->implementation->name,
                                 .segment = segment,
+                                .again = s->again,
                                 .macs = count(work.macs),
                                 .bytes_in = work.bytes_in,
                                 .bytes_out = work.bytes_out,

@@ -30,6 +30,7 @@ typedef struct tn_plan_step {
     const tn_implementation *implementation;
     int64_t units;  /* 0 for a tiled node */
     bool reduces;   /* outputs are partial sums of a shard */
+    bool again;     /* a copy of an earlier step, so that its outputs need not be kept */
     int64_t packed; /* offset in the packed weights; -1 without */
     tn_place in[TN_MAX_INPUTS], out[TN_MAX_OUTPUTS];
 } tn_plan_step;

@@ -178,6 +178,7 @@ static tn_status copy_step(recomputation *r, int step, int segment, tn_error *er
         f->copied_in = segment;
     }
     copy.node = node;
+    copy.again = true;
     return append(r, &copy, error);
 }
 

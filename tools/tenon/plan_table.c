@@ -63,7 +63,9 @@ static void fill_node(const tn_plan_report *report, int i, row *r) {
     tn_plan_node_info n = TN_INIT(tn_plan_node_info);
     tn_plan_report_describe_node(report, i, &n);
     text_clean(r->cell[COLUMN_NAME], CELL, n.name);
-    text_clean(r->cell[COLUMN_OP], CELL, n.op);
+    char op[CELL];
+    snprintf(op, sizeof op, "%s%s", n.again ? "+ " : "", n.op);
+    text_clean(r->cell[COLUMN_OP], CELL, op);
     text_clean(r->cell[COLUMN_KERNEL], CELL, n.implementation);
     text_clean(r->cell[COLUMN_PLACE], CELL, n.place);
     print_scaled(r->cell[COLUMN_MACS], n.macs);
@@ -187,6 +189,15 @@ static void print_memory(FILE *out, const tn_plan_info *p) {
     print_memory_line(out, "total", p->total_bytes, "");
 }
 
+static bool any_again(const tn_plan_report *report, int n_nodes) {
+    for (int i = 0; i < n_nodes; i++) {
+        tn_plan_node_info n = TN_INIT(tn_plan_node_info);
+        tn_plan_report_describe_node(report, i, &n);
+        if (n.again) return true;
+    }
+    return false;
+}
+
 bool plan_table_print(FILE *out, const tn_plan_report *report) {
     tn_plan_info p = TN_INIT(tn_plan_info);
     char batch[TEXT_NUMBER], expected[CELL], took[CELL], packing[CELL], summing[CELL];
@@ -207,6 +218,9 @@ bool plan_table_print(FILE *out, const tn_plan_report *report) {
         2e-9 * p.macs_per_s, 1e-9 * p.l2_bytes_per_s, 1e-9 * p.l3_bytes_per_s,
         1e-9 * p.memory_bytes_per_s);
     say(out, "Times in the tables add up all threads, those above them are by the clock.\n");
+    if (any_again(report, p.n_nodes))
+        say(out,
+            "Nodes marked + are computed again, which is cheaper than keeping their values.\n");
     if (!print_segments(out, report, &p)) return false;
     print_memory(out, &p);
     return true;
@@ -226,6 +240,7 @@ static json_t *node_json(const tn_plan_report *report, int i) {
     json_put_text(o, "operator", n.op);
     json_put_text(o, "implementation", n.implementation);
     json_put_text(o, "place", n.place);
+    json_put_bool(o, "again", n.again);
     json_put_integer(o, "macs", n.macs);
     json_put_integer(o, "bytes_in", n.bytes_in);
     json_put_integer(o, "bytes_out", n.bytes_out);
