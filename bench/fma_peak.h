@@ -3,15 +3,12 @@
 #ifndef TN_BENCH_FMA_PEAK_H
 #define TN_BENCH_FMA_PEAK_H
 
-#include "cpu/pool.h"
+#include "cpu/fma_peak.h"
 #include "timing.h"
 
-enum { BENCH_MAX_THREADS = 1024 };
+enum { BENCH_MAX_THREADS = TN_FMA_PEAK_MAX_THREADS };
 
-/* GFLOP/s of all threads of the pool (at most BENCH_MAX_THREADS) together, each multiplying and
- * adding in registers for about ns, with the vectors of a kernel level: 12 independent chains keep
- * the pipes of all processors so far busy. For "ref" what the compiler makes of plain C. By
- * BENCH_OWN it is what they would reach if nobody else used their cores. */
+/* tn_fma_peak by one of the benchmarks' clocks. */
 double bench_fma_peak(const char *level, tn_pool *pool, bench_clock clock, double ns);
 
 #endif

@@ -174,6 +174,13 @@ tn 0 cpu --json - && is_json out && [ "$(value out threads)" -ge 1 ] && grep -q 
 report $? "cpu --json -: JSON on standard output, text on standard error"
 tn 0 cpu && { grep -qE '^threads +1:' out || grep -qE '^pinning +(not )?pinned: ' out; }
 report $? "cpu says whether threads are pinned"
+tn 0 cpu --measure --json cpu.json && is_json cpu.json &&
+    grep -qE '^peak +[0-9.]+ GFLOP/s on one thread' out &&
+    awk -v one="$(value cpu.json peak_gflops_one)" -v all="$(value cpu.json peak_gflops_all)" \
+        -v join="$(value cpu.json fork_join_us)" 'BEGIN { exit !(one > 0 && all > 0 && join > 0) }'
+report $? "cpu --measure: fork/join and the multiply-add peak"
+tn 0 cpu && ! grep -q '^peak' out
+report $? "cpu measures no peak unasked"
 for model in mnist-cnn lenet mlp resnet20 vgg-small; do
     tn 0 train --help && grep -q "[( ]${model}[,; ]" out && tn 0 info "$model" &&
         grep -q '^output *scores' out

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <hwloc.h>
 
+#include "cpu/fork_join.h"
 #include "cpu/pin.h"
 #include "cpu/pool.h"
 #include "cpu/topology.h"
@@ -321,6 +322,16 @@ static void workers_are_pinned_when_asked(void **state) {
     assert_false(tn_pool_pinned(NULL));
 }
 
+static void fork_and_join_take_time(void **state) {
+    (void)state;
+    tn_pool *pool;
+    assert_int_equal(tn_pool_create(2, &pool, NULL), TN_OK);
+    double one = tn_fork_join_us(NULL, 0, 11), two = tn_fork_join_us(pool, 0, 11);
+    tn_pool_free(pool);
+    assert_true(one > 0 && one < 1e6);
+    assert_true(two > 0 && two < 1e6);
+}
+
 static void more_threads_than_processors_float(void **state) {
     (void)state;
     int n = tn_budget_here().threads + 1;
@@ -335,6 +346,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(unknown_machine_is_not_owned, make_root, remove_root),
         cmocka_unit_test(workers_are_pinned_when_asked),
         cmocka_unit_test(more_threads_than_processors_float),
+        cmocka_unit_test(fork_and_join_take_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

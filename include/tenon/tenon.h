@@ -90,6 +90,20 @@ typedef struct tn_cpu_info {
 /* Inspects the machine. Fails with TN_ERR_ARGUMENT if TENON_CPU names no level that runs here. */
 TN_API tn_status tn_cpu_inspect(tn_cpu_info *info, tn_error *error);
 
+/* What the threads of the core budget reach just now: other programs count, too. */
+typedef struct tn_cpu_speed {
+    size_t size;
+    double fork_join_us; /* to set all threads to work and wait for them, call upon call */
+    double wake_us;      /* the same when they have fallen asleep */
+    /* GFLOP/s of multiplying and adding in registers at the level in use, one thread and all; 0 if
+     * not asked for. */
+    double peak_gflops_one, peak_gflops_all;
+} tn_cpu_speed;
+
+/* Measures for 10 ms, with peaks for 200 ms more. Fails with TN_ERR_ARGUMENT as tn_cpu_inspect,
+ * TN_ERR_MEMORY, TN_ERR_IO. */
+TN_API tn_status tn_cpu_measure(bool peaks, tn_cpu_speed *speed, tn_error *error);
+
 /* Whether threads are bound to a processor each. */
 typedef enum tn_pin {
     TN_PIN_AUTO = 0, /* if this process owns its cores: its affinity mask is a part of the machine

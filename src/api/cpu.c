@@ -3,10 +3,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/size.h"
+#include "cpu/fma_peak.h"
+#include "cpu/fork_join.h"
 #include "cpu/isa.h"
 #include "cpu/pin.h"
 #include "cpu/topology.h"
 #include "kernels/kernels.h"
+
+/* Workers sleep after 40 us without work. */
+enum { ASLEEP_US = 400, PEAK_TURNS = 5 };
+#define PEAK_NS 20e6
 
 const char *tn_version(void) { return TN_VERSION; }
 
@@ -27,6 +34,33 @@ tn_status tn_cpu_inspect(tn_cpu_info *info, tn_error *error) {
     tn_topology_inspect(info);
     snprintf(info->level, sizeof info->level, "%s", kernels.level);
     list_levels(info->levels, sizeof info->levels);
+    return TN_OK;
+}
+
+/* The best of several turns, because what disturbs can only slow down; one thread and all by turns,
+ * so that a disturbance meets both. */
+static void measure_peaks(const char *level, tn_pool *pool, tn_cpu_speed *speed) {
+    for (int turn = 0; turn < PEAK_TURNS; turn++) {
+        double one = tn_fma_peak(level, NULL, false, PEAK_NS);
+        double all = tn_fma_peak(level, pool, false, PEAK_NS);
+        if (one > speed->peak_gflops_one) speed->peak_gflops_one = one;
+        if (all > speed->peak_gflops_all) speed->peak_gflops_all = all;
+    }
+}
+
+tn_status tn_cpu_measure(bool peaks, tn_cpu_speed *speed, tn_error *error) {
+    tn_kernels kernels;
+    tn_pool *pool;
+    tn_cpu_speed s = {.size = speed->size};
+    TN_TRY(tn_kernels_select(&kernels, error));
+    int n_threads = (int)tn_min_i64(tn_core_budget(), TN_FMA_PEAK_MAX_THREADS);
+    TN_TRY(tn_pool_create(n_threads, &pool, error));
+    tn_pool_pin(pool, TN_PIN_AUTO);
+    s.fork_join_us = tn_fork_join_us(pool, 0, TN_FORK_JOIN_CALLS);
+    s.wake_us = tn_fork_join_us(pool, ASLEEP_US, 21);
+    if (peaks) measure_peaks(kernels.level, pool, &s);
+    tn_pool_free(pool);
+    memcpy(speed, &s, s.size < sizeof s ? s.size : sizeof s);
     return TN_OK;
 }
 

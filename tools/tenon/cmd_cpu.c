@@ -39,7 +39,20 @@ static void print_cpu(FILE *out, const tn_cpu_info *c) {
     }
 }
 
-static int write_json(const tn_cpu_info *c, const char *path) {
+static void print_speed(FILE *out, const tn_cpu_info *c, const tn_cpu_speed *s) {
+    if (c->n_threads > 1)
+        say(out,
+            "fork/join     %.1f us call upon call, %.1f us when threads have fallen asleep "
+            "(median)\n",
+            s->fork_join_us, s->wake_us);
+    if (s->peak_gflops_one > 0)
+        say(out, "peak          %.1f GFLOP/s on one thread, %.1f on %d (x%.2f); %s\n",
+            s->peak_gflops_one, s->peak_gflops_all, c->n_threads,
+            s->peak_gflops_all / s->peak_gflops_one, "multiplying and adding in registers");
+}
+
+static int write_json(const tn_cpu_info *c, const tn_cpu_speed *s, const char *path) {
+    char why[160];
     json_t *o = json_object();
     json_put_text(o, "processor", c->model);
     json_put_integer(o, "packages", c->packages);
@@ -57,12 +70,23 @@ static int write_json(const tn_cpu_info *c, const char *path) {
     json_put_integer(o, "threads", c->n_threads);
     json_put_text(o, "reason", c->reason);
     json_put_text(o, "advice", c->advice);
+    json_put_bool(o, "pinned", tn_cpu_pins(0, TN_PIN_AUTO, why, sizeof why));
+    json_put_text(o, "pinned_reason", why);
+    json_put_real(o, "fork_join_us", s->fork_join_us);
+    json_put_real(o, "wake_us", s->wake_us);
+    if (s->peak_gflops_one > 0) {
+        json_put_real(o, "peak_gflops_one", s->peak_gflops_one);
+        json_put_real(o, "peak_gflops_all", s->peak_gflops_all);
+    }
     return json_write(o, path);
 }
 
 int cmd_cpu(int argc, char **argv) {
     const char *json = NULL;
+    bool peaks = false;
     const option options[] = {
+        {"measure", 0, OPTION_FLAG, NULL, &peaks,
+         "measure how fast one thread and all threads can multiply and add"},
         {"json", 0, OPTION_TEXT, "FILE", &json, "write the same as JSON; - is standard output"},
         {NULL}};
     const command_line line = {
@@ -78,7 +102,11 @@ int cmd_cpu(int argc, char **argv) {
     if (code != OPTIONS_GO_ON) return code;
     tn_error error = {""};
     tn_cpu_info info = TN_INIT(tn_cpu_info);
-    if (tn_cpu_inspect(&info, &error) != TN_OK) return fail_error(&error);
-    print_cpu(people_stream(json, false), &info);
-    return json ? write_json(&info, json) : EXIT_DONE;
+    tn_cpu_speed speed = TN_INIT(tn_cpu_speed);
+    if (tn_cpu_inspect(&info, &error) != TN_OK || tn_cpu_measure(peaks, &speed, &error) != TN_OK)
+        return fail_error(&error);
+    FILE *out = people_stream(json, false);
+    print_cpu(out, &info);
+    print_speed(out, &info, &speed);
+    return json ? write_json(&info, &speed, json) : EXIT_DONE;
 }
