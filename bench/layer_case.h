@@ -33,7 +33,8 @@ typedef struct planned_case {
     char **values; /* by value id; sums over samples once for each thread */
 } planned_case;
 
-/* Fuses and plans a case for batches of `batch` samples in 16 shards, fills its inputs and
+/* Fuses and plans a case for batches of `batch` samples, enough for a tile of each thread, in 16
+ * shards, fills its inputs and
  * parameters with random numbers and runs everything once, so that all values are what they would
  * be. On failure there is nothing to free. */
 tn_status planned_case_create(const layer_case *c, int64_t batch, const tn_kernels *kernels,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "fma_peak.h"
 #include "layer_case.h"
 #include "ops/ops.h"
@@ -30,7 +31,10 @@ static const layer_case cases[] = {
     {"relu, conv 32-64 3x3 on 26x26, relu, pool",
      {32, 26, 26},
      {RELU, CONV(64, 32, 3, ""), RELU, POOL}},
-    {"conv 1-32 3x3 on 28x28, relu", {1, 28, 28}, {CONV(32, 1, 3, ""), RELU}, true},
+    {"conv 1-32 3x3 on 28x28, relu, mean",
+     {1, 28, 28},
+     {CONV(32, 1, 3, ""), RELU, {"AveragePool", "kernel_shape=2,2 strides=2,2"}},
+     true},
     {"conv 3-16 3x3 on 32x32", {3, 32, 32}, {CONV_ONLY(16, 3, 3, PAD)}, true},
     {"conv 16-16 3x3 on 28x28", {16, 28, 28}, {CONV_ONLY(16, 16, 3, PAD)}},
     {"conv 32-32 3x3 on 14x14", {32, 14, 14}, {CONV_ONLY(32, 32, 3, PAD)}},
@@ -51,7 +55,7 @@ static const layer_case cases[] = {
     {"pool 3x3 by 2 64 on 28x28", {64, 28, 28}, {{"MaxPool", "kernel_shape=3,3 " PAD BY_2}}},
     {"relu 64 on 24x24", {64, 24, 24}, {RELU}},
 };
-enum { N_CASES = sizeof cases / sizeof cases[0], MAX_ROUNDS = 15 };
+enum { N_CASES = sizeof cases / sizeof cases[0], MAX_ROUNDS = 15, TILE_SAMPLES = 16 };
 
 typedef struct settings {
     const char *only; /* "" for all */
@@ -119,7 +123,8 @@ static bool is_wanted(const char *only, const layer_case *c, const tn_node *node
 static tn_status bench_case(const layer_case *c, const tn_kernels *kernels, tn_pool *pool,
                             const settings *s, int *n_rows, tn_error *error) {
     planned_case planned;
-    TN_TRY(planned_case_create(c, s->batch, kernels, pool, &planned, error));
+    int64_t batch = tn_max_i64(s->batch, TILE_SAMPLES * s->n_threads);
+    TN_TRY(planned_case_create(c, batch, kernels, pool, &planned, error));
     for (int i = 0; i < planned.plan->n_steps; i++) {
         const tn_plan_step *step = &planned.plan->steps[i];
         if (!is_wanted(s->only, c, step->node)) continue;
@@ -133,7 +138,7 @@ static tn_status bench_case(const layer_case *c, const tn_kernels *kernels, tn_p
 
 static tn_status bench_all(const tn_kernels *kernels, tn_pool *pool, const settings *s, int *n_rows,
                            tn_error *error) {
-    printf("level %s, threads %d, batch %d\n", kernels->level, s->n_threads, (int)s->batch);
+    printf("level %s, threads %d\n", kernels->level, s->n_threads);
     printf("%-42s %-16s %-10s %8s %8s %8s %10s\n", "layers", "operator", "by", "GFLOP/s", "of peak",
            "GB/s", "us/image");
     for (int i = 0; i < N_CASES; i++)
