@@ -24,7 +24,7 @@ static const tn_attr attrs[] = {
 /* Weights of at least so many numbers are not worth streaming once for every tile of samples. */
 static const int64_t large_weight = 1 << 16;
 /* Columns of the forward pass and rows of both gradients that make a unit of work. */
-enum { UNIT_OUTPUTS = 32, UNIT_INPUTS = 192 };
+enum { UNIT_OUTPUTS = 16, UNIT_INPUTS = 96 };
 
 static int64_t outputs_of(const tn_node *gemm) { return gemm->outputs[0]->shape.dims[1]; }
 
@@ -145,10 +145,19 @@ static void run_any(const tn_run *run) {
         }
 }
 
-static bool tiled_applies(const tn_node *node, const tn_kernels *kernels) {
+bool tn_gemm_is_plain(const tn_node *node) {
+    if (node->inputs[0]->shape.rank != 2 || !stored(node->inputs[1]) ||
+        node->inputs[1]->shape.rank != 2)
+        return false;
+    if (node->op == &tn_op_mat_mul) return true;
     const tn_gemm_attrs *g = node->attrs;
-    return !kernels->naive && stored(node->inputs[1]) && !g->trans_a && g->alpha == 1 &&
-           g->beta == 1;
+    return (node->op == &tn_op_gemm || node->op == &tn_op_gemm_relu) && !g->trans_a &&
+           g->alpha == 1 && g->beta == 1;
+}
+
+static bool tiled_applies(const tn_node *node, const tn_kernels *kernels) {
+    int64_t k = node->inputs[0]->shape.dims[1];
+    return !kernels->naive && tn_gemm_is_plain(node) && !tn_gemm_in_panels(k, outputs_of(node));
 }
 
 int64_t tn_gemm_units(const tn_node *node) {
@@ -164,47 +173,43 @@ int64_t tn_gemm_workspace_bytes(const tn_node *node, const tn_kernels *kernels, 
            tn_product_steps_bytes(2 * rows + node->inputs[0]->shape.dims[1]);
 }
 
-/* Outputs [first, last) of all rows; run->out and C begin at output 0. A panel is one product. */
-static void run_outputs(const tn_run *run, int64_t first, int64_t last) {
-    const tn_node *node = run->node;
-    int64_t rows = rows_of(run), o = outputs_of(node), k = node->inputs[0]->shape.dims[1];
-    bool in_panels = tn_gemm_in_panels(k, o), bias = run->in[2] && is_bias(node);
-    int64_t width = in_panels ? TN_GEMM_PANEL : last - first;
-    int64_t *a_row = (int64_t *)((char *)run->workspace + tn_product_workspace_bytes(run->kernels));
-    int64_t *c_row = tn_product_steps(a_row, rows, k);
-    int64_t *offset = tn_product_steps(c_row, rows, o);
-    tn_product_steps(offset, k, 1);
-    tn_product product = {.rows = rows,
-                          .depth = k,
-                          .columns = width,
-                          .a = run->in[0],
-                          .a_row = a_row,
-                          .offset = offset,
-                          .ldb = in_panels ? TN_GEMM_PANEL : o,
-                          .source = TN_PANELS_STORED,
-                          .start = bias         ? TN_START_BIAS
-                                   : run->in[2] ? TN_START_C
-                                                : TN_START_ZERO,
-                          .c_row = c_row,
-                          .relu = node->op == &tn_op_gemm_relu};
-    for (int64_t j = first; j < last; j += width) {
-        product.b = (const real *)run->in[1] + tn_gemm_place(in_panels, k, o, 0, j);
-        product.bias = bias ? (const real *)run->in[2] + j : NULL;
-        product.c = (real *)run->out[0] + j;
-        tn_product_run(run->kernels, &product, run->workspace);
-    }
+tn_product_start tn_gemm_start(const tn_run *run, int64_t row, int64_t rows, int64_t first,
+                               int64_t last) {
+    int64_t o = outputs_of(run->node);
+    real *y = (real *)run->out[0] + row * o;
+    if (!run->in[2]) return TN_START_ZERO;
+    if (is_bias(run->node)) return TN_START_BIAS;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = first; j < last; j++)
+            y[i * o + j] = c_at(run->node, run->in[2], row + i, j);
+    return TN_START_C;
 }
 
 void tn_gemm_run(const tn_run *run) {
     const tn_node *node = run->node;
-    int64_t rows = rows_of(run), o = outputs_of(node);
+    int64_t rows = rows_of(run), o = outputs_of(node), k = node->inputs[0]->shape.dims[1];
     bool whole = tn_gemm_units(node) > 0;
     int64_t first = whole ? run->begin * UNIT_OUTPUTS : 0;
     int64_t last = whole ? tn_min_i64(o, run->end * UNIT_OUTPUTS) : o;
-    real *y = run->out[0];
-    for (int64_t i = 0; i < rows && run->in[2] && !is_bias(node); i++)
-        for (int64_t j = first; j < last; j++) y[i * o + j] = c_at(node, run->in[2], i, j);
-    run_outputs(run, first, last);
+    int64_t *a_row = (int64_t *)((char *)run->workspace + tn_product_workspace_bytes(run->kernels));
+    int64_t *c_row = tn_product_steps(a_row, rows, k);
+    int64_t *offset = tn_product_steps(c_row, rows, o);
+    tn_product_steps(offset, k, 1);
+    const tn_product product = {.rows = rows,
+                                .depth = k,
+                                .columns = last - first,
+                                .a = run->in[0],
+                                .a_row = a_row,
+                                .offset = offset,
+                                .b = (const real *)run->in[1] + first,
+                                .ldb = o,
+                                .source = TN_PANELS_STORED,
+                                .start = tn_gemm_start(run, 0, rows, first, last),
+                                .bias = run->in[2] ? (const real *)run->in[2] + first : NULL,
+                                .c = (real *)run->out[0] + first,
+                                .c_row = c_row,
+                                .relu = node->op == &tn_op_gemm_relu};
+    tn_product_run(run->kernels, &product, run->workspace);
 }
 
 static const tn_implementation tiled = {.name = "tiles",
@@ -213,7 +218,8 @@ static const tn_implementation tiled = {.name = "tiles",
                                         .workspace_bytes = tn_gemm_workspace_bytes,
                                         .run = tn_gemm_run};
 static const tn_implementation any = {.name = "naive", .run = run_any};
-static const tn_implementation *const implementations[] = {&tiled, &any, &tn_gemm_lanes, NULL};
+static const tn_implementation *const implementations[] = {&tn_gemm_panels, &tiled, &any,
+                                                           &tn_gemm_lanes, NULL};
 
 /* ---- Input gradient: dA[i][k] = Σ_o dy[i][o] · B[k][o] -------------------------------------- */
 
@@ -242,66 +248,33 @@ static int64_t input_units(const tn_node *node) {
     return (node->outputs[0]->shape.dims[1] + UNIT_INPUTS - 1) / UNIT_INPUTS;
 }
 
-/* Workspace: lists; then either the panels of B transposed, where it is stored in panels itself, or
- * one panel at a time. */
 static int64_t input_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
-    int64_t o = node->inputs[0]->shape.dims[1], k = node->outputs[0]->shape.dims[1];
-    int64_t panels = tn_panels_elements(kernels, o, UNIT_INPUTS) * (int64_t)sizeof(real);
-    return tn_product_steps_bytes(2 * n + o) +
-           (tn_gemm_in_panels(k, o) ? panels : tn_product_workspace_bytes(kernels));
-}
-
-/* Rows [first, first + rows) of B, stored in panels, into panels [o][nr] of those rows. */
-static void transpose_panels(const tn_run *run, int64_t k, int64_t o, int64_t first, int64_t rows,
-                             real *panels) {
-    int64_t nr = run->kernels->nr;
-    for (int64_t i = 0; i < rows; i += nr, panels += o * nr) {
-        int64_t n = tn_min_i64(nr, rows - i);
-        if (n < nr) memset(panels, 0, (size_t)(o * nr) * sizeof(real));
-        for (int64_t j = 0; j < o; j += TN_GEMM_PANEL)
-            run->kernels->transpose(n, TN_GEMM_PANEL,
-                                    (const real *)run->in[1] +
-                                        tn_gemm_place(true, k, o, first + i, j),
-                                    TN_GEMM_PANEL, panels + j * nr, nr);
-    }
-}
-
-/* Columns [first, last) of dA. */
-static void run_input_columns(const tn_run *run, int64_t first, int64_t last) {
-    const tn_node *node = run->node;
-    int64_t o = node->inputs[0]->shape.dims[1], k = node->outputs[0]->shape.dims[1];
-    int64_t *a_row = run->workspace, *c_row = tn_product_steps(a_row, run->n, o);
-    int64_t *offset = tn_product_steps(c_row, run->n, k);
-    tn_product_steps(offset, o, 1);
-    char *panels = (char *)run->workspace + tn_product_steps_bytes(2 * run->n + o);
-    tn_product product = {.rows = run->n,
-                          .depth = o,
-                          .columns = last - first,
-                          .a = run->in[0],
-                          .a_row = a_row,
-                          .offset = offset,
-                          .b = (const real *)run->in[1] + first * o,
-                          .ldb = o,
-                          .source = TN_PANELS_TRANSPOSED,
-                          .c = (real *)run->out[0] + first,
-                          .c_row = c_row};
-    if (tn_gemm_in_panels(k, o)) {
-        transpose_panels(run, k, o, first, last - first, (real *)(void *)panels);
-        product.b = (const real *)(const void *)panels;
-        product.panel_depth = o;
-        product.source = TN_PANELS_PACKED;
-    }
-    tn_product_run(run->kernels, &product, panels);
+    return tn_product_workspace_bytes(kernels) +
+           tn_product_steps_bytes(2 * n + node->inputs[0]->shape.dims[1]);
 }
 
 static void run_input(const tn_run *run) {
-    int64_t k = run->node->outputs[0]->shape.dims[1];
-    if (input_units(run->node) == 0) {
-        run_input_columns(run, 0, k);
-    } else {
-        for (int64_t unit = run->begin; unit < run->end; unit++)
-            run_input_columns(run, unit * UNIT_INPUTS, tn_min_i64(k, (unit + 1) * UNIT_INPUTS));
-    }
+    const tn_node *node = run->node;
+    int64_t o = node->inputs[0]->shape.dims[1], k = node->outputs[0]->shape.dims[1];
+    bool whole = input_units(node) > 0;
+    int64_t first = whole ? run->begin * UNIT_INPUTS : 0;
+    int64_t last = whole ? tn_min_i64(k, run->end * UNIT_INPUTS) : k;
+    int64_t *a_row = (int64_t *)((char *)run->workspace + tn_product_workspace_bytes(run->kernels));
+    int64_t *c_row = tn_product_steps(a_row, run->n, o);
+    int64_t *offset = tn_product_steps(c_row, run->n, k);
+    tn_product_steps(offset, o, 1);
+    const tn_product product = {.rows = run->n,
+                                .depth = o,
+                                .columns = last - first,
+                                .a = run->in[0],
+                                .a_row = a_row,
+                                .offset = offset,
+                                .b = (const real *)run->in[1] + first * o,
+                                .ldb = o,
+                                .source = TN_PANELS_TRANSPOSED,
+                                .c = (real *)run->out[0] + first,
+                                .c_row = c_row};
+    tn_product_run(run->kernels, &product, run->workspace);
 }
 
 static void run_input_naive(const tn_run *run) {
@@ -328,8 +301,8 @@ static const tn_implementation input_tiled = {.name = "tiles",
                                               .workspace_bytes = input_workspace,
                                               .run = run_input};
 static const tn_implementation input_naive = {.name = "naive", .run = run_input_naive};
-static const tn_implementation *const input_implementations[] = {&input_tiled, &input_naive,
-                                                                 &tn_gemm_grad_input_lanes, NULL};
+static const tn_implementation *const input_implementations[] = {
+    &tn_gemm_grad_input_panels, &input_tiled, &input_naive, &tn_gemm_grad_input_lanes, NULL};
 
 static int64_t input_macs(const tn_node *node) {
     return node->inputs[1]->shape.dims[0] * node->inputs[1]->shape.dims[1];
@@ -403,19 +376,19 @@ static weight_parts weight_workspace_split(const tn_run *run, int64_t o) {
  * shards in their tree. a is the first of their columns of A. */
 static void weight_tile(const tn_run *run, const weight_parts *w, int m, const real *a, int64_t row,
                         int64_t j) {
-    int64_t k = run->node->inputs[0]->shape.dims[1], o = run->node->inputs[1]->shape.dims[1];
+    int64_t o = run->node->inputs[1]->shape.dims[1];
     const tn_kernels *kernels = run->kernels;
     int64_t width = tn_min_i64(kernels->nr, o - j);
-    bool in_panels = tn_gemm_in_panels(k, o), narrow = width < kernels->nr;
+    bool narrow = width < kernels->nr;
     tn_tile tile = {.m = m, .offset = w->offset, .b = w->panels + j * run->n, .ldb = kernels->nr};
-    real *db = run->out[0], *rows[TN_TILE_MAX_MR] = {0};
+    real *db = (real *)run->out[0] + row * o + j;
     for (int r = 0; r < m; r++) {
-        rows[r] = db + tn_gemm_place(in_panels, k, o, row + r, j);
         tile.a[r] = a + r;
-        tile.c[r] = narrow ? w->tile + r * kernels->nr : rows[r];
+        tile.c[r] = narrow ? w->tile + r * kernels->nr : db + r * o;
     }
     kernels->tile_tree(&tile, run->step->n_shards, run->step->shard_begin);
-    for (int r = 0; r < m && narrow; r++) memcpy(rows[r], tile.c[r], (size_t)width * sizeof(real));
+    for (int r = 0; r < m && narrow; r++)
+        memcpy(db + r * o, tile.c[r], (size_t)width * sizeof(real));
 }
 
 /* The whole batch, rows [begin, end) of units. */
@@ -479,7 +452,8 @@ static const tn_implementation weight_tiles = {.name = "tiles",
                                                .workspace_bytes = weight_tile_workspace,
                                                .run = run_weight_tile};
 static const tn_implementation *const weight_implementations[] = {
-    &weight_whole, &weight_tiles, &weight_naive, &tn_gemm_grad_weight_lanes, NULL};
+    &tn_gemm_grad_weight_panels, &weight_whole, &weight_tiles, &weight_naive,
+    &tn_gemm_grad_weight_lanes,  NULL};
 
 static const tn_op gemm_grad_weight = {.name = "GemmGradWeight",
                                        .attrs_bytes = sizeof(gemm_grad_attrs),

@@ -6,6 +6,7 @@
 #define TN_OPS_GEMM_H
 
 #include "ops/ops.h"
+#include "ops/tiles.h"
 
 enum { TN_GEMM_PANEL = 16 };
 
@@ -18,6 +19,15 @@ static inline int64_t tn_gemm_place(bool in_panels, int64_t k, int64_t o, int64_
 }
 /* How the weight, of these dims and for samples of so many channels, is to be stored. */
 tn_arrangement tn_gemm_arrange(bool trans_b, const int64_t dims[2], int64_t channels);
+
+/* Implementations for weights stored in panels (gemm_panels.c). */
+extern const tn_implementation tn_gemm_panels, tn_gemm_grad_input_panels,
+    tn_gemm_grad_weight_panels;
+/* Whether node is y = A · B + C with a stored B, without factors and transposition of A. */
+bool tn_gemm_is_plain(const tn_node *node);
+/* How rows [row, row + rows) and columns [first, last) of y begin, which are filled if with C. */
+tn_product_start tn_gemm_start(const tn_run *run, int64_t row, int64_t rows, int64_t first,
+                               int64_t last);
 
 /* Implementation of a node with inputs rows, weight and perhaps C: y = rows · weight + C. */
 int64_t tn_gemm_units(const tn_node *node);

@@ -248,7 +248,8 @@ static const tn_implementation gemm = {.name = "tiles",
 static const tn_implementation tiles = {
     .name = "tiles", .applies = fast, .workspace_bytes = workspace_bytes, .run = run_tiles};
 static const tn_implementation naive = {.name = "naive", .run = run_naive};
-static const tn_implementation *const implementations[] = {&gemm, &tiles, &naive, NULL};
+static const tn_implementation *const implementations[] = {&tn_gemm_panels, &gemm, &tiles, &naive,
+                                                           NULL};
 
 static const tn_op transposed = {.name = "MatMulTransposed",
                                  .attrs_bytes = sizeof(product_attrs),

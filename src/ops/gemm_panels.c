@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gemm_panels.c: products with a large weight, stored in panels (gemm.h). All run over the whole
+ * batch, divided between threads. Rows of a batch often lie a multiple of 4096 bytes apart, in one
+ * set of the first-level cache, so blocks of them are copied side by side before they are used. */
+#include <string.h>
+
+#include "base/size.h"
+#include "ops/gemm.h"
+#include "ops/tiles.h"
+
+enum {
+    UNIT_OUTPUTS = 64, /* columns and rows of the forward pass that make a unit of work: */
+    UNIT_ROWS = 66,    /* both whole register tiles */
+    UNIT_INPUTS = 192, /* rows of the weight in a unit of either gradient */
+    BLOCK = 384,       /* of the depth that is copied at a time */
+    ROW_GAP = 16       /* between copied rows */
+};
+
+static int64_t blocks(int64_t n, int64_t each) { return (n + each - 1) / each; }
+
+/* ---- Forward ------------------------------------------------------------------------------ */
+
+static int64_t forward_depth(const tn_node *node) { return node->inputs[0]->shape.dims[1]; }
+static int64_t forward_outputs(const tn_node *node) { return node->outputs[0]->shape.dims[1]; }
+
+static bool forward_applies(const tn_node *node, const tn_kernels *kernels) {
+    return !kernels->naive && tn_gemm_is_plain(node) && node->outputs[0]->shape.batched &&
+           tn_gemm_in_panels(forward_depth(node), forward_outputs(node));
+}
+
+static int64_t forward_units(const tn_node *node) {
+    return blocks(node->outputs[0]->shape.dims[0], UNIT_ROWS) *
+           blocks(forward_outputs(node), UNIT_OUTPUTS);
+}
+
+/* Workspace: the lists of a product, the rows of a block, what the product needs. */
+typedef struct forward_room {
+    int64_t *a_row, *c_row, *offset;
+    real *rows;
+    void *product;
+} forward_room;
+
+static int64_t forward_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    (void)node, (void)n;
+    return tn_product_steps_bytes(2 * UNIT_ROWS + BLOCK) +
+           (int64_t)sizeof(real) * UNIT_ROWS * (BLOCK + ROW_GAP) +
+           tn_product_workspace_bytes(kernels);
+}
+
+static forward_room split_forward(const tn_run *run, int64_t o) {
+    forward_room room = {.a_row = run->workspace};
+    room.c_row = tn_product_steps(room.a_row, UNIT_ROWS, BLOCK + ROW_GAP);
+    room.offset = tn_product_steps(room.c_row, UNIT_ROWS, o);
+    tn_product_steps(room.offset, BLOCK, 1);
+    room.rows =
+        (real *)(void *)((char *)run->workspace + tn_product_steps_bytes(2 * UNIT_ROWS + BLOCK));
+    room.product = room.rows + UNIT_ROWS * (BLOCK + ROW_GAP);
+    return room;
+}
+
+/* Rows [row, row + rows) and columns [first, last) of y, block after block of the depth. */
+static void forward_unit(const tn_run *run, const forward_room *room, int64_t row, int64_t rows,
+                         int64_t first, int64_t last) {
+    int64_t k = forward_depth(run->node), o = forward_outputs(run->node);
+    int64_t block = blocks(k, blocks(k, BLOCK));
+    bool as_wide = run->kernels->nr == TN_GEMM_PANEL;
+    int64_t width = as_wide ? last - first : TN_GEMM_PANEL;
+    const real *x = (const real *)run->in[0] + row * k;
+    tn_product_start start = tn_gemm_start(run, row, rows, first, last);
+    tn_product product = {.rows = rows,
+                          .columns = width,
+                          .a = room->rows,
+                          .a_row = room->a_row,
+                          .offset = room->offset,
+                          .ldb = TN_GEMM_PANEL,
+                          .panel_depth = k,
+                          .source = as_wide ? TN_PANELS_PACKED : TN_PANELS_STORED,
+                          .c_row = room->c_row};
+    for (int64_t t = 0; t < k; t += block) {
+        product.depth = tn_min_i64(block, k - t);
+        product.start = t == 0 ? start : TN_START_C;
+        product.relu = run->node->op == &tn_op_gemm_relu && t + product.depth == k;
+        for (int64_t i = 0; i < rows; i++)
+            memcpy(room->rows + i * (BLOCK + ROW_GAP), x + i * k + t,
+                   (size_t)product.depth * sizeof(real));
+        for (int64_t j = first; j < last; j += width) {
+            product.b = (const real *)run->in[1] + tn_gemm_place(true, k, o, t, j);
+            product.bias = start == TN_START_BIAS ? (const real *)run->in[2] + j : NULL;
+            product.c = (real *)run->out[0] + row * o + j;
+            tn_product_run(run->kernels, &product, room->product);
+        }
+    }
+}
+
+static void run_forward(const tn_run *run) {
+    int64_t o = forward_outputs(run->node), columns = blocks(o, UNIT_OUTPUTS);
+    const forward_room room = split_forward(run, o);
+    for (int64_t unit = run->begin; unit < run->end; unit++) {
+        int64_t row = unit / columns * UNIT_ROWS, first = unit % columns * UNIT_OUTPUTS;
+        int64_t rows = tn_min_i64(UNIT_ROWS, run->n - row);
+        if (rows > 0)
+            forward_unit(run, &room, row, rows, first, tn_min_i64(o, first + UNIT_OUTPUTS));
+    }
+}
+
+const tn_implementation tn_gemm_panels = {.name = "panels",
+                                          .applies = forward_applies,
+                                          .units = forward_units,
+                                          .workspace_bytes = forward_workspace,
+                                          .run = run_forward};
+
+/* ---- Input gradient: dA[i][k] = Σ_o dy[i][o] · B[k][o] -------------------------------------- */
+
+static int64_t input_depth(const tn_node *node) { return node->outputs[0]->shape.dims[1]; }
+static int64_t input_outputs(const tn_node *node) { return node->inputs[0]->shape.dims[1]; }
+
+static bool input_applies(const tn_node *node, const tn_kernels *kernels) {
+    return !kernels->naive && tn_gemm_in_panels(input_depth(node), input_outputs(node));
+}
+
+static int64_t input_units(const tn_node *node) { return blocks(input_depth(node), UNIT_INPUTS); }
+
+/* Workspace: the lists of a product, and panels [o][nr] of the unit's rows of B. */
+static int64_t input_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    int64_t o = input_outputs(node);
+    return tn_product_steps_bytes(2 * n + o) +
+           tn_panels_elements(kernels, o, UNIT_INPUTS) * (int64_t)sizeof(real);
+}
+
+/* Rows [first, first + rows) of B as panels [o][nr] of those rows; B is read in its order. */
+static void transpose_panels(const tn_run *run, int64_t first, int64_t rows, real *panels) {
+    int64_t k = input_depth(run->node), o = input_outputs(run->node), nr = run->kernels->nr;
+    if (rows % nr != 0) memset(panels + rows / nr * nr * o, 0, (size_t)(nr * o) * sizeof(real));
+    for (int64_t j = 0; j < o; j += TN_GEMM_PANEL)
+        for (int64_t i = 0; i < rows; i += nr)
+            run->kernels->transpose(tn_min_i64(nr, rows - i), TN_GEMM_PANEL,
+                                    (const real *)run->in[1] +
+                                        tn_gemm_place(true, k, o, first + i, j),
+                                    TN_GEMM_PANEL, panels + i * o + j * nr, nr);
+}
+
+static void run_input(const tn_run *run) {
+    int64_t k = input_depth(run->node), o = input_outputs(run->node);
+    int64_t *a_row = run->workspace, *c_row = tn_product_steps(a_row, run->n, o);
+    int64_t *offset = tn_product_steps(c_row, run->n, k);
+    tn_product_steps(offset, o, 1);
+    real *panels =
+        (real *)(void *)((char *)run->workspace + tn_product_steps_bytes(2 * run->n + o));
+    for (int64_t unit = run->begin; unit < run->end; unit++) {
+        int64_t first = unit * UNIT_INPUTS, rows = tn_min_i64(UNIT_INPUTS, k - first);
+        transpose_panels(run, first, rows, panels);
+        const tn_product product = {.rows = run->n,
+                                    .depth = o,
+                                    .columns = rows,
+                                    .a = run->in[0],
+                                    .a_row = a_row,
+                                    .offset = offset,
+                                    .b = panels,
+                                    .panel_depth = o,
+                                    .source = TN_PANELS_PACKED,
+                                    .c = (real *)run->out[0] + first,
+                                    .c_row = c_row};
+        tn_product_run(run->kernels, &product, NULL);
+    }
+}
+
+const tn_implementation tn_gemm_grad_input_panels = {.name = "panels",
+                                                     .applies = input_applies,
+                                                     .units = input_units,
+                                                     .workspace_bytes = input_workspace,
+                                                     .run = run_input};
+
+/* ---- Weight gradient: dB[k][o] = Σ_i A[i][k] · dy[i][o] ------------------------------------- */
+
+static int64_t weight_depth(const tn_node *node) { return node->inputs[0]->shape.dims[1]; }
+static int64_t weight_outputs(const tn_node *node) { return node->inputs[1]->shape.dims[1]; }
+
+static bool weight_applies(const tn_node *node, const tn_kernels *kernels) {
+    return !kernels->naive && tn_gemm_in_panels(weight_depth(node), weight_outputs(node));
+}
+
+static int64_t weight_units(const tn_node *node) { return blocks(weight_depth(node), UNIT_INPUTS); }
+
+/* Workspace: offsets of the samples, the panels of dy, A's columns of a unit. */
+static int64_t weight_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    int64_t reals = tn_panels_elements(kernels, n, weight_outputs(node)) + n * UNIT_INPUTS;
+    return tn_product_steps_bytes(n) + reals * (int64_t)sizeof(real);
+}
+
+/* Rows [first, first + rows) of dB, their columns of A [samples][UNIT_INPUTS]: each shard is summed
+ * by itself in sample order, the shards in their tree. */
+static void weight_unit(const tn_run *run, const int64_t *offset, const real *panels,
+                        const real *columns, int64_t first, int64_t rows) {
+    int64_t k = weight_depth(run->node), o = weight_outputs(run->node);
+    const tn_kernels *kernels = run->kernels;
+    tn_tile tile = {.offset = offset, .ldb = kernels->nr};
+    for (int64_t j = 0; j < o; j += kernels->nr) {
+        tile.b = panels + j * run->n;
+        for (int64_t i = 0; i < rows; i += kernels->mr) {
+            tile.m = (int)tn_min_i64(kernels->mr, rows - i);
+            real *db = (real *)run->out[0] + tn_gemm_place(true, k, o, first + i, j);
+            for (int r = 0; r < tile.m; r++) {
+                tile.a[r] = columns + i + r;
+                tile.c[r] = db + r * TN_GEMM_PANEL;
+                __builtin_prefetch(tile.c[r] + kernels->mr * TN_GEMM_PANEL, 1);
+            }
+            kernels->tile_tree(&tile, run->step->n_shards, run->step->shard_begin);
+        }
+    }
+}
+
+static void run_weight(const tn_run *run) {
+    int64_t k = weight_depth(run->node), o = weight_outputs(run->node);
+    int64_t *offset = run->workspace;
+    real *panels = (real *)(void *)((char *)run->workspace + tn_product_steps_bytes(run->n));
+    real *columns = panels + tn_panels_elements(run->kernels, run->n, o);
+    tn_product_steps(offset, run->n, UNIT_INPUTS);
+    tn_panels_pack(run->kernels, TN_PANELS_STORED, run->in[1], o, run->n, o, panels);
+    for (int64_t unit = run->begin; unit < run->end; unit++) {
+        int64_t first = unit * UNIT_INPUTS, rows = tn_min_i64(UNIT_INPUTS, k - first);
+        for (int64_t i = 0; i < run->n; i++)
+            memcpy(columns + i * UNIT_INPUTS, (const real *)run->in[0] + i * k + first,
+                   (size_t)rows * sizeof(real));
+        weight_unit(run, offset, panels, columns, first, rows);
+    }
+}
+
+const tn_implementation tn_gemm_grad_weight_panels = {.name = "panels",
+                                                      .applies = weight_applies,
+                                                      .units = weight_units,
+                                                      .workspace_bytes = weight_workspace,
+                                                      .run = run_weight};
