@@ -63,6 +63,20 @@ static void batch_wide(tn_graph *g) { output(g, batch_norm_of(g, INPUT(43, 2, 2)
 static void two_groups(tn_graph *g) { output(g, batch_norm_of(g, INPUT(5, 3, 4), 2)); }
 static void four_groups(tn_graph *g) { output(g, batch_norm_of(g, INPUT(3, 5), 4)); }
 
+static tn_value *relu_of(tn_graph *g, tn_value *x) {
+    return apply(g, &tn_op_relu, NULL, x, NULL, NULL);
+}
+
+/* Both halves of what passes make of it: with and without an addition. */
+static void norm_relu(tn_graph *g, tn_value *x, int n_groups) {
+    tn_value *y = relu_of(g, batch_norm_of(g, relu_of(g, batch_norm_of(g, x, n_groups)), n_groups));
+    y = apply(g, &tn_op_add, NULL, x, batch_norm_of(g, y, n_groups), NULL);
+    output(g, relu_of(g, y));
+}
+
+static void relu_plain(tn_graph *g) { norm_relu(g, INPUT(3, 6), 2); }
+static void relu_wide(tn_graph *g) { norm_relu(g, INPUT(43, 2, 2), 1); }
+
 /* y = relu(bn(conv(relu(bn(conv(x)))))) + x: sums before and behind other sums. */
 static void residual_block(tn_graph *g) {
     tn_conv_attrs a;
@@ -143,6 +157,8 @@ const op_case norm_cases[] = {
     {"BatchNormalization by batch, many channels", &tn_op_batch_norm, batch_wide, true, true},
     {"BatchNormalization by batch, two groups", &tn_op_batch_norm, two_groups, true, true},
     {"BatchNormalization by batch, four groups", &tn_op_batch_norm, four_groups, true, true},
+    {"BatchNormalization by batch, Relu, plain", &tn_op_batch_norm, relu_plain, true, true},
+    {"BatchNormalization by batch, Relu, many channels", &tn_op_batch_norm, relu_wide, true, true},
     {"a residual block", &tn_op_batch_norm, residual_block, true, true},
     {"a residual network", &tn_op_batch_norm, residual_network, true, true},
     {"a network like VGG", &tn_op_batch_norm, vgg_network, true, true},

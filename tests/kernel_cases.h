@@ -4,6 +4,7 @@
 #ifndef TN_TESTS_KERNEL_CASES_H
 #define TN_TESTS_KERNEL_CASES_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -285,18 +286,41 @@ static void run_moments(const tn_kernels *k, int64_t n, const case_data *d) {
 
 static void run_moments_grad(const tn_kernels *k, int64_t n, const case_data *d) {
     int64_t rows, channels = channels_of(n, &rows);
-    k->moments_grad(rows, channels, d->in[0], d->in[1], d->in[2], d->out[0], d->out[1]);
+    k->moments_grad(rows, channels, d->in[0], d->in[1], d->in[2], (tn_gate){0}, d->out[0],
+                    d->out[1]);
+}
+
+static void run_moments_grad_gated(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t rows, channels = channels_of(n, &rows);
+    k->moments_grad(rows, channels, d->in[0], d->in[1], d->in[2], (tn_gate){d->in[3], d->in[0]},
+                    d->out[0], d->out[1]);
 }
 
 static void run_affine(const tn_kernels *k, int64_t n, const case_data *d) {
     int64_t rows, channels = channels_of(n, &rows);
-    k->affine(rows, channels, d->in[0], d->in[1], d->in[2], d->in[3], d->out[0]);
+    k->affine(rows, channels, d->in[0], d->in[1], d->in[2], d->in[3], NULL, -INFINITY, d->out[0]);
+}
+
+static void run_affine_floor(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t rows, channels = channels_of(n, &rows);
+    k->affine(rows, channels, d->in[0], d->in[1], d->in[2], d->in[3], NULL, 0, d->out[0]);
+}
+
+static void run_affine_more(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t rows, channels = channels_of(n, &rows);
+    k->affine(rows, channels, d->in[0], d->in[1], d->in[2], d->in[3], d->out[0], 0, d->out[0]);
 }
 
 static void run_affine_grad(const tn_kernels *k, int64_t n, const case_data *d) {
     int64_t rows, channels = channels_of(n, &rows);
-    k->affine_grad(rows, channels, d->in[0], d->in[1], d->in[2], d->in[3], d->in[0], d->in[1],
-                   d->out[0]);
+    k->affine_grad(rows, channels, d->in[0], d->in[1], d->in[2], (tn_gate){0}, d->in[3], d->in[0],
+                   d->in[1], d->out[0]);
+}
+
+static void run_affine_grad_gated(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t rows, channels = channels_of(n, &rows);
+    k->affine_grad(rows, channels, d->out[0], d->in[1], d->in[2], (tn_gate){d->in[3], d->in[0]},
+                   d->in[3], d->in[0], d->in[1], d->out[0]);
 }
 
 /* The largest square that n holds, or as close to it as whole columns allow. */
@@ -398,8 +422,12 @@ static const kernel_case kernel_cases[] = {
     {"log_softmax_grad", run_log_softmax_grad, 2, 1, .traffic_bytes = 12, .flop = 26},
     {"moments", run_moments, 2, 2, .traffic_bytes = 4, .only_loads = true},
     {"moments_grad", run_moments_grad, 3, 2, .traffic_bytes = 8, .only_loads = true},
+    {"moments_grad gated", run_moments_grad_gated, 4, 2, .traffic_bytes = 8, .only_loads = true},
     {"affine", run_affine, 4, 1, .traffic_bytes = 8},
+    {"affine and floor", run_affine_floor, 4, 1, .traffic_bytes = 8},
+    {"affine, more, in place", run_affine_more, 4, 1, .traffic_bytes = 12},
     {"affine_grad", run_affine_grad, 4, 1, .traffic_bytes = 12},
+    {"affine_grad gated, in place", run_affine_grad_gated, 4, 1, .traffic_bytes = 12},
     {"sgd", run_sgd, 1, 2, .traffic_bytes = 20, .flop = 8},
     {"sgd first", run_sgd_first, 1, 2},
     {"sgd nesterov", run_sgd_nesterov, 1, 2},

@@ -13,6 +13,7 @@
 
 #include "base/philox.h"
 #include "cpu/isa.h"
+#include "passes/passes.h"
 
 /* ---- Words for building ---------------------------------------------------------------------- */
 
@@ -488,9 +489,11 @@ void op_run_create(const op_case *c, const op_setting *setting, op_run *run) {
                                      .kernels = &run->kernels,
                                      .tile = setting->tile,
                                      .lanes = setting->lanes};
-    check(tn_plan_build(run->graph, c->op != &tn_op_load_pixels ? gradients : NULL, &options,
-                        &run->plan, &error),
-          &error);
+    tn_value **all = c->op != &tn_op_load_pixels ? gradients : NULL;
+    int n_nodes = run->graph->n_nodes;
+    if (setting->passes) check(tn_passes_run(run->graph, all, &error), &error);
+    run->fused = run->graph->n_nodes < n_nodes;
+    check(tn_plan_build(run->graph, all, &options, &run->plan, &error), &error);
     check(tn_pool_create(setting->n_threads, &run->pool, &error), &error);
     check(tn_execution_create(run->plan, run->pool, &run->execution, &error), &error);
     const tn_graph *g = run->graph;

@@ -28,12 +28,14 @@ typedef struct op_setting {
     bool integers; /* inputs are small integers: every sum is exact */
     tn_lanes_choice lanes;
     int64_t tile; /* as in tn_plan_options */
+    bool passes;  /* rewrite the graph before planning it */
 } op_setting;
 
 /* A case prepared: the graph with the gradient of Σ r·y for fixed random r appended, and all data.
  */
 typedef struct op_run {
     tn_graph *graph;
+    bool fused; /* passes made it smaller */
     tn_plan *plan;
     tn_pool *pool;
     tn_execution *execution;

@@ -52,33 +52,40 @@ static real *copy_of(const real *x, int64_t n) {
     return copy;
 }
 
-static void test_case(void **state) {
-    const op_case *c = *state;
-    const op_setting setting = {
-        .level = "ref", .n_threads = 1, .n_shards = 4, .batch = 5, .max_batch = 6};
-    op_run run;
-    if (c->op == &tn_op_load_pixels) return; /* of data: no gradient */
-    op_run_create(c, &setting, &run);
-    op_run_execute(&run);
-    int64_t size = tn_plan_parameters_size(run.plan);
-    real *gradients = copy_of(run.gradients, size);
+static void check_gradients(op_run *run) {
+    op_run_execute(run);
+    int64_t size = tn_plan_parameters_size(run->plan);
+    real *gradients = copy_of(run->gradients, size);
     real *input_gradients[16];
-    for (int i = 0; i < run.n_gradient_inputs; i++)
-        input_gradients[i] =
-            copy_of(run.outputs[run.n_own_outputs + i], run.output_elements[run.n_own_outputs + i]);
-    for (int i = 0; i < run.graph->n_parameters; i++) {
-        if (run.graph->parameters[i]->statistic) continue;
-        int64_t at = tn_plan_parameter_offset(run.plan, i);
-        check_tensor(&run, run.graph->parameters[i]->name, run.parameters + at, gradients + at,
-                     tn_shape_elements(&run.graph->parameters[i]->shape));
+    for (int i = 0; i < run->n_gradient_inputs; i++)
+        input_gradients[i] = copy_of(run->outputs[run->n_own_outputs + i],
+                                     run->output_elements[run->n_own_outputs + i]);
+    for (int i = 0; i < run->graph->n_parameters; i++) {
+        if (run->graph->parameters[i]->statistic) continue;
+        int64_t at = tn_plan_parameter_offset(run->plan, i);
+        check_tensor(run, run->graph->parameters[i]->name, run->parameters + at, gradients + at,
+                     tn_shape_elements(&run->graph->parameters[i]->shape));
     }
-    for (int i = 0; i < run.n_gradient_inputs; i++) {
-        check_tensor(&run, "input", run.inputs[run.gradient_input[i]], input_gradients[i],
-                     run.output_elements[run.n_own_outputs + i]);
+    for (int i = 0; i < run->n_gradient_inputs; i++) {
+        check_tensor(run, "input", run->inputs[run->gradient_input[i]], input_gradients[i],
+                     run->output_elements[run->n_own_outputs + i]);
         test_free(input_gradients[i]);
     }
     test_free(gradients);
-    op_run_free(&run);
+}
+
+static void test_case(void **state) {
+    const op_case *c = *state;
+    op_setting setting = {
+        .level = "ref", .n_threads = 1, .n_shards = 4, .batch = 5, .max_batch = 6};
+    op_run run;
+    if (c->op == &tn_op_load_pixels) return; /* of data: no gradient */
+    for (int passes = 0; passes < 2; passes++) {
+        setting.passes = passes;
+        op_run_create(c, &setting, &run);
+        if (!passes || run.fused) check_gradients(&run);
+        op_run_free(&run);
+    }
 }
 
 int main(void) {

@@ -114,6 +114,24 @@ static void test_threads(void **state) {
         }
 }
 
+/* Passes change how a graph is computed, not what: not by a bit. */
+static void test_passes(void **state) {
+    const op_case *c = *state;
+    for (const char *const *level = tn_kernel_levels(); *level; level++) {
+        tn_kernels kernels;
+        if (!tn_kernels_init(&kernels, *level, tn_isa_detect())) continue;
+        op_setting plain = {
+            .level = *level, .n_threads = 1, .n_shards = 8, .batch = 13, .max_batch = 13};
+        for (int lanes = 0; lanes < 2; lanes++) {
+            plain.lanes = choices[lanes];
+            op_setting passed = plain;
+            passed.passes = true;
+            passed.n_threads = 3;
+            compare_settings(c, &plain, &passed, true);
+        }
+    }
+}
+
 /* A sample's results do not depend on the samples beside it. */
 static void test_batch(void **state) {
     const op_case *c = *state;
@@ -212,11 +230,15 @@ int main(void) {
     static const struct {
         const char *what;
         CMUnitTestFunction run;
-    } kinds[] = {{"levels", test_levels}, {"threads", test_threads}, {"batch", test_batch}};
+    } kinds[] = {{"levels", test_levels},
+                 {"threads", test_threads},
+                 {"passes", test_passes},
+                 {"batch", test_batch}};
+    enum { KINDS = sizeof kinds / sizeof *kinds };
     size_t n = 3;
     const op_case *c;
-    for (int i = 0; n + 3 <= MOST && (c = op_case_at(i)); i++)
-        for (size_t k = 0; k < 3; k++, n++) {
+    for (int i = 0; n + KINDS <= MOST && (c = op_case_at(i)); i++)
+        for (size_t k = 0; k < KINDS; k++, n++) {
             snprintf(names[n], sizeof names[n], "%s: %s", c->name, kinds[k].what);
             tests[n] =
                 (struct CMUnitTest){names[n], kinds[k].run, NULL, NULL, (void *)(uintptr_t)c};

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "ops/batch_norm.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
 
@@ -138,11 +139,130 @@ static void what_others_use_stays(void **state) {
     net_free(&n);
 }
 
+/* ---- Normalisation -----------------------------------------------------------------------------
+ */
+
+/* An image of 3 channels, normalised by the batch as in a training graph. */
+static tn_value *new_norm(tn_graph *g, tn_value *x) {
+    tn_batch_norm_attrs a;
+    tn_attrs_init(&tn_op_batch_norm, &a);
+    tn_value *in[5] = {x}, *y;
+    for (int i = 1; i < 5; i++) {
+        in[i] = weight(g, 1, (int64_t[]){3});
+        in[i]->statistic = i >= 3;
+    }
+    const tn_node node = {.op = &tn_op_batch_norm, .attrs = &a};
+    check(tn_op_batch_norm.train(g, &node, in, 1, &y, &error));
+    return y;
+}
+
+/* What a test may do to the graph before passes. */
+typedef enum twist { NO_TWIST, MARK_NORM, MARK_SUM, BROADCAST, SAME_TWICE } twist;
+
+/* relu(norm(x) + sigmoid(norm(x))), gradients included; the sigmoid is computed after the norm. */
+static net sum_net(twist t) {
+    net n = {0};
+    tn_value *x, *norm, *other;
+    const tn_shape shape = {.rank = 4, .dims = {2, 3, 4, 4}, .batched = true};
+    check(tn_graph_create(&n.graph, &error));
+    check(tn_graph_add_value(n.graph, TN_VALUE_INPUT, "x", TN_FLOAT32, &shape, NULL, &x, &error));
+    tn_value *image = new_norm(n.graph, x);
+    norm = new_norm(n.graph, image);
+    other = apply(n.graph, &tn_op_sigmoid, NULL, image, NULL);
+    if (t == BROADCAST) other = weight(n.graph, 3, (int64_t[]){3, 1, 1});
+    if (t == SAME_TWICE) other = norm;
+    tn_value *sum = apply(n.graph, &tn_op_add, NULL, norm, other);
+    if (t == MARK_NORM) check(tn_graph_mark_output(n.graph, norm, &error));
+    if (t == MARK_SUM) check(tn_graph_mark_output(n.graph, sum, &error));
+    n.last = apply(n.graph, &tn_op_relu, NULL, sum, NULL);
+    check(tn_graph_mark_output(n.graph, n.last, &error));
+    net_differentiate(&n);
+    check(tn_passes_run(n.graph, n.gradients, &error));
+    return n;
+}
+
+static void addition_and_relu_join_the_norm(void **state) {
+    (void)state;
+    net n = sum_net(NO_TWIST);
+    const tn_node *norm = n.last->producer;
+    assert_ptr_equal(norm->op, &tn_op_norm_relu);
+    assert_int_equal(norm->n_inputs, 5);
+    assert_ptr_equal(norm->inputs[4]->producer->op, &tn_op_sigmoid);
+    assert_true(norm->inputs[4]->producer->id < norm->id);
+    assert_int_equal(count(n.graph, &tn_op_relu), 0);
+    /* its gradient goes two ways, and stays a node */
+    assert_int_equal(count(n.graph, &tn_op_relu_grad), 1);
+    assert_int_equal(count(n.graph, &tn_op_norm_relu_grad), 0);
+    net_free(&n);
+}
+
+static void other_sums_stay_apart_from_the_norm(void **state) {
+    (void)state;
+    for (twist t = MARK_NORM; t <= SAME_TWICE; t++) {
+        net n = sum_net(t);
+        assert_int_equal(count(n.graph, &tn_op_norm_relu), 0);
+        assert_ptr_equal(n.last->producer->op, &tn_op_relu);
+        net_free(&n);
+    }
+}
+
+/* relu(norm(norm(x))): the first norm wants a gradient, so that there is one of the second's input.
+ */
+static net relu_net(bool mark_norm, bool mark_gradient) {
+    net n = {0};
+    tn_value *x, *norm;
+    const tn_shape shape = {.rank = 4, .dims = {2, 3, 4, 4}, .batched = true};
+    check(tn_graph_create(&n.graph, &error));
+    check(tn_graph_add_value(n.graph, TN_VALUE_INPUT, "x", TN_FLOAT32, &shape, NULL, &x, &error));
+    norm = new_norm(n.graph, new_norm(n.graph, x));
+    if (mark_norm) check(tn_graph_mark_output(n.graph, norm, &error));
+    n.last = apply(n.graph, &tn_op_relu, NULL, norm, NULL);
+    check(tn_graph_mark_output(n.graph, n.last, &error));
+    net_differentiate(&n);
+    for (int i = 0; i < n.graph->n_nodes && mark_gradient; i++)
+        if (n.graph->nodes[i]->op == &tn_op_relu_grad)
+            check(tn_graph_mark_output(n.graph, n.graph->nodes[i]->outputs[0], &error));
+    check(tn_passes_run(n.graph, n.gradients, &error));
+    return n;
+}
+
+static void relu_joins_the_norm_and_its_gradient(void **state) {
+    (void)state;
+    net n = relu_net(false, false);
+    assert_ptr_equal(n.last->producer->op, &tn_op_norm_relu);
+    assert_int_equal(count(n.graph, &tn_op_relu_grad), 0);
+    assert_int_equal(count(n.graph, &tn_op_norm_relu_grad_sums), 1);
+    assert_int_equal(count(n.graph, &tn_op_norm_relu_grad), 1);
+    net_free(&n);
+}
+
+static void the_gradient_joins_even_if_the_norm_is_used(void **state) {
+    (void)state;
+    net n = relu_net(true, false);
+    assert_ptr_equal(n.last->producer->op, &tn_op_relu);
+    assert_int_equal(count(n.graph, &tn_op_norm_relu_grad), 1);
+    net_free(&n);
+}
+
+static void a_gradient_that_others_use_stays(void **state) {
+    (void)state;
+    net n = relu_net(false, true);
+    assert_ptr_equal(n.last->producer->op, &tn_op_norm_relu);
+    assert_int_equal(count(n.graph, &tn_op_relu_grad), 1);
+    assert_int_equal(count(n.graph, &tn_op_norm_relu_grad), 0);
+    net_free(&n);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_relu_goes_behind_the_pool),
         cmocka_unit_test(relu_ends_gemm_and_conv),
         cmocka_unit_test(what_others_use_stays),
+        cmocka_unit_test(addition_and_relu_join_the_norm),
+        cmocka_unit_test(other_sums_stay_apart_from_the_norm),
+        cmocka_unit_test(relu_joins_the_norm_and_its_gradient),
+        cmocka_unit_test(the_gradient_joins_even_if_the_norm_is_used),
+        cmocka_unit_test(a_gradient_that_others_use_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

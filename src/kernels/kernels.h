@@ -95,16 +95,23 @@ typedef void tn_log_softmax_grad_fn(int64_t rows, int64_t n, const real *y, cons
  *     sum[k] += Σ_r d,  squares[k] += Σ_r d·d          d = x[r][k] - shift[k] */
 typedef void tn_moments_fn(int64_t rows, int64_t channels, const real *x, const real *shift,
                            real *sum, real *squares);
+/* y[r][k] = max(floor, (x[r][k] - shift[k])·scale[k] + offset[k] + more[r][k]); y may be x or more,
+ * more may be NULL. floor as in tn_tile. */
+typedef void tn_affine_fn(int64_t rows, int64_t channels, const real *x, const real *shift,
+                          const real *scale, const real *offset, const real *more, real floor,
+                          real *y);
+/* Where a ReLU behind such a y, without more, lets its gradient through: with gate->offset not NULL
+ * dy[r][k] below is 0 unless (x[r][k] - shift[k])·scale[k] + offset[k] > 0. */
+typedef struct tn_gate {
+    const real *scale, *offset;
+} tn_gate;
 /* sum[k] += Σ_r dy[r][k],  dot[k] += Σ_r dy[r][k]·(x[r][k] - shift[k]) */
 typedef void tn_moments_grad_fn(int64_t rows, int64_t channels, const real *dy, const real *x,
-                                const real *shift, real *sum, real *dot);
-/* y[r][k] = (x[r][k] - shift[k])·scale[k] + offset[k]; y may be x */
-typedef void tn_affine_fn(int64_t rows, int64_t channels, const real *x, const real *shift,
-                          const real *scale, const real *offset, real *y);
+                                const real *shift, tn_gate gate, real *sum, real *dot);
 /* dx[r][k] = (dy[r][k]·a[k] + (x[r][k] - shift[k])·b[k]) + c[k]; dx may be dy */
 typedef void tn_affine_grad_fn(int64_t rows, int64_t channels, const real *dy, const real *x,
-                               const real *shift, const real *a, const real *b, const real *c,
-                               real *dx);
+                               const real *shift, tn_gate gate, const real *a, const real *b,
+                               const real *c, real *dx);
 
 /* SGD with momentum as PyTorch defines it, weight decay as L2:
  *     g' = scale · (g + weight_decay · w);  v = first ? g' : momentum · v + g'

@@ -110,7 +110,8 @@ static void normalise(const tn_run *run, const real *coefficients) {
     for (int64_t i = 0; i < run->n * f.blocks; i++, x += f.rows * f.width, y += f.rows * f.width) {
         const real *c = coefficients + i % f.blocks;
         run->kernels->affine(f.rows, f.width, x, c + TN_NORM_MEAN * f.channels,
-                             c + TN_NORM_FACTOR * f.channels, c + TN_NORM_BIAS * f.channels, y);
+                             c + TN_NORM_FACTOR * f.channels, c + TN_NORM_BIAS * f.channels, NULL,
+                             -INFINITY, y);
     }
 }
 

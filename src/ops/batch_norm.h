@@ -10,6 +10,10 @@
  * factor = scale · inverse and inverse = 1/√(variance + epsilon). */
 enum { TN_NORM_MEAN, TN_NORM_INVERSE, TN_NORM_FACTOR, TN_NORM_BIAS, TN_NORM_ROWS };
 
+/* Normalisation in a training graph, and what passes make of it (batch_norm_train.c). */
+extern const tn_op tn_op_norm, tn_op_norm_grad_sums, tn_op_norm_grad;
+extern const tn_op tn_op_norm_relu, tn_op_norm_relu_grad_sums, tn_op_norm_relu_grad;
+
 /* How the values of a batch-norm node are stored: samples of `blocks` blocks of `rows` rows of
  * `width` numbers. Channels last, or without pixels, all channels are a row; else each channel is
  * a block of rows of one number. */

@@ -8,7 +8,12 @@
  *               y = BatchNormApply(x, coefficients, scale, bias)
  *     backward  sums = BatchNormGradSums(dy, x, coefficients)
  *               factors, dscale, dbias = BatchNormFactors(sums, coefficients)
- *               dx = BatchNormGrad(dy, x, coefficients, factors)                              */
+ *               dx = BatchNormGrad(dy, x, coefficients, factors)
+ *
+ * A Relu behind the normalisation, and before it the addition of another image, may be part of the
+ * nodes (passes/fuse_norm.c puts them there): BatchNormRelu is BatchNormApply with them. Without an
+ * addition, dy may be that of the Relu's output in BatchNormReluGradSums and BatchNormReluGrad:
+ * they compute again where it was positive. */
 #include <math.h>
 
 #include "base/size.h"
@@ -171,13 +176,17 @@ static const tn_op batch_norm_coefficients = {.name = "BatchNormCoefficients",
 
 /* ---- The elements ---------------------------------------------------------------------------- */
 
+enum { N_APPLY_INPUTS = 4, MORE = N_APPLY_INPUTS };
+
 static void apply_part(const tn_run *run, const tn_norm_form *f, const norm_part *part) {
     const void *c = run->in[1];
-    run->kernels->affine(part->rows, f->width, (const real *)run->in[0] + part->offset,
-                         group_row_in(c, f, part, TN_NORM_ROWS, TN_NORM_MEAN),
-                         group_row_in(c, f, part, TN_NORM_ROWS, TN_NORM_FACTOR),
-                         group_row_in(c, f, part, TN_NORM_ROWS, TN_NORM_BIAS),
-                         (real *)run->out[0] + part->offset);
+    const real *more = run->in[MORE];
+    run->kernels->affine(
+        part->rows, f->width, (const real *)run->in[0] + part->offset,
+        group_row_in(c, f, part, TN_NORM_ROWS, TN_NORM_MEAN),
+        group_row_in(c, f, part, TN_NORM_ROWS, TN_NORM_FACTOR),
+        group_row_in(c, f, part, TN_NORM_ROWS, TN_NORM_BIAS), more ? more + part->offset : NULL,
+        run->node->op == &tn_op_norm_relu ? 0 : -INFINITY, (real *)run->out[0] + part->offset);
 }
 
 static void run_apply(const tn_run *run) { visit_parts(run, 0, apply_part); }
@@ -192,17 +201,35 @@ static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) 
 
 /* Inputs x, coefficients, and scale and bias, which only its gradient looks at: that of x goes
  * through the coefficients, too. */
-static const tn_op batch_norm_apply = {.name = "BatchNormApply",
-                                       .attrs_bytes = sizeof(norm_attrs),
-                                       .min_inputs = 4,
-                                       .max_inputs = 4,
-                                       .n_outputs = 1,
-                                       .layout = TN_LAYOUT_IMAGE,
-                                       .infer_shape = tn_infer_same,
-                                       .differentiate = differentiate,
-                                       .implementations = apply_implementations};
+const tn_op tn_op_norm = {.name = "BatchNormApply",
+                          .attrs_bytes = sizeof(norm_attrs),
+                          .min_inputs = N_APPLY_INPUTS,
+                          .max_inputs = N_APPLY_INPUTS,
+                          .n_outputs = 1,
+                          .layout = TN_LAYOUT_IMAGE,
+                          .infer_shape = tn_infer_same,
+                          .differentiate = differentiate,
+                          .implementations = apply_implementations};
+
+/* A further input, of the shape of x, is added before the maximum with 0. */
+const tn_op tn_op_norm_relu = {.name = "BatchNormRelu",
+                               .attrs_bytes = sizeof(norm_attrs),
+                               .min_inputs = N_APPLY_INPUTS,
+                               .max_inputs = N_APPLY_INPUTS + 1,
+                               .n_outputs = 1,
+                               .layout = TN_LAYOUT_IMAGE,
+                               .infer_shape = tn_infer_same,
+                               .implementations = apply_implementations};
 
 /* ---- The gradient ---------------------------------------------------------------------------- */
+
+/* The Relu that dy, input 0, is behind; coefficients are input 2. */
+static tn_gate gate_of(const tn_run *run, const tn_norm_form *f, const norm_part *part) {
+    const tn_op *op = run->node->op;
+    if (op != &tn_op_norm_relu_grad_sums && op != &tn_op_norm_relu_grad) return (tn_gate){0};
+    return (tn_gate){group_row_in(run->in[2], f, part, TN_NORM_ROWS, TN_NORM_FACTOR),
+                     group_row_in(run->in[2], f, part, TN_NORM_ROWS, TN_NORM_BIAS)};
+}
 
 /* Σ dy and Σ dy·(x - mean) for each group. */
 static tn_status infer_grad_sums(tn_graph *graph, tn_node *node, tn_error *error) {
@@ -215,7 +242,7 @@ static void grad_sum_part(const tn_run *run, const tn_norm_form *f, const norm_p
     run->kernels->moments_grad(part->rows, f->width, (const real *)run->in[0] + part->offset,
                                (const real *)run->in[1] + part->offset,
                                group_row_in(run->in[2], f, part, TN_NORM_ROWS, TN_NORM_MEAN),
-                               group_row(run->out[0], f, part, N_SUMS, SUM),
+                               gate_of(run, f, part), group_row(run->out[0], f, part, N_SUMS, SUM),
                                group_row(run->out[0], f, part, N_SUMS, SQUARES));
 }
 
@@ -224,15 +251,26 @@ static void run_grad_sums(const tn_run *run) { visit_parts(run, 1, grad_sum_part
 static const tn_implementation grad_sums = {.name = "any", .run = run_grad_sums};
 static const tn_implementation *const grad_sums_implementations[] = {&grad_sums, NULL};
 
-static const tn_op batch_norm_grad_sums = {.name = "BatchNormGradSums",
-                                           .attrs_bytes = sizeof(norm_attrs),
-                                           .min_inputs = 3,
-                                           .max_inputs = 3,
-                                           .n_outputs = 1,
-                                           .layout = TN_LAYOUT_IMAGE,
-                                           .reduces_samples = true,
-                                           .infer_shape = infer_grad_sums,
-                                           .implementations = grad_sums_implementations};
+const tn_op tn_op_norm_grad_sums = {.name = "BatchNormGradSums",
+                                    .attrs_bytes = sizeof(norm_attrs),
+                                    .min_inputs = 3,
+                                    .max_inputs = 3,
+                                    .n_outputs = 1,
+                                    .layout = TN_LAYOUT_IMAGE,
+                                    .reduces_samples = true,
+                                    .infer_shape = infer_grad_sums,
+                                    .implementations = grad_sums_implementations};
+
+/* The same, dy being that of the output of a Relu behind. */
+const tn_op tn_op_norm_relu_grad_sums = {.name = "BatchNormReluGradSums",
+                                         .attrs_bytes = sizeof(norm_attrs),
+                                         .min_inputs = 3,
+                                         .max_inputs = 3,
+                                         .n_outputs = 1,
+                                         .layout = TN_LAYOUT_IMAGE,
+                                         .reduces_samples = true,
+                                         .infer_shape = infer_grad_sums,
+                                         .implementations = grad_sums_implementations};
 
 /* dx = dy·A + (x - mean)·B + C. With N numbers in the group, x̂ = (x - mean)·inverse,
  *     dx = factor · (dy - Σ dy / N - x̂ · Σ dy·x̂ / N)                 (Ioffe and Szegedy 2015) */
@@ -288,13 +326,13 @@ static const tn_op batch_norm_factors = {.name = "BatchNormFactors",
                                          .implementations = factors_implementations};
 
 static void grad_part(const tn_run *run, const tn_norm_form *f, const norm_part *part) {
-    run->kernels->affine_grad(part->rows, f->width, (const real *)run->in[0] + part->offset,
-                              (const real *)run->in[1] + part->offset,
-                              group_row_in(run->in[2], f, part, TN_NORM_ROWS, TN_NORM_MEAN),
-                              group_row_in(run->in[3], f, part, N_FACTORS, A),
-                              group_row_in(run->in[3], f, part, N_FACTORS, B),
-                              group_row_in(run->in[3], f, part, N_FACTORS, C),
-                              (real *)run->out[0] + part->offset);
+    run->kernels->affine_grad(
+        part->rows, f->width, (const real *)run->in[0] + part->offset,
+        (const real *)run->in[1] + part->offset,
+        group_row_in(run->in[2], f, part, TN_NORM_ROWS, TN_NORM_MEAN), gate_of(run, f, part),
+        group_row_in(run->in[3], f, part, N_FACTORS, A),
+        group_row_in(run->in[3], f, part, N_FACTORS, B),
+        group_row_in(run->in[3], f, part, N_FACTORS, C), (real *)run->out[0] + part->offset);
 }
 
 static void run_grad(const tn_run *run) { visit_parts(run, 1, grad_part); }
@@ -303,15 +341,26 @@ static const tn_implementation grad = {.name = "any", .run = run_grad};
 static const tn_implementation *const grad_implementations[] = {&grad, NULL};
 
 /* Inputs dy, x, coefficients, factors. */
-static const tn_op batch_norm_grad = {.name = "BatchNormGrad",
-                                      .attrs_bytes = sizeof(norm_attrs),
-                                      .min_inputs = 4,
-                                      .max_inputs = 4,
-                                      .n_outputs = 1,
-                                      .layout = TN_LAYOUT_IMAGE,
-                                      .in_place = true,
-                                      .infer_shape = tn_infer_same,
-                                      .implementations = grad_implementations};
+const tn_op tn_op_norm_grad = {.name = "BatchNormGrad",
+                               .attrs_bytes = sizeof(norm_attrs),
+                               .min_inputs = 4,
+                               .max_inputs = 4,
+                               .n_outputs = 1,
+                               .layout = TN_LAYOUT_IMAGE,
+                               .in_place = true,
+                               .infer_shape = tn_infer_same,
+                               .implementations = grad_implementations};
+
+/* The same, dy being that of the output of a Relu behind. */
+const tn_op tn_op_norm_relu_grad = {.name = "BatchNormReluGrad",
+                                    .attrs_bytes = sizeof(norm_attrs),
+                                    .min_inputs = 4,
+                                    .max_inputs = 4,
+                                    .n_outputs = 1,
+                                    .layout = TN_LAYOUT_IMAGE,
+                                    .in_place = true,
+                                    .infer_shape = tn_infer_same,
+                                    .implementations = grad_implementations};
 
 /* ---- Putting it together --------------------------------------------------------------------- */
 
@@ -328,7 +377,7 @@ tn_status tn_norm_differentiate(tn_graph *graph, tn_node *node, tn_value *coeffi
                           .pixels = pixels_of(&x->shape),
                           .fixed = fixed};
     tn_node *made;
-    TN_TRY(tn_graph_apply(graph, &batch_norm_grad_sums, &a,
+    TN_TRY(tn_graph_apply(graph, &tn_op_norm_grad_sums, &a,
                           (tn_value *[]){dy, x, coefficients_value}, 3, &sums_value, error));
     TN_TRY(tn_graph_add_node(graph, &batch_norm_factors, NULL, &a,
                              (tn_value *[]){sums_value, coefficients_value}, 2, &made, error));
@@ -337,7 +386,7 @@ tn_status tn_norm_differentiate(tn_graph *graph, tn_node *node, tn_value *coeffi
     if (tn_gradient_wanted(graph, bias))
         TN_TRY(tn_gradient_add(graph, bias, made->outputs[2], error));
     if (!tn_gradient_wanted(graph, x)) return TN_OK;
-    TN_TRY(tn_graph_apply(graph, &batch_norm_grad, &a,
+    TN_TRY(tn_graph_apply(graph, &tn_op_norm_grad, &a,
                           (tn_value *[]){dy, x, coefficients_value, made->outputs[0]}, 4, &dx,
                           error));
     return tn_gradient_add(graph, x, dx, error);
@@ -356,6 +405,6 @@ tn_status tn_norm_by_batch(tn_graph *graph, const tn_batch_norm_attrs *attrs, in
                              (tn_value *[]){sums_value, mean, scale, bias}, 4, &made, error));
     TN_TRY(tn_graph_add_update(graph, mean, made->outputs[1], attrs->momentum, error));
     TN_TRY(tn_graph_add_update(graph, variance, made->outputs[2], attrs->momentum, error));
-    return tn_graph_apply(graph, &batch_norm_apply, &a,
-                          (tn_value *[]){x, made->outputs[0], scale, bias}, 4, y, error);
+    return tn_graph_apply(graph, &tn_op_norm, &a, (tn_value *[]){x, made->outputs[0], scale, bias},
+                          4, y, error);
 }

@@ -32,5 +32,7 @@ typedef void tn_pass_fn(tn_rewrite *rewrite);
 tn_pass_fn tn_pass_pool_first;
 /* Relu as the end of the Conv or Gemm whose output it takes. */
 tn_pass_fn tn_pass_fuse_relu;
+/* Relu, and the addition before it, in normalisation by the batch, forward and backward. */
+tn_pass_fn tn_pass_fuse_norm;
 
 #endif

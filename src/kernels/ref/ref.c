@@ -221,26 +221,39 @@ static void moments(int64_t rows, int64_t channels, const real *x, const real *s
         }
 }
 
-static void moments_grad(int64_t rows, int64_t channels, const real *dy, const real *x,
-                         const real *shift, real *sum, real *dot) {
-    for (int64_t r = 0; r < rows; r++, x += channels, dy += channels)
+static void affine(int64_t rows, int64_t channels, const real *x, const real *shift,
+                   const real *scale, const real *offset, const real *more, real floor, real *y) {
+    for (int64_t r = 0; r < rows; r++, x += channels, y += channels)
         for (int64_t k = 0; k < channels; k++) {
-            sum[k] += dy[k];
-            dot[k] += dy[k] * (x[k] - shift[k]);
+            real value = (x[k] - shift[k]) * scale[k] + offset[k];
+            if (more != NULL) value += more[r * channels + k];
+            y[k] = floor > value ? floor : value;
         }
 }
 
-static void affine(int64_t rows, int64_t channels, const real *x, const real *shift,
-                   const real *scale, const real *offset, real *y) {
-    for (int64_t r = 0; r < rows; r++, x += channels, y += channels)
-        for (int64_t k = 0; k < channels; k++) y[k] = (x[k] - shift[k]) * scale[k] + offset[k];
+/* dy of channel k behind the gate; d is x - shift. */
+static real gated(real dy, real d, tn_gate gate, int64_t k) {
+    return gate.offset == NULL || d * gate.scale[k] + gate.offset[k] > 0 ? dy : 0;
+}
+
+static void moments_grad(int64_t rows, int64_t channels, const real *dy, const real *x,
+                         const real *shift, tn_gate gate, real *sum, real *dot) {
+    for (int64_t r = 0; r < rows; r++, x += channels, dy += channels)
+        for (int64_t k = 0; k < channels; k++) {
+            real d = x[k] - shift[k], g = gated(dy[k], d, gate, k);
+            sum[k] += g;
+            dot[k] += g * d;
+        }
 }
 
 static void affine_grad(int64_t rows, int64_t channels, const real *dy, const real *x,
-                        const real *shift, const real *a, const real *b, const real *c, real *dx) {
+                        const real *shift, tn_gate gate, const real *a, const real *b,
+                        const real *c, real *dx) {
     for (int64_t r = 0; r < rows; r++, x += channels, dy += channels, dx += channels)
-        for (int64_t k = 0; k < channels; k++)
-            dx[k] = (dy[k] * a[k] + (x[k] - shift[k]) * b[k]) + c[k];
+        for (int64_t k = 0; k < channels; k++) {
+            real d = x[k] - shift[k];
+            dx[k] = (gated(dy[k], d, gate, k) * a[k] + d * b[k]) + c[k];
+        }
 }
 
 static void sgd(const tn_sgd_step *step, int64_t n, const real *g, real *w, real *v) {

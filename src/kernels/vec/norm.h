@@ -42,78 +42,121 @@ static void moments(int64_t rows, int64_t channels, const float *x, const float 
                      squares + k);
 }
 
-VEC_INLINE void moments_grad_part(int vectors, int lanes, int64_t rows, int64_t channels,
-                                  const float *dy, const float *x, const float *shift, float *sum,
-                                  float *dot) {
+/* The gate of channels from k on; open is known where this is inlined. */
+VEC_INLINE vf gated(bool open, int lanes, vf dy, vf d, tn_gate gate, int64_t k) {
+    if (open) return dy;
+    vf y = vf_add(vf_mul(d, load_part(gate.scale + k, lanes)), load_part(gate.offset + k, lanes));
+    return vf_and(vf_gt(y, vf_set1(0)), dy);
+}
+
+/* Channels from k on. */
+VEC_INLINE void moments_grad_part(bool open, int vectors, int lanes, int64_t rows, int64_t channels,
+                                  int64_t k, const float *dy, const float *x, const float *shift,
+                                  tn_gate gate, float *sum, float *dot) {
     vf s[NORM_VECTORS], q[NORM_VECTORS], m[NORM_VECTORS];
     VEC_UNROLL
     for (int v = 0; v < vectors; v++) {
-        s[v] = load_part(sum + v * VF_LANES, lanes);
-        q[v] = load_part(dot + v * VF_LANES, lanes);
-        m[v] = load_part(shift + v * VF_LANES, lanes);
+        s[v] = load_part(sum + k + v * VF_LANES, lanes);
+        q[v] = load_part(dot + k + v * VF_LANES, lanes);
+        m[v] = load_part(shift + k + v * VF_LANES, lanes);
     }
     for (int64_t r = 0; r < rows; r++, x += channels, dy += channels) {
         VEC_UNROLL
         for (int v = 0; v < vectors; v++) {
-            vf g = load_part(dy + v * VF_LANES, lanes);
+            int64_t at = k + v * VF_LANES;
+            vf d = vf_sub(load_part(x + at, lanes), m[v]);
+            vf g = gated(open, lanes, load_part(dy + at, lanes), d, gate, at);
             s[v] = vf_add(s[v], g);
-            q[v] = vf_add(q[v], vf_mul(g, vf_sub(load_part(x + v * VF_LANES, lanes), m[v])));
+            q[v] = vf_add(q[v], vf_mul(g, d));
         }
     }
     VEC_UNROLL
     for (int v = 0; v < vectors; v++) {
-        store_part(sum + v * VF_LANES, s[v], lanes);
-        store_part(dot + v * VF_LANES, q[v], lanes);
+        store_part(sum + k + v * VF_LANES, s[v], lanes);
+        store_part(dot + k + v * VF_LANES, q[v], lanes);
     }
+}
+
+VEC_INLINE void moments_grad_of(bool open, int64_t rows, int64_t channels, const float *dy,
+                                const float *x, const float *shift, tn_gate gate, float *sum,
+                                float *dot) {
+    int64_t k = 0;
+    for (; k + NORM_VECTORS * VF_LANES <= channels; k += NORM_VECTORS * VF_LANES)
+        moments_grad_part(open, NORM_VECTORS, VF_LANES, rows, channels, k, dy, x, shift, gate, sum,
+                          dot);
+    for (; k + VF_LANES <= channels; k += VF_LANES)
+        moments_grad_part(open, 1, VF_LANES, rows, channels, k, dy, x, shift, gate, sum, dot);
+    if (k < channels)
+        moments_grad_part(open, 1, (int)(channels - k), rows, channels, k, dy, x, shift, gate, sum,
+                          dot);
 }
 
 static void moments_grad(int64_t rows, int64_t channels, const float *dy, const float *x,
-                         const float *shift, float *sum, float *dot) {
-    int64_t k = 0;
-    for (; k + NORM_VECTORS * VF_LANES <= channels; k += NORM_VECTORS * VF_LANES)
-        moments_grad_part(NORM_VECTORS, VF_LANES, rows, channels, dy + k, x + k, shift + k, sum + k,
-                          dot + k);
-    for (; k + VF_LANES <= channels; k += VF_LANES)
-        moments_grad_part(1, VF_LANES, rows, channels, dy + k, x + k, shift + k, sum + k, dot + k);
-    if (k < channels)
-        moments_grad_part(1, (int)(channels - k), rows, channels, dy + k, x + k, shift + k, sum + k,
-                          dot + k);
+                         const float *shift, tn_gate gate, float *sum, float *dot) {
+    if (gate.offset == NULL)
+        moments_grad_of(true, rows, channels, dy, x, shift, gate, sum, dot);
+    else
+        moments_grad_of(false, rows, channels, dy, x, shift, gate, sum, dot);
 }
 
-VEC_INLINE void affine_part(int lanes, const float *x, const float *shift, const float *scale,
-                            const float *offset, float *y) {
-    vf d = vf_sub(load_part(x, lanes), load_part(shift, lanes));
-    store_part(y, vf_add(vf_mul(d, load_part(scale, lanes)), load_part(offset, lanes)), lanes);
+VEC_INLINE void affine_part(bool adds, int lanes, int64_t k, const float *x, const float *shift,
+                            const float *scale, const float *offset, const float *more, vf floor,
+                            float *y) {
+    vf d = vf_sub(load_part(x + k, lanes), load_part(shift + k, lanes));
+    vf value = vf_add(vf_mul(d, load_part(scale + k, lanes)), load_part(offset + k, lanes));
+    if (adds) value = vf_add(value, load_part(more + k, lanes));
+    store_part(y + k, vf_max(floor, value), lanes);
 }
 
-static void affine(int64_t rows, int64_t channels, const float *x, const float *shift,
-                   const float *scale, const float *offset, float *y) {
+VEC_INLINE void affine_of(bool adds, int64_t rows, int64_t channels, const float *x,
+                          const float *shift, const float *scale, const float *offset,
+                          const float *more, float floor, float *y) {
+    vf least = vf_set1(floor);
     for (int64_t r = 0; r < rows; r++, x += channels, y += channels) {
         int64_t k = 0;
         for (; k + VF_LANES <= channels; k += VF_LANES)
-            affine_part(VF_LANES, x + k, shift + k, scale + k, offset + k, y + k);
+            affine_part(adds, VF_LANES, k, x, shift, scale, offset, more, least, y);
         if (k < channels)
-            affine_part((int)(channels - k), x + k, shift + k, scale + k, offset + k, y + k);
+            affine_part(adds, (int)(channels - k), k, x, shift, scale, offset, more, least, y);
+        if (adds) more += channels;
     }
 }
 
-VEC_INLINE void affine_grad_part(int lanes, const float *dy, const float *x, const float *shift,
-                                 const float *a, const float *b, const float *c, float *dx) {
-    vf d = vf_sub(load_part(x, lanes), load_part(shift, lanes));
-    vf sum =
-        vf_add(vf_mul(load_part(dy, lanes), load_part(a, lanes)), vf_mul(d, load_part(b, lanes)));
-    store_part(dx, vf_add(sum, load_part(c, lanes)), lanes);
+static void affine(int64_t rows, int64_t channels, const float *x, const float *shift,
+                   const float *scale, const float *offset, const float *more, float floor,
+                   float *y) {
+    if (more == NULL)
+        affine_of(false, rows, channels, x, shift, scale, offset, NULL, floor, y);
+    else
+        affine_of(true, rows, channels, x, shift, scale, offset, more, floor, y);
 }
 
-static void affine_grad(int64_t rows, int64_t channels, const float *dy, const float *x,
-                        const float *shift, const float *a, const float *b, const float *c,
-                        float *dx) {
+VEC_INLINE void affine_grad_part(bool open, int lanes, int64_t k, const float *dy, const float *x,
+                                 const float *shift, tn_gate gate, const float *a, const float *b,
+                                 const float *c, float *dx) {
+    vf d = vf_sub(load_part(x + k, lanes), load_part(shift + k, lanes));
+    vf g = gated(open, lanes, load_part(dy + k, lanes), d, gate, k);
+    vf sum = vf_add(vf_mul(g, load_part(a + k, lanes)), vf_mul(d, load_part(b + k, lanes)));
+    store_part(dx + k, vf_add(sum, load_part(c + k, lanes)), lanes);
+}
+
+VEC_INLINE void affine_grad_of(bool open, int64_t rows, int64_t channels, const float *dy,
+                               const float *x, const float *shift, tn_gate gate, const float *a,
+                               const float *b, const float *c, float *dx) {
     for (int64_t r = 0; r < rows; r++, x += channels, dy += channels, dx += channels) {
         int64_t k = 0;
         for (; k + VF_LANES <= channels; k += VF_LANES)
-            affine_grad_part(VF_LANES, dy + k, x + k, shift + k, a + k, b + k, c + k, dx + k);
+            affine_grad_part(open, VF_LANES, k, dy, x, shift, gate, a, b, c, dx);
         if (k < channels)
-            affine_grad_part((int)(channels - k), dy + k, x + k, shift + k, a + k, b + k, c + k,
-                             dx + k);
+            affine_grad_part(open, (int)(channels - k), k, dy, x, shift, gate, a, b, c, dx);
     }
+}
+
+static void affine_grad(int64_t rows, int64_t channels, const float *dy, const float *x,
+                        const float *shift, tn_gate gate, const float *a, const float *b,
+                        const float *c, float *dx) {
+    if (gate.offset == NULL)
+        affine_grad_of(true, rows, channels, dy, x, shift, gate, a, b, c, dx);
+    else
+        affine_grad_of(false, rows, channels, dy, x, shift, gate, a, b, c, dx);
 }
