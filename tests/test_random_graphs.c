@@ -14,7 +14,7 @@
 #include "base/philox.h"
 #include "base/size.h"
 #include "cpu/isa.h"
-#include "graph/plan.h"
+#include "graph/plan_parts.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
 
@@ -641,6 +641,7 @@ typedef struct results {
     float *of[MOST_OUTPUTS + 128];
     int64_t elements[MOST_OUTPUTS + 128];
     int n;
+    bool lanes; /* the plan was one for lanes */
 } results;
 
 static float *result(results *r, int64_t elements) {
@@ -657,7 +658,7 @@ typedef struct setting {
     const char *level;
     int n_threads;
     int64_t max_batch;
-    bool passes;
+    bool passes, lanes;
 } setting;
 
 static void run_plan(const tn_plan *plan, const backward *b, const setting *s, results *out) {
@@ -712,11 +713,13 @@ static bool run(const backward *b, const setting *s, results *out) {
     const tn_plan_options options = {.max_batch = s->max_batch,
                                      .n_shards = SHARDS,
                                      .n_threads = s->n_threads,
-                                     .kernels = &kernels};
+                                     .kernels = &kernels,
+                                     .lanes = s->lanes ? TN_LANES_ALWAYS : TN_LANES_NEVER};
     if (s->passes) check(tn_passes_run(g, gradients, &error));
     bool planned = tn_plan_build(g, gradients, &options, &plan, &error) == TN_OK;
     if (planned) {
         run_plan(plan, b, s, out);
+        out->lanes = plan->lanes;
         tn_plan_free(plan);
     } else if (!strstr(error.message, "its gradient is another's") &&
                !strstr(error.message, "store it differently")) {
@@ -801,7 +804,8 @@ static void compare_derivative(int number, const tn_graph *plain, const backward
         fail_msg("graph %d: derivative %.9g, difference %.9g", number, along, difference);
 }
 
-static bool test_graph(int number) {
+/* Whether there are gradients. */
+static bool test_graph(int number, int *in_lanes) {
     tn_graph *plain = make_graph((uint64_t)number);
     backward b = differentiate(plain);
     const char *best = tn_kernels_best(tn_isa_detect());
@@ -809,7 +813,11 @@ static bool test_graph(int number) {
                                 {best, 1, BATCH},
                                 {best, 3, 40},
                                 {best, 2, BATCH, true},
-                                {"ref", 1, BATCH, true}};
+                                {"ref", 1, BATCH, true},
+                                {"ref", 1, BATCH, .lanes = true},
+                                {best, 1, BATCH, .lanes = true},
+                                {best, 3, 40, .lanes = true},
+                                {best, 2, BATCH, true, .lanes = true}};
     enum { SETTINGS = sizeof settings / sizeof *settings };
     results r[SETTINGS];
     bool differentiated = b.exists && run(&b, &settings[0], &r[0]);
@@ -825,6 +833,11 @@ static bool test_graph(int number) {
     compare(number, "threads", &r[1], &r[2], 0);
     compare(number, "passes", &r[1], &r[3], 0);
     compare(number, "passes of the reference", &r[0], &r[4], 0);
+    compare(number, "lanes", &r[0], &r[5], 1e-4);
+    compare(number, "levels, lanes", &r[5], &r[6], 1e-4);
+    compare(number, "threads, lanes", &r[6], &r[7], 0);
+    compare(number, "passes, lanes", &r[6], &r[8], 0);
+    *in_lanes += r[6].lanes;
     for (int i = 0; i < SETTINGS; i++) results_free(&r[i]);
 end:
     free(b.gradients);
@@ -835,9 +848,10 @@ end:
 
 static void graphs_by_chance_run_as_plain_loops_do(void **state) {
     (void)state;
-    int differentiated = 0;
-    for (int number = 0; number < GRAPHS; number++) differentiated += test_graph(number);
+    int differentiated = 0, in_lanes = 0;
+    for (int number = 0; number < GRAPHS; number++) differentiated += test_graph(number, &in_lanes);
     assert_true(differentiated > GRAPHS / 2); /* it does test what it is for */
+    assert_true(in_lanes > GRAPHS / 8);
 }
 
 int main(void) {

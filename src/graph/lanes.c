@@ -8,9 +8,9 @@
 static const int64_t node_cost = 4000;      /* of a sample, by sample */
 static const int64_t node_cost_lanes = 500; /* of a sample in a full group */
 static const int64_t element_cost = 1;      /* of reordering one, both ways */
-static const int64_t lanes_percent = 110;   /* a multiply-accumulate in lanes against a tile's */
-static const int64_t group_bytes = 2 << 20; /* most for all values of a group: about a second-level
-                                               cache, as no more than half live at a time */
+static const int64_t lanes_percent = 105;   /* a multiply-accumulate in lanes against a tile's */
+static const int64_t group_bytes = 8 << 20; /* most for all values of a group: a small part of them
+                                               lives at a time, in a second-level cache */
 
 const tn_implementation *tn_implementation_of(const tn_node *node, const tn_kernels *kernels,
                                               bool lanes) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gemm_lanes.c: fully connected layers for samples in lanes. A row of a group is [k] points. */
 #include "base/size.h"
+#include "ops/gemm.h"
 #include "ops/lanes.h"
-#include "ops/ops.h"
 
 static int64_t list_bytes(int64_t n) { return tn_round_up(n * (int64_t)sizeof(int64_t), 64); }
 
@@ -26,20 +26,22 @@ static bool is_stored(const tn_value *v) {
 }
 
 /* Larger weights are not worth streaming once for every group. */
-static const int64_t most_weights = 1 << 16;
+static const int64_t most_weights = 1 << 17;
 
-static bool is_small(const tn_shape *weight) {
-    return weight->dims[0] * weight->dims[1] < most_weights;
+/* Weights in panels are left to the register tile, which they fill. */
+static bool takes_weight(const tn_value *of_inputs, const tn_value *of_outputs) {
+    int64_t k = row_length(of_inputs), o = row_length(of_outputs);
+    return k * o < most_weights && !tn_gemm_in_panels(k, o);
 }
 
 static bool input_applies(const tn_node *node, const tn_kernels *kernels) {
     (void)kernels;
-    return is_small(&node->inputs[1]->shape);
+    return takes_weight(node->outputs[0], node->inputs[0]);
 }
 
 static bool weight_applies(const tn_node *node, const tn_kernels *kernels) {
     (void)kernels;
-    return is_small(&node->outputs[0]->shape);
+    return takes_weight(node->inputs[0], node->inputs[1]);
 }
 
 /* A small weight, and for C nothing or a bias. */
@@ -48,7 +50,7 @@ static bool forward_applies(const tn_node *node, const tn_kernels *kernels) {
     const tn_gemm_attrs *a = node->attrs;
     const tn_value *c = node->n_inputs > 2 ? node->inputs[2] : NULL;
     if (!node->inputs[0]->shape.batched || !is_stored(node->inputs[1])) return false;
-    if (!is_small(&node->inputs[1]->shape)) return false;
+    if (!takes_weight(node->inputs[0], node->outputs[0])) return false;
     if (a->alpha != 1 || a->beta != 1 || a->trans_a) return false;
     return !c ||
            (!c->shape.batched && tn_shape_elements(&c->shape) == row_length(node->outputs[0]));
