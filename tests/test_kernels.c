@@ -517,6 +517,61 @@ static void tile_keeps_nan_and_infinity(void **state) {
     }
 }
 
+/* ---- Depthwise convolution ------------------------------------------------------------------ */
+
+/* All levels against the reference on small integers, on which every order is exact; the arrays
+ * end at forbidden pages. */
+static void depthwise_equals_the_reference(void **state) {
+    enum { ROWS = 7, MOST_TAPS = 25, MOST_CHANNELS = 43, IMAGE = 12 * MOST_CHANNELS };
+    tn_kernels tables[MAX_LEVELS], ref;
+    guarded x_slot = guarded_new((IMAGE + MOST_TAPS) * sizeof(float)),
+            y_slot = guarded_new(ROWS * MOST_CHANNELS * sizeof(float)),
+            w_slot = guarded_new(MOST_TAPS * MOST_CHANNELS * sizeof(float));
+    static float expected[MOST_TAPS * MOST_CHANNELS];
+    int64_t x_row[ROWS], y_row[ROWS], offset[MOST_TAPS];
+    (void)state;
+    int n_levels = levels_here(tables);
+    assert_true(tn_kernels_init(&ref, "ref", 0));
+    for (int l = 0; l < n_levels; l++)
+        for (int64_t channels = 1; channels <= MOST_CHANNELS; channels += 1 + channels / 4)
+            for (int64_t taps = 0; taps <= MOST_TAPS; taps += 1 + taps / 3) {
+                tn_random random = tn_random_begin(8, TN_PURPOSE_TEST, (uint64_t)channels);
+                size_t y_bytes = (size_t)(ROWS * channels) * sizeof(float);
+                size_t w_bytes = (size_t)(taps * channels) * sizeof(float);
+                int64_t n_x = ROWS + taps + channels;
+                float *x = guarded_place(&x_slot, (size_t)n_x * sizeof(float), true);
+                float *y = guarded_place(&y_slot, y_bytes, true);
+                float *w = guarded_place(&w_slot, w_bytes, true);
+                fill(&random, INTEGERS, x, n_x);
+                fill(&random, INTEGERS, w, taps * channels);
+                for (int i = 0; i < ROWS; i++) x_row[i] = ROWS - i, y_row[i] = i * channels;
+                for (int64_t t = 0; t < taps; t++) offset[t] = t;
+                for (int flags = 0; flags < 4; flags++) {
+                    fill(&random, INTEGERS, y, ROWS * channels);
+                    memcpy(expected, y, y_bytes);
+                    tn_depthwise d = {
+                        ROWS,  taps,   channels, x,        w,         flags & 2 ? x : NULL,
+                        x_row, offset, y_row,    expected, flags & 1, flags == 3 ? -INFINITY : 0};
+                    ref.depthwise(&d);
+                    d.y = y;
+                    tables[l].depthwise(&d);
+                    assert_memory_equal(y, expected, y_bytes);
+                }
+                memcpy(expected, w, w_bytes);
+                tn_depthwise_weight d = {ROWS, taps, channels, x, y, x_row, offset, expected};
+                ref.depthwise_weight(&d);
+                d.dw = w;
+                tables[l].depthwise_weight(&d);
+                assert_memory_equal(w, expected, w_bytes);
+                guarded_check(&x_slot, "depthwise");
+                guarded_check(&y_slot, "depthwise");
+                guarded_check(&w_slot, "depthwise");
+            }
+    guarded_free(&x_slot);
+    guarded_free(&y_slot);
+    guarded_free(&w_slot);
+}
+
 /* ---- Transposition, log-softmax, exp and log ------------------------------------------------ */
 
 static void transposes_any_shape(void **state) {
@@ -779,6 +834,7 @@ int main(void) {
         cmocka_unit_test(dropout_follows_philox),
         cmocka_unit_test(tile_computes_sums),
         cmocka_unit_test(tile_bits_do_not_depend),
+        cmocka_unit_test(depthwise_equals_the_reference),
         cmocka_unit_test(tile_starts_and_floors),
         cmocka_unit_test(tile_tree_adds_parts),
         cmocka_unit_test(tile_keeps_nan_and_infinity),

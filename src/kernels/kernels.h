@@ -46,6 +46,31 @@ typedef void tn_tile_fn(const tn_tile *tile);
 enum { TN_TILE_MAX_PARTS = 64 };
 typedef void tn_tile_tree_fn(const tn_tile *tile, int n_parts, const int64_t *begin);
 
+/* Each channel convolved by itself, at a list of pixels, channels innermost:
+ *     y[y_row[i] + k] = max(floor, start + Σ_t x[x_row[i] + offset[t] + k] · w[t·channels + k])
+ *                                                       i < rows, t < taps, k < channels
+ * where start is what y holds if `adds`, else bias[k] (0 if bias is NULL). t ascends; fused
+ * multiply-add where the level has one. */
+typedef struct tn_depthwise {
+    int64_t rows, taps, channels;
+    const real *x, *w, *bias;
+    const int64_t *x_row, *offset, *y_row;
+    real *y;
+    bool adds;
+    real floor;
+} tn_depthwise;
+typedef void tn_depthwise_fn(const tn_depthwise *depthwise);
+
+/* Its weight gradient: dw[t·channels + k] += Σ_i x[x_row[i] + offset[t] + k] · dy[i·channels + k],
+ * i ascending. */
+typedef struct tn_depthwise_weight {
+    int64_t rows, taps, channels;
+    const real *x, *dy;
+    const int64_t *x_row, *offset;
+    real *dw;
+} tn_depthwise_weight;
+typedef void tn_depthwise_weight_fn(const tn_depthwise_weight *depthwise);
+
 /* dst[j·ld_dst + i] = src[i·ld_src + j], i < rows, j < columns */
 typedef void tn_transpose_fn(int64_t rows, int64_t columns, const real *src, int64_t ld_src,
                              real *dst, int64_t ld_dst);
@@ -236,6 +261,8 @@ typedef struct tn_kernels {
     tn_tile_fn *tile;
     tn_tile_tree_fn *tile_tree;
     tn_transpose_fn *transpose;
+    tn_depthwise_fn *depthwise;
+    tn_depthwise_weight_fn *depthwise_weight;
 
     tn_unary_fn *relu;       /* max(x, 0); NaN stays */
     tn_binary_fn *relu_grad; /* a = y of relu, b = dy: y > 0 ? dy : 0 */

@@ -137,14 +137,9 @@ static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) 
 
 /* ---- Running ------------------------------------------------------------------------------ */
 
-static conv_geometry geometry(const tn_node *node) {
-    const int64_t *x = node->inputs[0]->shape.dims;
-    return conv_geometry_make(node->attrs, x[2], x[3], node->inputs[1]->shape.dims);
-}
-
 /* Plain loops: the oracle. */
 static void naive_run(const tn_run *run) {
-    const conv_geometry g = geometry(run->node);
+    const conv_geometry g = conv_geometry_of(run->node);
     const real *w = run->in[1], *bias = run->in[2];
     int64_t x_at, w_at;
     for (int64_t n = 0; n < run->n; n++) {
@@ -159,60 +154,42 @@ static void naive_run(const tn_run *run) {
     }
 }
 
-/* Packed: this, the parts, and the panels of each group. */
-typedef struct packed_conv {
-    conv_parts parts;
-    real *panels;
-} packed_conv;
-
-static conv_image input_image(const conv_geometry *g) { return (conv_image){g->h, g->w, g->c}; }
-static conv_image output_image(const conv_geometry *g) { return (conv_image){g->p, g->q, g->o}; }
-
-static void add_parts(const conv_geometry *g, const tn_kernels *kernels, conv_parts *parts) {
-    const conv_axis h = {g->p, 0, 1, g->r, -g->pad_top, g->stride_h, g->dilation_h, g->h};
-    const conv_axis w = {g->q, 0, 1, g->s, -g->pad_left, g->stride_w, g->dilation_w, g->w};
-    const conv_image from = input_image(g), to = output_image(g);
-    conv_parts_add(parts, &h, &w, &from, &to, g->cg, 0, kernels->nr);
-}
-
 static conv_parts count_parts(const conv_geometry *g, const tn_kernels *kernels) {
     conv_parts parts = {.images = conv_images_together(g->p * g->q)};
-    add_parts(g, kernels, &parts);
+    conv_parts_add_forward(&parts, g, kernels->nr);
     return parts;
 }
 
+/* Packed: parts, and the panels of each group. */
 static int64_t tiled_packed_bytes(const tn_node *node, const tn_kernels *kernels) {
-    const conv_geometry g = geometry(node);
+    const conv_geometry g = conv_geometry_of(node);
     const conv_parts parts = count_parts(&g, kernels);
-    return tn_round_up((int64_t)sizeof(packed_conv), 64) + conv_parts_bytes(&parts) +
-           g.groups * tn_panels_elements(kernels, g.r * g.s * g.cg, g.og) * (int64_t)sizeof(real);
+    return conv_packed_bytes(&parts,
+                             g.groups * tn_panels_elements(kernels, g.r * g.s * g.cg, g.og));
 }
 
 static void tiled_pack(const tn_run *run, void *packed) {
-    const conv_geometry g = geometry(run->node);
-    packed_conv *p = packed;
-    char *lists = (char *)packed + tn_round_up((int64_t)sizeof *p, 64);
-    p->parts = count_parts(&g, run->kernels);
-    p->panels = (real *)(void *)(lists + conv_parts_bytes(&p->parts));
-    conv_parts_place(&p->parts, lists);
-    add_parts(&g, run->kernels, &p->parts);
+    const conv_geometry g = conv_geometry_of(run->node);
+    const conv_parts counted = count_parts(&g, run->kernels);
+    conv_packed *p = conv_packed_begin(packed, &counted);
+    conv_parts_add_forward(&p->parts, &g, run->kernels->nr);
     int64_t depth = g.r * g.s * g.cg;
     for (int64_t group = 0; group < g.groups; group++)
         tn_panels_pack(run->kernels, TN_PANELS_STORED,
                        (const real *)run->in[1] + group * depth * g.og, g.og, depth, g.og,
-                       p->panels + group * tn_panels_elements(run->kernels, depth, g.og));
+                       p->weights + group * tn_panels_elements(run->kernels, depth, g.og));
 }
 
 static void tiled_run(const tn_run *run) {
-    const conv_geometry g = geometry(run->node);
-    const packed_conv *p = run->packed;
-    const conv_image from = input_image(&g), to = output_image(&g);
+    const conv_geometry g = conv_geometry_of(run->node);
+    const conv_packed *p = run->packed;
+    const conv_image from = conv_input_image(&g), to = conv_output_image(&g);
     int64_t panels = tn_panels_elements(run->kernels, g.r * g.s * g.cg, g.og);
     const real *bias = run->in[2];
     for (int64_t group = 0; group < g.groups; group++) {
         const tn_product product = {.columns = g.og,
                                     .a = (const real *)run->in[0] + group * g.cg,
-                                    .b = p->panels + group * panels,
+                                    .b = p->weights + group * panels,
                                     .source = TN_PANELS_PACKED,
                                     .start = bias ? TN_START_BIAS : TN_START_ZERO,
                                     .bias = bias ? bias + group * g.og : NULL,
@@ -226,7 +203,8 @@ static const tn_implementation naive = {
     .name = "naive", .applies = conv_naive_applies, .run = naive_run};
 static const tn_implementation tiled = {
     .name = "tiles", .packed_bytes = tiled_packed_bytes, .pack = tiled_pack, .run = tiled_run};
-static const tn_implementation *const implementations[] = {&naive, &tiled, &tn_conv_lanes, NULL};
+static const tn_implementation *const implementations[] = {&naive, &tn_conv_depthwise, &tiled,
+                                                           &tn_conv_lanes, NULL};
 
 /* What follows is the maximum with 0. Made by passes from Conv and Relu. */
 const tn_op tn_op_conv_relu = {.name = "ConvRelu",

@@ -109,6 +109,21 @@ conv_geometry conv_geometry_make(const tn_conv_attrs *a, int64_t h, int64_t w,
     return g;
 }
 
+conv_geometry conv_geometry_of(const tn_node *node) {
+    const int64_t *x = node->inputs[0]->shape.dims;
+    return conv_geometry_make(node->attrs, x[2], x[3], node->inputs[1]->shape.dims);
+}
+
+conv_geometry conv_grad_input_geometry(const tn_node *node) {
+    const conv_grad_attrs *a = node->attrs;
+    return conv_geometry_make(&a->conv, a->h, a->w, node->inputs[1]->shape.dims);
+}
+
+conv_geometry conv_grad_weight_geometry(const tn_node *node) {
+    const conv_grad_attrs *a = node->attrs;
+    return conv_geometry_make(&a->conv, a->h, a->w, node->outputs[0]->shape.dims);
+}
+
 bool conv_product(const conv_geometry *g, int64_t i, int64_t k, int64_t *x, int64_t *w) {
     int64_t p = i / (g->q * g->o), q = i / g->o % g->q, o = i % g->o, group = o / g->og;
     int64_t r = k / (g->s * g->cg), s = k / g->cg % g->s, c = k % g->cg;

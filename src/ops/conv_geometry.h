@@ -45,9 +45,18 @@ bool conv_product(const conv_geometry *g, int64_t i, int64_t k, int64_t *x, int6
 /* Plain loops are for the reference level. */
 bool conv_naive_applies(const tn_node *node, const tn_kernels *kernels);
 
+/* Of the nodes Conv, ConvGradInput and ConvGradWeight. */
+conv_geometry conv_geometry_of(const tn_node *node);
+conv_geometry conv_grad_input_geometry(const tn_node *node);
+conv_geometry conv_grad_weight_geometry(const tn_node *node);
+
 bool conv_is_padded(const conv_geometry *g);
 int64_t conv_padded_h(const conv_geometry *g);
 int64_t conv_padded_w(const conv_geometry *g);
+
+/* Implementations for a group per channel of one output each (conv_depthwise.c). */
+extern const tn_implementation tn_conv_depthwise, tn_conv_grad_input_depthwise,
+    tn_conv_grad_weight_depthwise;
 
 /* Gradient operators (conv_grad.c). */
 extern const tn_op tn_op_conv_grad_input, tn_op_conv_grad_weight;

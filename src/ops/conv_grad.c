@@ -8,9 +8,6 @@
 #include "ops/lanes.h"
 #include "ops/tiles.h"
 
-/* The remainder in 0..b-1, b > 0. */
-static int64_t floor_mod(int64_t a, int64_t b) { return (a % b + b) % b; }
-
 /* ---- Input: dx[n,c,h,w] = Σ over o, r, s of dy[n,o,p,q] · w[o,c,r,s] ------------------------ */
 /* where stride·p + dilation·r - pad = h. Along each axis, h + pad mod stride (the phase) decides
  * which r take part; pixels of one phase are a product over those taps. */
@@ -26,11 +23,6 @@ static tn_status input_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     return TN_OK;
 }
 
-static conv_geometry input_geometry(const tn_node *node) {
-    const conv_grad_attrs *a = node->attrs;
-    return conv_geometry_make(&a->conv, a->h, a->w, node->inputs[1]->shape.dims);
-}
-
 static tn_arrangement input_arrange(const tn_node *node, int input, const int64_t *in_channels) {
     (void)in_channels;
     const conv_grad_attrs *a = node->attrs;
@@ -39,12 +31,12 @@ static tn_arrangement input_arrange(const tn_node *node, int input, const int64_
 }
 
 static int64_t macs(const tn_node *node) {
-    const conv_geometry g = input_geometry(node);
+    const conv_geometry g = conv_grad_input_geometry(node);
     return g.p * g.q * g.o * g.r * g.s * g.cg;
 }
 
 static void naive_input(const tn_run *run) {
-    const conv_geometry g = input_geometry(run->node);
+    const conv_geometry g = conv_grad_input_geometry(run->node);
     const real *w = run->in[1];
     int64_t x_at, w_at;
     for (int64_t n = 0; n < run->n; n++) {
@@ -57,69 +49,27 @@ static void naive_input(const tn_run *run) {
     }
 }
 
-/* Whether tap k along an axis meets pixels whose phase is `phase`. */
-static bool meets(int64_t phase, int64_t k, int64_t dilation, int64_t stride) {
-    return (phase - k * dilation) % stride == 0;
-}
-
-/* The pixels of a phase along an axis, and the taps that they meet. */
-static conv_axis phase_axis(int64_t phase, int64_t size, int64_t pad, int64_t kernel,
-                            int64_t dilation, int64_t stride, int64_t gradient_size) {
-    conv_axis a = {.step = stride, .pixel_step = 1, .size = gradient_size};
-    int64_t tap = 0, tap_step = 1;
-    a.first = floor_mod(phase - pad, stride);
-    a.pixels = a.first < size ? (size - 1 - a.first) / stride + 1 : 0;
-    while (tap < kernel && !meets(phase, tap, dilation, stride)) tap++;
-    while (tap_step * dilation % stride != 0) tap_step++;
-    if (tap == kernel) return a;
-    a.taps = (kernel - 1 - tap) / tap_step + 1;
-    a.tap_step = -tap_step * dilation / stride;
-    a.source = (a.first + pad - tap * dilation) / stride;
-    return a;
-}
-
-/* Packed: this, the parts, and for each group and phase the panels: taps of that phase times the
- * outputs, by channels. */
-typedef struct packed_input {
-    conv_parts parts;
-    real *panels;
-} packed_input;
-
-static conv_image dy_image(const conv_geometry *g) { return (conv_image){g->p, g->q, g->o}; }
-static conv_image dx_image(const conv_geometry *g) { return (conv_image){g->h, g->w, g->c}; }
-
-static void add_parts(const conv_geometry *g, const tn_kernels *kernels, conv_parts *parts) {
-    const conv_image from = dy_image(g), to = dx_image(g);
-    int64_t panel = 0;
-    for (int64_t phase = 0; phase < g->stride_h * g->stride_w; phase++) {
-        const conv_axis h = phase_axis(phase / g->stride_w, g->h, g->pad_top, g->r, g->dilation_h,
-                                       g->stride_h, g->p);
-        const conv_axis w = phase_axis(phase % g->stride_w, g->w, g->pad_left, g->s, g->dilation_w,
-                                       g->stride_w, g->q);
-        conv_parts_add(parts, &h, &w, &from, &to, g->og, panel, kernels->nr);
-        panel += tn_panels_elements(kernels, h.taps * w.taps * g->og, g->cg);
-    }
-}
-
 static conv_parts count_parts(const conv_geometry *g, const tn_kernels *kernels) {
     conv_parts parts = {.images = conv_images_together(g->h * g->w)};
-    add_parts(g, kernels, &parts);
+    conv_parts_add_input(&parts, g, kernels->nr);
     return parts;
 }
 
+/* Packed: parts, and for each group and phase the panels: taps of that phase times the outputs, by
+ * channels. */
 static int64_t tiled_input_packed_bytes(const tn_node *node, const tn_kernels *kernels) {
-    const conv_geometry g = input_geometry(node);
+    const conv_geometry g = conv_grad_input_geometry(node);
     const conv_parts parts = count_parts(&g, kernels);
-    return tn_round_up((int64_t)sizeof(packed_input), 64) + conv_parts_bytes(&parts) +
-           g.groups * tn_panels_elements(kernels, g.r * g.s * g.og, g.cg) * (int64_t)sizeof(real);
+    return conv_packed_bytes(&parts,
+                             g.groups * tn_panels_elements(kernels, g.r * g.s * g.og, g.cg));
 }
 
 /* One panel of one phase: stored w[tap][c][o] becomes panel[(tap, o)][c]. */
 static real *pack_phase_panel(const tn_run *run, const conv_geometry *g, const real *w,
                               int64_t phase_h, int64_t phase_w, int64_t column, real *panel) {
     for (int64_t k = 0; k < g->r * g->s; k++) {
-        if (!meets(phase_h, k / g->s, g->dilation_h, g->stride_h) ||
-            !meets(phase_w, k % g->s, g->dilation_w, g->stride_w))
+        if (!conv_phase_meets(phase_h, k / g->s, g->dilation_h, g->stride_h) ||
+            !conv_phase_meets(phase_w, k % g->s, g->dilation_w, g->stride_w))
             continue;
         tn_panel_pack(run->kernels, TN_PANELS_TRANSPOSED, w + k * g->cg * g->og, g->og, g->cg,
                       column, 0, g->og, panel);
@@ -129,14 +79,11 @@ static real *pack_phase_panel(const tn_run *run, const conv_geometry *g, const r
 }
 
 static void tiled_input_pack(const tn_run *run, void *packed) {
-    const conv_geometry g = input_geometry(run->node);
-    packed_input *p = packed;
-    char *lists = (char *)packed + tn_round_up((int64_t)sizeof *p, 64);
-    p->parts = count_parts(&g, run->kernels);
-    p->panels = (real *)(void *)(lists + conv_parts_bytes(&p->parts));
-    conv_parts_place(&p->parts, lists);
-    add_parts(&g, run->kernels, &p->parts);
-    real *panel = p->panels;
+    const conv_geometry g = conv_grad_input_geometry(run->node);
+    const conv_parts counted = count_parts(&g, run->kernels);
+    conv_packed *p = conv_packed_begin(packed, &counted);
+    conv_parts_add_input(&p->parts, &g, run->kernels->nr);
+    real *panel = p->weights;
     for (int64_t group = 0; group < g.groups; group++) {
         const real *w = (const real *)run->in[1] + group * g.r * g.s * g.cg * g.og;
         for (int64_t phase = 0; phase < g.stride_h * g.stride_w; phase++)
@@ -147,14 +94,14 @@ static void tiled_input_pack(const tn_run *run, void *packed) {
 }
 
 static void tiled_input(const tn_run *run) {
-    const conv_geometry g = input_geometry(run->node);
-    const packed_input *p = run->packed;
-    const conv_image from = dy_image(&g), to = dx_image(&g);
+    const conv_geometry g = conv_grad_input_geometry(run->node);
+    const conv_packed *p = run->packed;
+    const conv_image from = conv_output_image(&g), to = conv_input_image(&g);
     int64_t panels = tn_panels_elements(run->kernels, g.r * g.s * g.og, g.cg);
     for (int64_t group = 0; group < g.groups; group++) {
         const tn_product product = {.columns = g.cg,
                                     .a = (const real *)run->in[0] + group * g.og,
-                                    .b = p->panels + group * panels,
+                                    .b = p->weights + group * panels,
                                     .source = TN_PANELS_PACKED,
                                     .c = (real *)run->out[0] + group * g.cg};
         conv_parts_run(&p->parts, run->kernels, product, run->n, &from, &to);
@@ -169,7 +116,8 @@ static const tn_implementation tiled_input_implementation = {.name = "tiles",
                                                              .pack = tiled_input_pack,
                                                              .run = tiled_input};
 static const tn_implementation *const input_implementations[] = {
-    &naive_input_implementation, &tiled_input_implementation, &tn_conv_grad_input_lanes, NULL};
+    &naive_input_implementation, &tn_conv_grad_input_depthwise, &tiled_input_implementation,
+    &tn_conv_grad_input_lanes, NULL};
 
 const tn_op tn_op_conv_grad_input = {.name = "ConvGradInput",
                                      .attrs_bytes = sizeof(conv_grad_attrs),
@@ -195,13 +143,8 @@ static tn_status weight_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     return TN_OK;
 }
 
-static conv_geometry weight_geometry(const tn_node *node) {
-    const conv_grad_attrs *a = node->attrs;
-    return conv_geometry_make(&a->conv, a->h, a->w, node->outputs[0]->shape.dims);
-}
-
 static void naive_weight(const tn_run *run) {
-    const conv_geometry g = weight_geometry(run->node);
+    const conv_geometry g = conv_grad_weight_geometry(run->node);
     real *dw = run->out[0];
     int64_t x_at, w_at;
     for (int64_t n = 0; n < run->n; n++) {
@@ -234,12 +177,12 @@ static packed_weight split_packed_weight(const conv_geometry *g, const void *pac
 
 static int64_t tiled_weight_packed_bytes(const tn_node *node, const tn_kernels *kernels) {
     (void)kernels;
-    const conv_geometry g = weight_geometry(node);
+    const conv_geometry g = conv_grad_weight_geometry(node);
     return tn_product_steps_bytes(weight_lists(&g));
 }
 
 static void tiled_weight_pack(const tn_run *run, void *packed) {
-    const conv_geometry g = weight_geometry(run->node);
+    const conv_geometry g = conv_grad_weight_geometry(run->node);
     const packed_weight p = split_packed_weight(&g, packed);
     int64_t taps = g.r * g.s, width = conv_padded_w(&g), plane = conv_padded_h(&g) * width;
     for (int64_t k = 0; k < taps * g.cg; k++) {
@@ -254,7 +197,7 @@ static void tiled_weight_pack(const tn_run *run, void *packed) {
 /* Workspace: a panel of dy, the planes. */
 static int64_t tiled_weight_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     (void)n;
-    const conv_geometry g = weight_geometry(node);
+    const conv_geometry g = conv_grad_weight_geometry(node);
     return tn_product_workspace_bytes(kernels) +
            conv_padded_h(&g) * conv_padded_w(&g) * g.c * (int64_t)sizeof(real);
 }
@@ -273,7 +216,7 @@ static void split_planes(const tn_kernels *kernels, const conv_geometry *g, cons
 }
 
 static void tiled_weight(const tn_run *run) {
-    const conv_geometry g = weight_geometry(run->node);
+    const conv_geometry g = conv_grad_weight_geometry(run->node);
     const packed_weight p = split_packed_weight(&g, run->packed);
     int64_t rows = g.r * g.s * g.cg, plane = conv_padded_h(&g) * conv_padded_w(&g);
     real *planes =
@@ -301,7 +244,7 @@ static void tiled_weight(const tn_run *run) {
 }
 
 static int64_t weight_macs(const tn_node *node) {
-    const conv_geometry g = weight_geometry(node);
+    const conv_geometry g = conv_grad_weight_geometry(node);
     return g.p * g.q * g.o * g.r * g.s * g.cg;
 }
 
@@ -314,7 +257,8 @@ static const tn_implementation tiled_weight_implementation = {
     .pack = tiled_weight_pack,
     .run = tiled_weight};
 static const tn_implementation *const weight_implementations[] = {
-    &naive_weight_implementation, &tiled_weight_implementation, &tn_conv_grad_weight_lanes, NULL};
+    &naive_weight_implementation, &tn_conv_grad_weight_depthwise, &tiled_weight_implementation,
+    &tn_conv_grad_weight_lanes, NULL};
 
 const tn_op tn_op_conv_grad_weight = {.name = "ConvGradWeight",
                                       .attrs_bytes = sizeof(conv_grad_attrs),

@@ -40,15 +40,10 @@ static int64_t tile_macs(const tn_node *node, int64_t columns) {
 
 /* ---- Forward --------------------------------------------------------------------------------- */
 
-static conv_geometry forward_geometry(const tn_node *node) {
-    const int64_t *x = node->inputs[0]->shape.dims;
-    return conv_geometry_make(node->attrs, x[2], x[3], node->inputs[1]->shape.dims);
-}
-
 /* Workspace: offsets of the taps, then the padded images. */
 static int64_t forward_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     (void)kernels, (void)n;
-    const conv_geometry g = forward_geometry(node);
+    const conv_geometry g = conv_geometry_of(node);
     return lists_bytes(taps(&g)) + padded_points(&g) * TN_LANES * (int64_t)sizeof(real);
 }
 
@@ -62,7 +57,7 @@ static void list_offsets(const conv_geometry *g, int64_t *offset) {
 }
 
 static void run_forward(const tn_run *run) {
-    const conv_geometry g = forward_geometry(run->node);
+    const conv_geometry g = conv_geometry_of(run->node);
     int64_t *offset = run->workspace, w = conv_padded_w(&g), depth = taps(&g);
     int64_t plane = conv_padded_h(&g) * w, pixels = g.p * g.q;
     real *room = (real *)(void *)((char *)run->workspace + lists_bytes(depth));
@@ -92,7 +87,7 @@ static void run_forward(const tn_run *run) {
 }
 
 static int64_t forward_tile_macs(const tn_node *node) {
-    return tile_macs(node, forward_geometry(node).og);
+    return tile_macs(node, conv_geometry_of(node).og);
 }
 
 const tn_implementation tn_conv_lanes = {.name = "lanes",
@@ -103,15 +98,10 @@ const tn_implementation tn_conv_lanes = {.name = "lanes",
 
 /* ---- Weight gradient ------------------------------------------------------------------------- */
 
-static conv_geometry weight_geometry(const tn_node *node) {
-    const conv_grad_attrs *a = node->attrs;
-    return conv_geometry_make(&a->conv, a->h, a->w, node->outputs[0]->shape.dims);
-}
-
 /* Workspace: two lists, then the padded images. */
 static int64_t weight_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     (void)kernels, (void)n;
-    const conv_geometry g = weight_geometry(node);
+    const conv_geometry g = conv_grad_weight_geometry(node);
     return lists_bytes(2 * taps(&g)) + padded_points(&g) * TN_LANES * (int64_t)sizeof(real);
 }
 
@@ -127,7 +117,7 @@ static void list_weight(const conv_geometry *g, int64_t *offset, int64_t *w_offs
 }
 
 static void run_weight(const tn_run *run) {
-    const conv_geometry g = weight_geometry(run->node);
+    const conv_geometry g = conv_grad_weight_geometry(run->node);
     int64_t depth = taps(&g), w = conv_padded_w(&g), plane = conv_padded_h(&g) * w;
     int64_t *offset = run->workspace, *w_offset = offset + depth, pixels = g.p * g.q;
     real *room = (real *)(void *)((char *)run->workspace + lists_bytes(2 * depth));
@@ -156,7 +146,7 @@ static void run_weight(const tn_run *run) {
 }
 
 static int64_t weight_tile_macs(const tn_node *node) {
-    return tile_macs(node, weight_geometry(node).og);
+    return tile_macs(node, conv_grad_weight_geometry(node).og);
 }
 
 const tn_implementation tn_conv_grad_weight_lanes = {.name = "lanes",
@@ -170,27 +160,22 @@ const tn_implementation tn_conv_grad_weight_lanes = {.name = "lanes",
  * meet dy, and the outputs, is added to the pixels that lie there: nothing is multiplied by the
  * zeros of a border. */
 
-static conv_geometry input_geometry(const tn_node *node) {
-    const conv_grad_attrs *a = node->attrs;
-    return conv_geometry_make(&a->conv, a->h, a->w, node->inputs[1]->shape.dims);
-}
-
 /* Workspace: where the rows and outputs are that a product takes in, from its first row on. */
 static int64_t input_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     (void)kernels, (void)n;
-    const conv_geometry g = input_geometry(node);
+    const conv_geometry g = conv_grad_input_geometry(node);
     return lists_bytes(g.r * g.og);
 }
 
 static int64_t input_packed_bytes(const tn_node *node, const tn_kernels *kernels) {
     (void)kernels;
-    const conv_geometry g = input_geometry(node);
+    const conv_geometry g = conv_grad_input_geometry(node);
     return taps(&g) * g.o * (int64_t)sizeof(real);
 }
 
 /* Stored w[g][r][s][c][o] becomes [g][s][r][o][c]. */
 static void input_pack(const tn_run *run, void *packed) {
-    const conv_geometry g = input_geometry(run->node);
+    const conv_geometry g = conv_grad_input_geometry(run->node);
     const real *w = run->in[1];
     int64_t each = g.cg * g.og;
     for (int64_t group = 0; group < g.groups; group++)
@@ -258,7 +243,7 @@ static void list_rows(const conv_geometry *g, int64_t *offset) {
 }
 
 static void run_input(const tn_run *run) {
-    const conv_geometry g = input_geometry(run->node);
+    const conv_geometry g = conv_grad_input_geometry(run->node);
     int64_t x_image = g.h * g.w * TN_LANES, y_image = g.p * g.q * TN_LANES;
     list_rows(&g, run->workspace);
     memset(run->out[0], 0, (size_t)(tn_run_groups(run) * g.c * x_image) * sizeof(real));
@@ -272,7 +257,7 @@ static void run_input(const tn_run *run) {
 }
 
 static int64_t input_tile_macs(const tn_node *node) {
-    return tile_macs(node, input_geometry(node).cg);
+    return tile_macs(node, conv_grad_input_geometry(node).cg);
 }
 
 const tn_implementation tn_conv_grad_input_lanes = {.name = "lanes",

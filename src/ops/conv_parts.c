@@ -110,19 +110,76 @@ int64_t conv_images_together(int64_t pixels) {
     return tn_max_i64(1, tn_min_i64(ENOUGH_PIXELS / tn_max_i64(1, pixels), MOST_IMAGES));
 }
 
-int64_t conv_parts_bytes(const conv_parts *p) {
+static int64_t parts_bytes(const conv_parts *p) {
     return tn_round_up(p->n_parts * (int64_t)sizeof(conv_part), 64) +
            tn_product_steps_bytes(2 * p->n_rows + p->n_offsets);
 }
 
-void conv_parts_place(conv_parts *p, void *memory) {
-    p->parts = memory;
-    p->a_row = (int64_t *)(void *)((char *)memory +
-                                   tn_round_up(p->n_parts * (int64_t)sizeof(conv_part), 64));
-    p->c_row = p->a_row + p->n_rows;
-    p->offset = p->c_row + p->n_rows;
-    p->n_parts = p->n_rows = p->n_offsets = 0;
+int64_t conv_packed_bytes(const conv_parts *counted, int64_t weights) {
+    return tn_round_up((int64_t)sizeof(conv_packed), 64) + parts_bytes(counted) +
+           weights * (int64_t)sizeof(real);
 }
+
+conv_packed *conv_packed_begin(void *memory, const conv_parts *counted) {
+    conv_packed *p = memory;
+    char *at = (char *)memory + tn_round_up((int64_t)sizeof *p, 64);
+    p->parts = *counted;
+    p->parts.parts = (conv_part *)(void *)at;
+    p->parts.a_row =
+        (int64_t *)(void *)(at + tn_round_up(counted->n_parts * (int64_t)sizeof(conv_part), 64));
+    p->parts.c_row = p->parts.a_row + counted->n_rows;
+    p->parts.offset = p->parts.c_row + counted->n_rows;
+    p->parts.n_parts = p->parts.n_rows = p->parts.n_offsets = 0;
+    p->weights = (real *)(void *)(at + parts_bytes(counted));
+    return p;
+}
+
+/* ---- The two passes -------------------------------------------------------------------------- */
+
+conv_image conv_input_image(const conv_geometry *g) { return (conv_image){g->h, g->w, g->c}; }
+conv_image conv_output_image(const conv_geometry *g) { return (conv_image){g->p, g->q, g->o}; }
+
+void conv_parts_add_forward(conv_parts *parts, const conv_geometry *g, int64_t nr) {
+    const conv_axis h = {g->p, 0, 1, g->r, -g->pad_top, g->stride_h, g->dilation_h, g->h};
+    const conv_axis w = {g->q, 0, 1, g->s, -g->pad_left, g->stride_w, g->dilation_w, g->w};
+    const conv_image from = conv_input_image(g), to = conv_output_image(g);
+    conv_parts_add(parts, &h, &w, &from, &to, g->cg, 0, nr);
+}
+
+bool conv_phase_meets(int64_t phase, int64_t k, int64_t dilation, int64_t stride) {
+    return (phase - k * dilation) % stride == 0;
+}
+
+/* The pixels of a phase along an axis, and the taps that they meet. */
+static conv_axis phase_axis(int64_t phase, int64_t size, int64_t pad, int64_t kernel,
+                            int64_t dilation, int64_t stride, int64_t gradient_size) {
+    conv_axis a = {.step = stride, .pixel_step = 1, .size = gradient_size};
+    int64_t tap = 0, tap_step = 1;
+    a.first = ((phase - pad) % stride + stride) % stride;
+    a.pixels = a.first < size ? (size - 1 - a.first) / stride + 1 : 0;
+    while (tap < kernel && !conv_phase_meets(phase, tap, dilation, stride)) tap++;
+    while (tap_step * dilation % stride != 0) tap_step++;
+    if (tap == kernel) return a;
+    a.taps = (kernel - 1 - tap) / tap_step + 1;
+    a.tap_step = -tap_step * dilation / stride;
+    a.source = (a.first + pad - tap * dilation) / stride;
+    return a;
+}
+
+void conv_parts_add_input(conv_parts *parts, const conv_geometry *g, int64_t nr) {
+    const conv_image from = conv_output_image(g), to = conv_input_image(g);
+    int64_t panel = 0;
+    for (int64_t phase = 0; phase < g->stride_h * g->stride_w; phase++) {
+        const conv_axis h = phase_axis(phase / g->stride_w, g->h, g->pad_top, g->r, g->dilation_h,
+                                       g->stride_h, g->p);
+        const conv_axis w = phase_axis(phase % g->stride_w, g->w, g->pad_left, g->s, g->dilation_w,
+                                       g->stride_w, g->q);
+        conv_parts_add(parts, &h, &w, &from, &to, g->og, panel, nr);
+        panel += h.taps * w.taps * g->og * tn_round_up(g->cg, nr);
+    }
+}
+
+/* ---- Running --------------------------------------------------------------------------------- */
 
 void conv_parts_run(const conv_parts *p, const tn_kernels *kernels, tn_product product, int64_t n,
                     const conv_image *from, const conv_image *to) {

@@ -5,6 +5,7 @@
 #ifndef TN_OPS_CONV_PARTS_H
 #define TN_OPS_CONV_PARTS_H
 
+#include "ops/conv_geometry.h"
 #include "ops/ops.h"
 #include "ops/tiles.h"
 
@@ -38,6 +39,9 @@ typedef struct conv_parts {
     int64_t *a_row, *c_row, *offset;
 } conv_parts;
 
+conv_image conv_input_image(const conv_geometry *g);
+conv_image conv_output_image(const conv_geometry *g);
+
 /* Appends the parts of the pixels h × w, whose taps times `depth` channels are one after the other
  * in panels that begin at `panel` (element) and are nr wide. */
 void conv_parts_add(conv_parts *parts, const conv_axis *h, const conv_axis *w,
@@ -45,10 +49,23 @@ void conv_parts_add(conv_parts *parts, const conv_axis *h, const conv_axis *w,
                     int64_t nr);
 /* How many images to put into the lists. */
 int64_t conv_images_together(int64_t pixels);
-/* Bytes of counted parts and their lists. */
-int64_t conv_parts_bytes(const conv_parts *counted);
-/* Gives them room in memory and sets the counts back to 0, so that they can be added again. */
-void conv_parts_place(conv_parts *counted, void *memory);
+/* What an implementation keeps packed: parts, with their lists behind them, and weights. */
+typedef struct conv_packed {
+    conv_parts parts;
+    real *weights; /* 64-byte aligned */
+} conv_packed;
+
+/* For parts that have been counted, and so many weights. */
+int64_t conv_packed_bytes(const conv_parts *counted, int64_t weights);
+/* Lays it out in memory, the counts set back to 0 so that the parts can be added again. */
+conv_packed *conv_packed_begin(void *memory, const conv_parts *counted);
+
+/* The parts of Conv, whose taps' panels have g->cg numbers each, and of ConvGradInput: all phases
+ * of the stride, panels of g->og numbers for the taps of one after the other. */
+void conv_parts_add_forward(conv_parts *parts, const conv_geometry *g, int64_t nr);
+void conv_parts_add_input(conv_parts *parts, const conv_geometry *g, int64_t nr);
+/* Whether tap k along an axis meets pixels of an input whose phase is `phase`. */
+bool conv_phase_meets(int64_t phase, int64_t k, int64_t dilation, int64_t stride);
 
 /* All parts for n images and one group: `product` says where a, b and c are for the first, its
  * columns, start, bias and relu. */

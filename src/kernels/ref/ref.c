@@ -33,6 +33,25 @@ static void tile_tree(const tn_tile *tile, int n_parts, const int64_t *begin) {
         }
 }
 
+static void depthwise(const tn_depthwise *d) {
+    for (int64_t i = 0; i < d->rows; i++)
+        for (int64_t k = 0; k < d->channels; k++) {
+            real *y = d->y + d->y_row[i] + k;
+            real sum = d->adds ? *y : d->bias ? d->bias[k] : 0;
+            for (int64_t t = 0; t < d->taps; t++)
+                sum += d->x[d->x_row[i] + d->offset[t] + k] * d->w[t * d->channels + k];
+            *y = d->floor > sum ? d->floor : sum;
+        }
+}
+
+static void depthwise_weight(const tn_depthwise_weight *d) {
+    for (int64_t i = 0; i < d->rows; i++)
+        for (int64_t t = 0; t < d->taps; t++)
+            for (int64_t k = 0; k < d->channels; k++)
+                d->dw[t * d->channels + k] +=
+                    d->x[d->x_row[i] + d->offset[t] + k] * d->dy[i * d->channels + k];
+}
+
 static void transpose(int64_t rows, int64_t columns, const real *src, int64_t ld_src, real *dst,
                       int64_t ld_dst) {
     for (int64_t j = 0; j < columns; j++)
@@ -329,6 +348,8 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .tile = tile,
         .tile_tree = tile_tree,
         .transpose = transpose,
+        .depthwise = depthwise,
+        .depthwise_weight = depthwise_weight,
         .relu = relu,
         .relu_grad = relu_grad,
         .add = add,

@@ -11,6 +11,7 @@
 #include "kernels/vec/exp.h"
 
 #include "kernels/vec/activation.h"
+#include "kernels/vec/depthwise.h"
 #include "kernels/vec/dropout.h"
 #include "kernels/vec/lanes.h"
 #include "kernels/vec/max_pool.h"
@@ -26,6 +27,8 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->tile = tile;
     kernels->tile_tree = tile_tree;
     kernels->transpose = transpose;
+    kernels->depthwise = depthwise;
+    kernels->depthwise_weight = depthwise_weight;
     kernels->relu = relu;
     kernels->relu_grad = relu_grad;
     kernels->add = add;

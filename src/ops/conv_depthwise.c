@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv_depthwise.c: convolutions of each channel by itself. No product of matrices is in them, so
+ * channels are the lanes and the taps are walked. Weights are packed as taps of channels. */
+#include <math.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "ops/conv_parts.h"
+
+static bool is_depthwise(const conv_geometry *g) {
+    return g->groups > 1 && g->cg == 1 && g->og == 1;
+}
+
+/* In parts a panel is nr wide: where it begins says which tap is the first. */
+enum { ONE_WIDE = 1 };
+
+/* ---- Forward and input gradient ----------------------------------------------------------- */
+
+static void run_parts(const tn_run *run, const conv_image *from, const conv_image *to,
+                      const real *bias, bool relu) {
+    const conv_packed *p = run->packed;
+    for (int64_t n = 0; n < run->n; n++)
+        for (const conv_part *part = p->parts.parts; part < p->parts.parts + p->parts.n_parts;
+             part++) {
+            const tn_depthwise d = {
+                .rows = part->rows,
+                .taps = part->depth,
+                .channels = to->channels,
+                .x = (const real *)run->in[0] + n * from->height * from->width * from->channels,
+                .w = p->weights + part->panel * to->channels,
+                .bias = bias,
+                .x_row = p->parts.a_row + part->row,
+                .offset = p->parts.offset + part->offset,
+                .y_row = p->parts.c_row + part->row,
+                .y = (real *)run->out[0] + n * to->height * to->width * to->channels,
+                .adds = !part->first,
+                .floor = relu && part->last ? 0 : -(real)INFINITY};
+            run->kernels->depthwise(&d);
+        }
+}
+
+static bool forward_applies(const tn_node *node, const tn_kernels *kernels) {
+    const conv_geometry g = conv_geometry_of(node);
+    return !kernels->naive && is_depthwise(&g);
+}
+
+static int64_t forward_packed_bytes(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    const conv_geometry g = conv_geometry_of(node);
+    conv_parts parts = {.images = 1};
+    conv_parts_add_forward(&parts, &g, ONE_WIDE);
+    return conv_packed_bytes(&parts, g.r * g.s * g.c);
+}
+
+static void forward_pack(const tn_run *run, void *packed) {
+    const conv_geometry g = conv_geometry_of(run->node);
+    conv_parts counted = {.images = 1};
+    conv_parts_add_forward(&counted, &g, ONE_WIDE);
+    conv_packed *p = conv_packed_begin(packed, &counted);
+    conv_parts_add_forward(&p->parts, &g, ONE_WIDE);
+    run->kernels->transpose(g.c, g.r * g.s, run->in[1], g.r * g.s, p->weights, g.c);
+}
+
+static void run_forward(const tn_run *run) {
+    const conv_geometry g = conv_geometry_of(run->node);
+    const conv_image from = conv_input_image(&g), to = conv_output_image(&g);
+    run_parts(run, &from, &to, run->in[2], run->node->op == &tn_op_conv_relu);
+}
+
+const tn_implementation tn_conv_depthwise = {.name = "depthwise",
+                                             .applies = forward_applies,
+                                             .packed_bytes = forward_packed_bytes,
+                                             .pack = forward_pack,
+                                             .run = run_forward};
+
+static bool input_applies(const tn_node *node, const tn_kernels *kernels) {
+    const conv_geometry g = conv_grad_input_geometry(node);
+    return !kernels->naive && is_depthwise(&g);
+}
+
+static int64_t input_packed_bytes(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    const conv_geometry g = conv_grad_input_geometry(node);
+    conv_parts parts = {.images = 1};
+    conv_parts_add_input(&parts, &g, ONE_WIDE);
+    return conv_packed_bytes(&parts, g.r * g.s * g.c);
+}
+
+/* Taps in the order of the parts: phase by phase. */
+static void input_pack(const tn_run *run, void *packed) {
+    const conv_geometry g = conv_grad_input_geometry(run->node);
+    const real *w = run->in[1];
+    int64_t taps = g.r * g.s;
+    conv_parts counted = {.images = 1};
+    conv_parts_add_input(&counted, &g, ONE_WIDE);
+    conv_packed *p = conv_packed_begin(packed, &counted);
+    conv_parts_add_input(&p->parts, &g, ONE_WIDE);
+    real *to = p->weights;
+    for (int64_t phase = 0; phase < g.stride_h * g.stride_w; phase++)
+        for (int64_t k = 0; k < taps; k++) {
+            if (!conv_phase_meets(phase / g.stride_w, k / g.s, g.dilation_h, g.stride_h) ||
+                !conv_phase_meets(phase % g.stride_w, k % g.s, g.dilation_w, g.stride_w))
+                continue;
+            for (int64_t c = 0; c < g.c; c++) *to++ = w[c * taps + k];
+        }
+}
+
+static void run_input(const tn_run *run) {
+    const conv_geometry g = conv_grad_input_geometry(run->node);
+    const conv_image from = conv_output_image(&g), to = conv_input_image(&g);
+    run_parts(run, &from, &to, NULL, false);
+}
+
+const tn_implementation tn_conv_grad_input_depthwise = {.name = "depthwise",
+                                                        .applies = input_applies,
+                                                        .packed_bytes = input_packed_bytes,
+                                                        .pack = input_pack,
+                                                        .run = run_input};
+
+/* ---- Weight gradient ---------------------------------------------------------------------- */
+
+static bool weight_applies(const tn_node *node, const tn_kernels *kernels) {
+    const conv_geometry g = conv_grad_weight_geometry(node);
+    return !kernels->naive && is_depthwise(&g);
+}
+
+/* Workspace: where pixels and taps lie in the padded image, the gradient as taps of channels, the
+ * image. */
+typedef struct weight_room {
+    int64_t *x_row, *offset;
+    real *dw, *image;
+} weight_room;
+
+static int64_t weight_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    (void)kernels, (void)n;
+    const conv_geometry g = conv_grad_weight_geometry(node);
+    int64_t image = conv_is_padded(&g) ? conv_padded_h(&g) * conv_padded_w(&g) * g.c : 0;
+    return tn_product_steps_bytes(g.p * g.q + g.r * g.s) +
+           (g.r * g.s * g.c + image) * (int64_t)sizeof(real);
+}
+
+static weight_room weight_lists(const tn_run *run, const conv_geometry *g) {
+    weight_room room = {.x_row = run->workspace};
+    int64_t pixels = g->p * g->q, taps = g->r * g->s, width = conv_padded_w(g);
+    room.offset = room.x_row + pixels;
+    room.dw = (real *)(void *)((char *)run->workspace + tn_product_steps_bytes(pixels + taps));
+    room.image = room.dw + taps * g->c;
+    for (int64_t i = 0; i < pixels; i++)
+        room.x_row[i] = (i / g->q * g->stride_h * width + i % g->q * g->stride_w) * g->c;
+    for (int64_t t = 0; t < taps; t++)
+        room.offset[t] = (t / g->s * g->dilation_h * width + t % g->s * g->dilation_w) * g->c;
+    return room;
+}
+
+static void run_weight(const tn_run *run) {
+    const conv_geometry g = conv_grad_weight_geometry(run->node);
+    const weight_room room = weight_lists(run, &g);
+    int64_t taps = g.r * g.s;
+    run->kernels->transpose(g.c, taps, run->out[0], taps, room.dw, g.c);
+    for (int64_t n = 0; n < run->n; n++) {
+        const real *x = (const real *)run->in[0] + n * g.h * g.w * g.c;
+        if (conv_is_padded(&g)) {
+            conv_pad_image(x, g.h, g.w, g.c, g.pad_top, g.pad_left, g.pad_bottom, g.pad_right,
+                           room.image);
+            x = room.image;
+        }
+        const tn_depthwise_weight d = {.rows = g.p * g.q,
+                                       .taps = taps,
+                                       .channels = g.c,
+                                       .x = x,
+                                       .dy = (const real *)run->in[1] + n * g.p * g.q * g.o,
+                                       .x_row = room.x_row,
+                                       .offset = room.offset,
+                                       .dw = room.dw};
+        run->kernels->depthwise_weight(&d);
+    }
+    run->kernels->transpose(taps, g.c, room.dw, g.c, run->out[0], taps);
+}
+
+const tn_implementation tn_conv_grad_weight_depthwise = {.name = "depthwise",
+                                                         .applies = weight_applies,
+                                                         .workspace_bytes = weight_workspace,
+                                                         .run = run_weight};
