@@ -166,7 +166,8 @@ static void run_clip_grad_in_place(const tn_kernels *k, int64_t n, const case_da
 }
 
 static void run_load_u8(const tn_kernels *k, int64_t n, const case_data *d) {
-    k->load_u8(n, d->bytes_in, 1.0f / 255, d->out[0]);
+    int64_t period = n < 2 * TN_LOAD_PERIOD ? TN_LOAD_PERIOD : 2 * TN_LOAD_PERIOD;
+    k->load_u8(n, d->bytes_in, 1.0f / 255, period, d->in[0], d->in[1], d->out[0]);
 }
 
 static void run_max_pool(const tn_kernels *k, int64_t n, const case_data *d) {
@@ -372,8 +373,8 @@ static void run_lanes_dropout(const tn_kernels *k, int64_t n, const case_data *d
 static void run_lanes_load_u8(const tn_kernels *k, int64_t n, const case_data *d) {
     int64_t points = n / TN_LANES, channels = points % 3 == 0 ? 3 : 1;
     int lanes = points > 0 ? 1 + (int)(n % TN_LANES) : 0;
-    k->lanes_load_u8(channels, points / channels, lanes, d->bytes_in, points, 1.0f / 255,
-                     d->out[0]);
+    k->lanes_load_u8(channels, points / channels, lanes, d->bytes_in, points, 1.0f / 255, d->in[0],
+                     d->in[1], d->out[0]);
 }
 
 static const kernel_case kernel_cases[] = {
@@ -410,7 +411,7 @@ static const kernel_case kernel_cases[] = {
     {"clip, bounds crossed", run_clip_crossed, 1, 1, .same_nan = true},
     {"clip_grad", run_clip_grad, 2, 1, .same_nan = true, .traffic_bytes = 12},
     {"clip_grad in place", run_clip_grad_in_place, 1, 1, .same_nan = true},
-    {"load_u8", run_load_u8, 0, 1, .byte_limit = 256, .traffic_bytes = 5},
+    {"load_u8", run_load_u8, 2, 1, .byte_limit = 256, .traffic_bytes = 5},
     {"max_pool", run_max_pool, 4, 1, .bytes_out = true, .same_nan = true, .traffic_bytes = 21},
     {"max_pool no arg", run_max_pool_no_arg, 4, 1, .same_nan = true, .traffic_bytes = 20},
     {"max_pool one tap", run_max_pool_one, 1, 1, .bytes_out = true, .same_nan = true},
@@ -447,7 +448,7 @@ static const kernel_case kernel_cases[] = {
     {"lanes_max_pool_grad 2x2", run_lanes_max_pool_grad_2x2, 1, 2, .byte_limit = 4,
      .same_nan = true, .traffic_bytes = 10},
     {"lanes_dropout", run_lanes_dropout, 1, 1, .traffic_bytes = 8, .flop = 10},
-    {"lanes_load_u8", run_lanes_load_u8, 0, 1, .byte_limit = 256, .traffic_bytes = 5},
+    {"lanes_load_u8", run_lanes_load_u8, 2, 1, .byte_limit = 256, .traffic_bytes = 5},
 };
 enum { N_KERNEL_CASES = sizeof kernel_cases / sizeof kernel_cases[0] };
 

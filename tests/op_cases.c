@@ -307,6 +307,16 @@ static void load_pixels(tn_graph *g) {
     output(g, conv_of(g, x, (conv_setting){3, 5, 6, 4, 3, 3}));
 }
 
+/* Each channel by numbers of its own; what passes make of it rounds as these nodes do. */
+static void load_normalised(tn_graph *g) {
+    tn_value *pixels = value(g, TN_VALUE_INPUT, TN_UINT8, true, DIMS(1, 5, 6, 3));
+    tn_value *x = apply(g, &tn_op_load_pixels, NULL, pixels, NULL, NULL);
+    x = apply(g, &tn_op_mul, NULL, x, CONSTANT(3, 1, 1), NULL);
+    x = apply(g, &tn_op_add, NULL, CONSTANT(1, 3, 1, 1), x, NULL);
+    output(g, x);
+    output(g, conv_of(g, x, (conv_setting){3, 5, 6, 4, 3, 3}));
+}
+
 /* ---- A whole network ------------------------------------------------------------------------- */
 
 static void network(tn_graph *g) {
@@ -384,6 +394,7 @@ static const op_case first_cases[] = {
     {"SoftmaxCrossEntropy, smoothing", &tn_op_softmax_cross_entropy, cross_entropy_smooth},
     {"SoftmaxCrossEntropy, two labels", &tn_op_softmax_cross_entropy, cross_entropy_mixed},
     {"LoadPixels", &tn_op_load_pixels, load_pixels},
+    {"LoadPixels, normalised", &tn_op_load_pixels, load_normalised},
     {"a network", &tn_op_conv, network},
     {0}};
 

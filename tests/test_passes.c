@@ -253,11 +253,93 @@ static void a_gradient_that_others_use_stays(void **state) {
     net_free(&n);
 }
 
+/* ---- Pixels ------------------------------------------------------------------------------------
+ */
+
+static tn_value *constant(tn_graph *g, int rank, const int64_t *dims, const float *data) {
+    tn_value *v;
+    check(tn_graph_add_constant(g, NULL, rank, dims, data, &v, &error));
+    return v;
+}
+
+/* uint8 images of 3 channels as numbers in 0..1 */
+static tn_value *new_pixels(tn_graph **g) {
+    const tn_shape shape = {.rank = 4, .dims = {2, 4, 5, 3}, .batched = true};
+    tn_value *pixels;
+    check(tn_graph_create(g, &error));
+    check(tn_graph_add_value(*g, TN_VALUE_INPUT, "x", TN_UINT8, &shape, NULL, &pixels, &error));
+    return apply(*g, &tn_op_load_pixels, NULL, pixels, NULL);
+}
+
+static void pixels_are_normalised_as_they_are_loaded(void **state) {
+    (void)state;
+    tn_graph *g;
+    tn_value *x = new_pixels(&g);
+    const float mean[] = {0.5f, 0.25f, 0.75f}, std[] = {0.5f, 0.25f, 2}, twice = 2;
+    x = apply(g, &tn_op_sub, NULL, x, constant(g, 4, (int64_t[]){1, 3, 1, 1}, mean));
+    x = apply(g, &tn_op_div, NULL, x, constant(g, 3, (int64_t[]){3, 1, 1}, std));
+    x = apply(g, &tn_op_mul, NULL, constant(g, 0, NULL, &twice), x);
+    check(tn_graph_mark_output(g, x, &error));
+    check(tn_passes_run(g, NULL, &error));
+    const tn_node *load = x->producer;
+    assert_ptr_equal(load->op, &tn_op_load_pixels);
+    assert_int_equal(g->n_nodes, 1);
+    const float *scale = load->inputs[1]->data, *offset = load->inputs[2]->data;
+    const float scales[] = {4, 8, 1}, offsets[] = {-2, -2, -0.75f};
+    for (int k = 0; k < 3; k++) {
+        assert_true(scale[k] == scales[k]);
+        assert_true(offset[k] == offsets[k]);
+    }
+    tn_graph_free(g);
+}
+
+/* The nodes that stay of LoadPixels and one more. */
+static int nodes_left(const tn_op *op, bool constant_first, int rank, const int64_t *dims,
+                      const float *data, bool mark) {
+    tn_graph *g;
+    tn_value *x = new_pixels(&g), *c = constant(g, rank, dims, data);
+    tn_value *y = apply(g, op, NULL, constant_first ? c : x, constant_first ? x : c);
+    if (mark) check(tn_graph_mark_output(g, x, &error));
+    check(tn_graph_mark_output(g, y, &error));
+    check(tn_passes_run(g, NULL, &error));
+    int n = g->n_nodes;
+    tn_graph_free(g);
+    return n;
+}
+
+static void what_is_no_normalisation_stays(void **state) {
+    (void)state;
+    static const float numbers[2 * 3 * 4 * 5] = {1, 2, 3, 4, 5}; /* further ones are 0 */
+    const int64_t channels[] = {3, 1, 1}, row[] = {5}, image[] = {3, 4, 5};
+    assert_int_equal(nodes_left(&tn_op_mul, false, 3, channels, numbers, false), 1);
+    assert_int_equal(nodes_left(&tn_op_mul, true, 3, channels, numbers, false), 1);
+    assert_int_equal(nodes_left(&tn_op_mul, false, 3, channels, numbers, true), 2);
+    assert_int_equal(nodes_left(&tn_op_sub, true, 3, channels, numbers, false), 2); /* c - x */
+    assert_int_equal(nodes_left(&tn_op_mul, false, 1, row, numbers, false), 2);
+    assert_int_equal(nodes_left(&tn_op_mul, false, 3, image, numbers, false), 2);
+    assert_int_equal(nodes_left(&tn_op_div, false, 3, channels, numbers + 3, false), 2); /* by 0 */
+    assert_int_equal(nodes_left(&tn_op_prelu, false, 3, channels, numbers, false), 2);
+}
+
+static void a_parameter_is_no_normalisation(void **state) {
+    (void)state;
+    tn_graph *g;
+    tn_value *x = new_pixels(&g);
+    x = apply(g, &tn_op_mul, NULL, x, weight(g, 3, (int64_t[]){3, 1, 1}));
+    check(tn_graph_mark_output(g, x, &error));
+    check(tn_passes_run(g, NULL, &error));
+    assert_int_equal(g->n_nodes, 2);
+    tn_graph_free(g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_relu_goes_behind_the_pool),
         cmocka_unit_test(relu_ends_gemm_and_conv),
         cmocka_unit_test(what_others_use_stays),
+        cmocka_unit_test(pixels_are_normalised_as_they_are_loaded),
+        cmocka_unit_test(what_is_no_normalisation_stays),
+        cmocka_unit_test(a_parameter_is_no_normalisation),
         cmocka_unit_test(addition_and_relu_join_the_norm),
         cmocka_unit_test(other_sums_stay_apart_from_the_norm),
         cmocka_unit_test(relu_joins_the_norm_and_its_gradient),

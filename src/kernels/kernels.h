@@ -90,8 +90,11 @@ typedef void tn_clip_fn(int64_t n, const real *x, real low, real high, real *y);
 typedef void tn_clip_grad_fn(int64_t n, const real *y, const real *dy, real low, real high,
                              real *dx);
 
-/* y[i] = scale · x[i] */
-typedef void tn_load_u8_fn(int64_t n, const uint8_t *x, real scale, real *y);
+/* y[i] = unit · x[i] · scale[i mod period] + offset[i mod period]; period is a multiple of
+ * TN_LOAD_PERIOD, and no more than n of its numbers are read */
+enum { TN_LOAD_PERIOD = 16 };
+typedef void tn_load_u8_fn(int64_t n, const uint8_t *x, real unit, int64_t period,
+                           const real *scale, const real *offset, real *y);
 
 /* One output pixel of max pooling, channels innermost:
  *     y[k] = max over t < taps of x[t][k],  arg[k] = the first t that attains it      k < channels
@@ -246,9 +249,11 @@ typedef void tn_lanes_dropout_fn(int64_t channels, int64_t points, const uint32_
                                  const uint32_t counter[4], uint32_t threshold, real scale,
                                  const real *x, real *y);
 
-/* y[(k·points + i)·TN_LANES + l] = scale · x[l·x_sample + i·channels + k] for l < lanes, else 0 */
+/* y[(k·points + i)·TN_LANES + l] = unit · x[l·x_sample + i·channels + k] · scale[k] + offset[k],
+ * x of l >= lanes taken as 0 */
 typedef void tn_lanes_load_u8_fn(int64_t channels, int64_t points, int lanes, const uint8_t *x,
-                                 int64_t x_sample, real scale, real *y);
+                                 int64_t x_sample, real unit, const real *scale, const real *offset,
+                                 real *y);
 
 typedef struct tn_kernels {
     const char *level; /* "ref", "sse2", "avx2" */

@@ -2,11 +2,11 @@
 #include "passes/passes.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "passes/rewrite.h"
 
-static tn_pass_fn *const passes[] = {tn_pass_pool_first, tn_pass_fuse_relu, tn_pass_fuse_norm};
+static tn_pass_fn *const passes[] = {tn_pass_fuse_load, tn_pass_pool_first, tn_pass_fuse_relu,
+                                     tn_pass_fuse_norm};
 
 tn_node *tn_rewrite_user(const tn_rewrite *r, const tn_value *v, const tn_op *op, int k) {
     for (int i = 0; i < r->graph->n_nodes; i++) {
@@ -23,9 +23,12 @@ bool tn_rewrite_used(const tn_rewrite *r, const tn_value *v, int times) {
     return r->uses[v->id] == times;
 }
 
-static void count_uses(tn_rewrite *r) {
+/* False if out of memory. */
+static bool count_uses(tn_rewrite *r) {
     const tn_graph *g = r->graph;
-    memset(r->uses, 0, (size_t)g->n_values * sizeof *r->uses);
+    free(r->uses);
+    r->uses = calloc((size_t)g->n_values + 1, sizeof *r->uses);
+    if (!r->uses) return false;
     for (int i = 0; i < g->n_nodes; i++)
         for (int k = 0; k < g->nodes[i]->n_inputs; k++)
             if (g->nodes[i]->inputs[k]) r->uses[g->nodes[i]->inputs[k]->id]++;
@@ -33,6 +36,7 @@ static void count_uses(tn_rewrite *r) {
     for (int i = 0; r->gradients && i < g->n_parameters; i++)
         if (r->gradients[i]) r->uses[r->gradients[i]->id] |= OUTSIDE;
     for (int i = 0; i < g->n_updates; i++) r->uses[g->updates[i]->value->id] |= OUTSIDE;
+    return true;
 }
 
 void tn_rewrite_remove(tn_rewrite *r, tn_node *node) { r->graph->nodes[node->id] = NULL; }
@@ -61,10 +65,8 @@ static void close_gaps(tn_graph *g) {
 
 tn_status tn_passes_run(tn_graph *graph, tn_value *const *gradients, tn_error *error) {
     tn_rewrite r = {.graph = graph, .gradients = gradients};
-    r.uses = calloc((size_t)graph->n_values + 1, sizeof *r.uses);
-    if (!r.uses) return tn_fail_memory(error);
     for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
-        count_uses(&r);
+        if (!count_uses(&r)) return tn_fail_memory(error);
         passes[i](&r);
         close_gaps(graph);
     }

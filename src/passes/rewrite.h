@@ -12,7 +12,8 @@
 typedef struct tn_rewrite {
     tn_graph *graph;
     tn_value *const *gradients; /* as in tn_plan_build */
-    int *uses;                  /* by value id: inputs of nodes, outputs, gradients, updates */
+    int *uses;                  /* by id of the values there were before the pass: inputs of nodes,
+                                   outputs, gradients, updates */
 } tn_rewrite;
 
 /* The node of this operator that has v as input k; NULL if there is none. */
@@ -27,6 +28,8 @@ void tn_rewrite_set_output(tn_node *node, tn_value *v);
 
 /* A pass goes through the nodes once. */
 typedef void tn_pass_fn(tn_rewrite *rewrite);
+/* Constants that follow LoadPixels, as its scale and offset. */
+tn_pass_fn tn_pass_fuse_load;
 /* A Relu before a MaxPool goes behind it, forward and backward: a fraction of the elements, and the
  * image before the pool need not be kept for the gradient. */
 tn_pass_fn tn_pass_pool_first;

@@ -102,11 +102,13 @@ static void dropout(int64_t channels, int64_t points, const uint32_t key[2],
 }
 
 static void load_u8(int64_t channels, int64_t points, int lanes, const uint8_t *x, int64_t x_sample,
-                    real scale, real *y) {
+                    real unit, const real *scale, const real *offset, real *y) {
     for (int64_t e = 0; e < channels * points; e++)
-        for (int l = 0; l < TN_LANES; l++)
-            y[(e % channels * points + e / channels) * TN_LANES + l] =
-                l < lanes ? scale * (real)x[l * x_sample + e] : 0;
+        for (int l = 0; l < TN_LANES; l++) {
+            int64_t k = e % channels;
+            real pixel = l < lanes ? (real)x[l * x_sample + e] : 0;
+            y[(k * points + e / channels) * TN_LANES + l] = unit * pixel * scale[k] + offset[k];
+        }
 }
 
 void tn_kernels_fill_ref_lanes(tn_kernels *kernels) {

@@ -171,8 +171,10 @@ static void clip_grad(int64_t n, const real *y, const real *dy, real low, real h
     for (int64_t i = 0; i < n; i++) dx[i] = y[i] > low && high > y[i] ? dy[i] : 0;
 }
 
-static void load_u8(int64_t n, const uint8_t *x, real scale, real *y) {
-    for (int64_t i = 0; i < n; i++) y[i] = scale * (real)x[i];
+static void load_u8(int64_t n, const uint8_t *x, real unit, int64_t period, const real *scale,
+                    const real *offset, real *y) {
+    for (int64_t i = 0; i < n; i++)
+        y[i] = unit * (real)x[i] * scale[i % period] + offset[i % period];
 }
 
 static void max_pool(int taps, const real *const *x, int64_t channels, real *y, uint8_t *arg) {

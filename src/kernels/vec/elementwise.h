@@ -112,15 +112,21 @@ static void rdiv_scalar(int64_t n, const float *a, float s, float *y) {
     map(n, a, a, s, y, op_rdiv_scalar);
 }
 
-static void load_u8(int64_t n, const uint8_t *x, float scale, float *y) {
-    vf factor = vf_set1(scale);
-    int64_t i = 0;
-    for (; i + VF_LANES <= n; i += VF_LANES)
-        vf_store(y + i, vf_mul(factor, vi_to_vf(vi_load_u8(x + i))));
-    int rest = (int)(n - i);
-    if (rest > 0) {
-        uint8_t bytes[VF_LANES] = {0};
-        memcpy(bytes, x + i, (size_t)rest);
-        vf_store_n(y + i, vf_mul(factor, vi_to_vf(vi_load_u8(bytes))), rest);
+VEC_INLINE void load_u8_part(int lanes, const uint8_t *x, vf unit, const float *scale,
+                             const float *offset, float *y) {
+    uint8_t bytes[VF_LANES] = {0};
+    if (lanes < VF_LANES) x = memcpy(bytes, x, (size_t)lanes);
+    vf pixels = vf_mul(vf_mul(unit, vi_to_vf(vi_load_u8(x))), load_part(scale, lanes));
+    store_part(y, vf_add(pixels, load_part(offset, lanes)), lanes);
+}
+
+static void load_u8(int64_t n, const uint8_t *x, float unit, int64_t period, const float *scale,
+                    const float *offset, float *y) {
+    vf factor = vf_set1(unit);
+    for (; n > 0; n -= period, x += period, y += period) {
+        int64_t end = n < period ? n : period, i = 0;
+        for (; i + VF_LANES <= end; i += VF_LANES)
+            load_u8_part(VF_LANES, x + i, factor, scale + i, offset + i, y + i);
+        if (i < end) load_u8_part((int)(end - i), x + i, factor, scale + i, offset + i, y + i);
     }
 }

@@ -364,15 +364,16 @@ static void lanes_dropout(int64_t channels, int64_t points, const uint32_t key[2
 }
 
 /* VF_LANES bytes of `lanes` samples, from element e on. */
-VEC_INLINE void load_bytes(int lanes, const uint8_t *x, int64_t x_sample, float scale,
+VEC_INLINE void load_bytes(int lanes, const uint8_t *x, int64_t x_sample, float unit,
                            vf row[VF_LANES]) {
     VEC_UNROLL for (int l = 0; l < VF_LANES; l++) row[l] =
-        l < lanes ? vf_mul(vf_set1(scale), vi_to_vf(vi_load_u8(x + l * x_sample))) : vf_set1(0);
+        l < lanes ? vf_mul(vf_set1(unit), vi_to_vf(vi_load_u8(x + l * x_sample))) : vf_set1(0);
     vf_transpose(row);
 }
 
 static void lanes_load_u8(int64_t channels, int64_t points, int lanes, const uint8_t *x,
-                          int64_t x_sample, float scale, float *y) {
+                          int64_t x_sample, float unit, const float *scale, const float *offset,
+                          float *y) {
     int64_t n = channels * points;
     for (int lane = 0; lane < TN_LANES; lane += VF_LANES) {
         point_walk walk = {channels, points, 0, 0};
@@ -380,14 +381,20 @@ static void lanes_load_u8(int64_t channels, int64_t points, int lanes, const uin
         int64_t e = 0;
         for (; e + VF_LANES <= n; e += VF_LANES) {
             vf row[VF_LANES];
-            load_bytes(lanes - lane, from + e, x_sample, scale, row);
-            VEC_UNROLL for (int i = 0; i < VF_LANES; i++)
-                vf_store(y + next_point(&walk) + lane, row[i]);
+            load_bytes(lanes - lane, from + e, x_sample, unit, row);
+            VEC_UNROLL for (int i = 0; i < VF_LANES; i++) {
+                int64_t k = walk.channel;
+                vf scaled = vf_mul(row[i], vf_set1(scale[k]));
+                vf_store(y + next_point(&walk) + lane, vf_add(scaled, vf_set1(offset[k])));
+            }
         }
         for (; e < n; e++) {
+            int64_t k = walk.channel;
             float *to = y + next_point(&walk) + lane;
-            for (int l = 0; l < VF_LANES; l++)
-                to[l] = lane + l < lanes ? scale * (float)from[l * x_sample + e] : 0;
+            for (int l = 0; l < VF_LANES; l++) {
+                float pixel = lane + l < lanes ? (float)from[l * x_sample + e] : 0;
+                to[l] = unit * pixel * scale[k] + offset[k];
+            }
         }
     }
 }
