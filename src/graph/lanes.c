@@ -12,6 +12,8 @@ static const int64_t lanes_percent = 105;   /* a multiply-accumulate in lanes ag
 static const int64_t group_bytes = 8 << 20; /* most for all values of a group: a small part of them
                                                lives at a time, in a second-level cache */
 
+static const int64_t most_macs = (int64_t)1 << 32; /* of a node: far more than any small one has */
+
 const tn_implementation *tn_implementation_of(const tn_node *node, const tn_kernels *kernels,
                                               bool lanes) {
     tn_stored other = lanes ? TN_STORED_BY_SAMPLE : TN_STORED_IN_LANES;
@@ -72,26 +74,26 @@ typedef struct costs {
     int64_t by_sample, lanes, bytes;
 } costs;
 
-static void add_costs(const tn_node *node, const tn_kernels *kernels, costs *c) {
+/* False for a node that is not small, whose numbers might overflow. */
+static bool add_costs(const tn_node *node, const tn_kernels *kernels, costs *c) {
     const tn_implementation *lanes = tn_implementation_of(node, kernels, true);
     int64_t macs = node->op->macs ? node->op->macs(node) : 0;
     c->bytes += sample_bytes(node);
+    if (c->bytes > group_bytes / TN_LANES || macs > most_macs) return false;
     c->by_sample += node_cost + (lanes && lanes->tile_macs ? lanes->tile_macs(node) : macs);
     c->lanes += lanes ? node_cost_lanes + macs * lanes_percent / 100
                       : node_cost + macs + element_cost * elements(node);
+    return true;
 }
 
-/* Numbers far below overflow: of a network whose values exceed group_bytes nothing is counted. */
 static bool are_worth_it(const tn_graph *graph, const tn_plan_options *options) {
     costs c = {0};
-    for (int i = 0; i < graph->n_nodes; i++) {
-        if (c.bytes > group_bytes / TN_LANES) return false;
-        add_costs(graph->nodes[i], options->kernels, &c);
-    }
+    for (int i = 0; i < graph->n_nodes; i++)
+        if (!add_costs(graph->nodes[i], options->kernels, &c)) return false;
     int64_t shards = tn_shards_of(options->n_shards, true, options->max_batch);
     int64_t samples = (options->max_batch + shards - 1) / shards;
     double slots = (double)tn_round_up(samples, TN_LANES) / (double)samples;
-    return c.bytes <= group_bytes / TN_LANES && (double)c.lanes * slots < (double)c.by_sample;
+    return (double)c.lanes * slots < (double)c.by_sample;
 }
 
 bool tn_lanes_suit(const tn_graph *graph, const tn_plan_options *options) {
