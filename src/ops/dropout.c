@@ -88,10 +88,8 @@ static void run_lanes(const tn_run *run) {
     }
 }
 
-static const tn_implementation lanes = {.name = "lanes",
-                                        .stored = TN_STORED_IN_LANES,
-                                        .cost = {.per_element = 25},
-                                        .run = run_lanes};
+static const tn_implementation lanes = {
+    .name = "lanes", .stored = TN_STORED_IN_LANES, .cost = {.per_element = 25}, .run = run_lanes};
 static const tn_implementation *const implementations[] = {&any, &lanes, NULL};
 
 const tn_op tn_op_dropout = {.name = "Dropout",

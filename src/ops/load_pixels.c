@@ -84,6 +84,7 @@ static void run_lanes(const tn_run *run) {
 
 static const tn_implementation lanes = {.name = "lanes",
                                         .stored = TN_STORED_IN_LANES,
+                                        .cost = {.per_element = 15},
                                         .packed_bytes = packed_bytes_lanes,
                                         .pack = pack_lanes,
                                         .run = run_lanes};
