@@ -14,13 +14,13 @@ static const tn_implementation *const gradient_implementations[] = {&gradient, N
 
 /* dx = dy where y > 0; inputs dy, y. */
 const tn_op tn_op_relu_grad = {.name = "ReluGrad",
-                                .min_inputs = 2,
-                                .max_inputs = 2,
-                                .n_outputs = 1,
-                                .layout = TN_LAYOUT_ANY,
-                                .in_place = true,
-                                .infer_shape = tn_infer_same,
-                                .implementations = gradient_implementations};
+                               .min_inputs = 2,
+                               .max_inputs = 2,
+                               .n_outputs = 1,
+                               .layout = TN_LAYOUT_ANY,
+                               .in_place = true,
+                               .infer_shape = tn_infer_same,
+                               .implementations = gradient_implementations};
 
 static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
     return tn_activation_differentiate(graph, node, &tn_op_relu_grad, node->outputs[0], error);
