@@ -198,6 +198,41 @@ static void run_max_pool_grad(const tn_kernels *k, int64_t n, const case_data *d
     k->max_pool_grad(d->bytes_in, d->in[0], n, dx);
 }
 
+/* As many pixels of a row as n numbers allow for images, and n bytes for winners. */
+static int64_t pixels_2x2(int64_t n, int64_t *channels) {
+    static const int64_t choice[] = {1, 3, 8, 10, 16, 21};
+    *channels = n >= 1024 ? 64 : choice[n % 6];
+    int64_t by_images = n / (2 * *channels), by_bytes = n / (3 * ((*channels + 7) / 8));
+    return by_images < by_bytes ? by_images : by_bytes;
+}
+
+static void run_max_pool_2x2(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t channels, pixels = pixels_2x2(n, &channels);
+    if (n > 0) d->bytes_out[0] = 0; /* of too few numbers for a pixel, nothing is written */
+    k->max_pool_2x2(pixels, channels, d->in[0], d->in[1], false, d->out[0], d->bytes_out);
+}
+
+static void run_max_pool_2x2_relu(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t channels, pixels = pixels_2x2(n, &channels);
+    if (n > 0) d->bytes_out[0] = 0; /* of too few numbers for a pixel, nothing is written */
+    k->max_pool_2x2(pixels, channels, d->in[0], d->in[1], true, d->out[0], d->bytes_out);
+}
+
+static void run_max_pool_2x2_no_arg(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t channels, pixels = pixels_2x2(n, &channels);
+    k->max_pool_2x2(pixels, channels, d->in[0], d->in[1], true, d->out[0], NULL);
+}
+
+static void run_max_pool_2x2_grad(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t channels, pixels = pixels_2x2(n, &channels);
+    k->max_pool_2x2_grad(pixels, channels, d->bytes_in, d->in[0], false, d->out[0], d->out[1]);
+}
+
+static void run_max_pool_2x2_grad_relu(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t channels, pixels = pixels_2x2(n, &channels);
+    k->max_pool_2x2_grad(pixels, channels, d->bytes_in, d->in[0], true, d->out[0], d->out[1]);
+}
+
 static void run_dropout(const tn_kernels *k, int64_t n, const case_data *d) {
     k->dropout(n, case_key, case_counter, 0, 16384, 4.0f / 3, d->in[0], d->out[0]);
 }
@@ -417,6 +452,15 @@ static const kernel_case kernel_cases[] = {
     {"max_pool one tap", run_max_pool_one, 1, 1, .bytes_out = true, .same_nan = true},
     {"max_pool 255 taps", run_max_pool_many, 4, 1, .bytes_out = true, .same_nan = true},
     {"max_pool_grad", run_max_pool_grad, 1, 3, .byte_limit = 3, .traffic_bytes = 13},
+    {"max_pool_2x2", run_max_pool_2x2, 2, 1, .bytes_out = true, .same_nan = true,
+     .traffic_bytes = 10},
+    {"max_pool_2x2 relu", run_max_pool_2x2_relu, 2, 1, .bytes_out = true, .same_nan = true,
+     .traffic_bytes = 10},
+    {"max_pool_2x2 no arg", run_max_pool_2x2_no_arg, 2, 1, .same_nan = true},
+    {"max_pool_2x2_grad", run_max_pool_2x2_grad, 1, 2, .byte_limit = 256, .same_nan = true,
+     .traffic_bytes = 10},
+    {"max_pool_2x2_grad relu", run_max_pool_2x2_grad_relu, 1, 2, .byte_limit = 256,
+     .same_nan = true, .traffic_bytes = 10},
     {"dropout", run_dropout, 1, 1, .traffic_bytes = 8, .flop = 10},
     {"dropout in place", run_dropout_in_place, 0, 1},
     {"log_softmax", run_log_softmax, 1, 1, .traffic_bytes = 8, .flop = 26},

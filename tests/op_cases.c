@@ -134,6 +134,17 @@ static tn_value *pool_of(tn_graph *g, tn_value *x, int64_t kernel, int64_t strid
 }
 
 static void pool_2x2(tn_graph *g) { output(g, pool_of(g, INPUT(3, 6, 8), 2, 2, 0, 1, false)); }
+/* A Relu on either side, an image with a row and a column in no window, channels that fill no
+ * vector.
+ */
+static void pool_relu(tn_graph *g) {
+    tn_value *x = apply(g, &tn_op_relu, NULL, INPUT(10, 7, 5), NULL, NULL);
+    x = pool_of(g, x, 2, 2, 0, 1, false);
+    output(g, apply(g, &tn_op_elu, &(const tn_alpha_attrs){1}, x, NULL, NULL));
+    x = pool_of(g, INPUT(17, 4, 4), 2, 2, 0, 1, false);
+    output(g, apply(g, &tn_op_relu, NULL, x, NULL, NULL));
+}
+
 static void pool_odd(tn_graph *g) { output(g, pool_of(g, INPUT(9, 7, 7), 2, 2, 0, 1, false)); }
 static void pool_overlap(tn_graph *g) { output(g, pool_of(g, INPUT(2, 7, 6), 3, 2, 1, 1, false)); }
 static void pool_ceil(tn_graph *g) { output(g, pool_of(g, INPUT(2, 7, 6), 3, 2, 1, 1, true)); }
@@ -354,6 +365,7 @@ static const op_case first_cases[] = {
     {"Conv, SAME_LOWER", &tn_op_conv, conv_same_lower},
     {"Conv, chain", &tn_op_conv, conv_chain},
     {"MaxPool 2x2", &tn_op_max_pool, pool_2x2},
+    {"MaxPool 2x2, Relu", &tn_op_max_pool, pool_relu},
     {"MaxPool, odd size", &tn_op_max_pool, pool_odd},
     {"MaxPool, overlap", &tn_op_max_pool, pool_overlap},
     {"MaxPool, ceil", &tn_op_max_pool, pool_ceil},

@@ -11,6 +11,7 @@
 
 #include "ops/batch_norm.h"
 #include "ops/ops.h"
+#include "ops/pool_window.h"
 #include "passes/passes.h"
 
 static tn_error error;
@@ -42,7 +43,8 @@ static tn_value *apply(tn_graph *g, const tn_op *op, const void *attrs, tn_value
     return y;
 }
 
-static net net_new(void) {
+/* The pool's windows are of 2x2, or of 3x3 and overlap. */
+static net net_new(bool overlap) {
     net n = {0};
     tn_value *x;
     const tn_shape shape = {.rank = 4, .dims = {2, 3, 8, 8}, .batched = true};
@@ -55,6 +57,8 @@ static net net_new(void) {
     tn_attrs_init(&tn_op_max_pool, &pool);
     tn_attrs_init(&tn_op_gemm, &gemm);
     pool.kernel_shape = pool.strides = (tn_ints){2, {2, 2}};
+    if (overlap) pool.kernel_shape = (tn_ints){2, {3, 3}};
+    if (overlap) pool.pads = (tn_ints){4, {1, 1, 0, 0}};
     check(tn_graph_add_value(n.graph, TN_VALUE_INPUT, "x", TN_FLOAT32, &shape, NULL, &x, &error));
     n.conv = apply(n.graph, &tn_op_conv, &conv, x, weight(n.graph, 4, (int64_t[]){4, 3, 3, 3}));
     n.relu = apply(n.graph, &tn_op_relu, NULL, n.conv, NULL);
@@ -93,7 +97,7 @@ static int count(const tn_graph *g, const tn_op *op) {
 }
 
 static void a_relu_goes_behind_the_pool(void **state) {
-    net n = net_new();
+    net n = net_new(true);
     (void)state;
     net_differentiate(&n);
     check(tn_passes_run(n.graph, n.gradients, &error));
@@ -110,8 +114,60 @@ static void a_relu_goes_behind_the_pool(void **state) {
     net_free(&n);
 }
 
+static void a_relu_joins_a_pool_of_2x2(void **state) {
+    net n = net_new(false);
+    (void)state;
+    net_differentiate(&n);
+    check(tn_passes_run(n.graph, n.gradients, &error));
+    const tn_node *pool = n.pool->producer;
+    assert_ptr_equal(pool->op, &tn_op_max_pool_relu);
+    assert_ptr_equal(pool->inputs[0], n.conv);
+    assert_int_equal(pool->outputs[1]->shape.dims[1], 3); /* bytes for up to 8 channels */
+    assert_int_equal(count(n.graph, &tn_op_max_pool_relu_grad), 1);
+    assert_int_equal(count(n.graph, &tn_op_relu_grad), 1); /* that behind Gemm */
+    net_free(&n);
+    n = net_new(false);
+    check(tn_passes_run(n.graph, NULL, &error));
+    assert_ptr_equal(n.pool->producer->op, &tn_op_max_pool_relu);
+    net_free(&n);
+}
+
+/* relu(pool(p x)), with gradients, one value of which is used elsewhere. */
+static void expect_pool_alone(bool mark_pool, bool mark_gradient) {
+    net n = {0};
+    tn_value *x;
+    tn_pool_attrs a;
+    const tn_shape shape = {.rank = 4, .dims = {2, 3, 8, 8}, .batched = true};
+    check(tn_graph_create(&n.graph, &error));
+    tn_attrs_init(&tn_op_max_pool, &a);
+    a.kernel_shape = a.strides = (tn_ints){2, {2, 2}};
+    check(tn_graph_add_value(n.graph, TN_VALUE_INPUT, "x", TN_FLOAT32, &shape, NULL, &x, &error));
+    x = apply(n.graph, &tn_op_mul, NULL, x, weight(n.graph, 3, (int64_t[]){3, 1, 1}));
+    n.pool = apply(n.graph, &tn_op_max_pool, &a, x, NULL);
+    n.last = apply(n.graph, &tn_op_relu, NULL, n.pool, NULL);
+    check(tn_graph_mark_output(n.graph, n.last, &error));
+    if (mark_pool) check(tn_graph_mark_output(n.graph, n.pool, &error));
+    net_differentiate(&n);
+    for (int i = 0; i < n.graph->n_nodes && mark_gradient; i++)
+        if (n.graph->nodes[i]->op == &tn_op_relu_grad)
+            check(tn_graph_mark_output(n.graph, n.graph->nodes[i]->outputs[0], &error));
+    check(tn_passes_run(n.graph, n.gradients, &error));
+    bool alone = mark_pool || mark_gradient;
+    assert_ptr_equal(n.last->producer->op, alone ? &tn_op_relu : &tn_op_max_pool_relu);
+    assert_int_equal(count(n.graph, &tn_op_max_pool_grad), alone);
+    assert_int_equal(count(n.graph, &tn_op_relu_grad), alone);
+    net_free(&n);
+}
+
+static void a_pool_that_others_use_stays(void **state) {
+    (void)state;
+    expect_pool_alone(false, false);
+    expect_pool_alone(true, false);
+    expect_pool_alone(false, true);
+}
+
 static void relu_ends_gemm_and_conv(void **state) {
-    net n = net_new();
+    net n = net_new(true);
     (void)state;
     check(tn_passes_run(n.graph, NULL, &error));
     assert_ptr_equal(n.last->producer->op, &tn_op_gemm_relu);
@@ -120,7 +176,7 @@ static void relu_ends_gemm_and_conv(void **state) {
 }
 
 static void what_others_use_stays(void **state) {
-    net n = net_new();
+    net n = net_new(true);
     (void)state;
     check(tn_graph_mark_output(n.graph, n.relu, &error));
     check(tn_graph_mark_output(n.graph, n.gemm, &error));
@@ -130,7 +186,7 @@ static void what_others_use_stays(void **state) {
     assert_ptr_equal(n.last->producer->op, &tn_op_relu);
     assert_ptr_equal(n.gemm->producer->op, &tn_op_gemm);
     net_free(&n);
-    n = net_new();
+    n = net_new(true);
     apply(n.graph, &tn_op_sigmoid, NULL, n.relu, NULL);
     apply(n.graph, &tn_op_sigmoid, NULL, n.conv, NULL);
     check(tn_passes_run(n.graph, NULL, &error));
@@ -335,6 +391,8 @@ static void a_parameter_is_no_normalisation(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_relu_goes_behind_the_pool),
+        cmocka_unit_test(a_relu_joins_a_pool_of_2x2),
+        cmocka_unit_test(a_pool_that_others_use_stays),
         cmocka_unit_test(relu_ends_gemm_and_conv),
         cmocka_unit_test(what_others_use_stays),
         cmocka_unit_test(pixels_are_normalised_as_they_are_loaded),

@@ -92,6 +92,11 @@ static tn_value *make_pool(maker *m, tn_value *x) {
     a.ceil_mode = pick(m, 0, 1);
     if (op == &tn_op_max_pool) a.dilations = (tn_ints){2, {1, pick(m, 1, 3)}};
     if (op == &tn_op_average_pool) a.count_include_pad = pick(m, 0, 1);
+    if (chance(m, 3)) { /* windows of 2x2 side by side have ways of their own */
+        a.kernel_shape = a.strides = (tn_ints){2, {2, 2}};
+        a.dilations = (tn_ints){2, {1, 1}};
+        a.pads = (tn_ints){4, {0, 0, 0, 0}};
+    }
     if (chance(m, 2)) x = apply(m, &tn_op_relu, NULL, x, NULL, NULL);
     return apply(m, op, &a, x, NULL, NULL);
 }

@@ -105,6 +105,20 @@ typedef void tn_max_pool_fn(int taps, const real *const *x, int64_t channels, re
 typedef void tn_max_pool_grad_fn(const uint8_t *arg, const real *dy, int64_t channels,
                                  real *const *dx);
 
+/* A row of n output pixels of max pooling over windows of 2x2 that lie side by side in two rows of
+ * pixels, channels innermost:
+ *     y[q][k] = max over t < 4 of x_t[q][k],  x_t[q] = (t < 2 ? top : bottom)[2q + t mod 2]
+ * by the rules of max_pool, and with relu the maximum of that and 0. arg, which may be NULL, holds
+ * for each pixel and each 8 channels 2 bytes, with relu 3: channel k is bit k mod 8 of the first,
+ * the lower bit of the winning t, of the second, the upper, and of the third, whether y > 0. Bits
+ * of no channel are 0. */
+typedef void tn_max_pool_2x2_fn(int64_t n, int64_t channels, const real *top, const real *bottom,
+                                bool relu, real *y, uint8_t *arg);
+/* Its gradient: dy to the winner (with relu where y > 0), 0 to the others; everything is written.
+ */
+typedef void tn_max_pool_2x2_grad_fn(int64_t n, int64_t channels, const uint8_t *arg,
+                                     const real *dy, bool relu, real *top, real *bottom);
+
 /* y[i] = x[i] · scale where the element is kept, else 0; y may be x. Element i draws the 16-bit
  * word number (first + i) mod 8 (little-endian halves of the four words in order) of Philox with
  * this key and the counter { (first + i) / 8, counter[1], counter[2], counter[3] }, and is kept if
@@ -287,6 +301,8 @@ typedef struct tn_kernels {
     tn_load_u8_fn *load_u8;
     tn_max_pool_fn *max_pool;
     tn_max_pool_grad_fn *max_pool_grad;
+    tn_max_pool_2x2_fn *max_pool_2x2;
+    tn_max_pool_2x2_grad_fn *max_pool_2x2_grad;
     tn_dropout_fn *dropout;
     tn_log_softmax_fn *log_softmax;
     tn_log_softmax_grad_fn *log_softmax_grad;

@@ -45,6 +45,7 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
                          a->pads.v[i], y[2 + i]))
             return tn_fail(error, TN_ERR_UNSUPPORTED,
                            "a window over padding alone, which has no maximum");
+    if (node->n_outputs > 1) node->outputs[1]->shape = tn_max_pool_arg_shape(node);
     return TN_OK;
 }
 
@@ -86,7 +87,8 @@ static void run_any(const tn_run *run) {
 }
 
 static const tn_implementation any = {.name = "any", .run = run_any};
-static const tn_implementation *const implementations[] = {&any, &tn_max_pool_lanes, NULL};
+static const tn_implementation *const implementations[] = {
+    &tn_max_pool_2x2, &any, &tn_max_pool_2x2_lanes, &tn_max_pool_lanes, NULL};
 
 /* ---- Gradient: dx gets dy at the first maximum of each window, in scan order ----------------- */
 
@@ -109,23 +111,23 @@ static void run_gradient(const tn_run *run) {
 }
 
 static const tn_implementation gradient = {.name = "any", .run = run_gradient};
-static const tn_implementation *const gradient_implementations[] = {&gradient,
-                                                                    &tn_max_pool_grad_lanes, NULL};
+static const tn_implementation *const gradient_implementations[] = {
+    &tn_max_pool_2x2_grad, &gradient, &tn_max_pool_2x2_grad_lanes, &tn_max_pool_grad_lanes, NULL};
 
 const tn_op tn_op_max_pool_grad = {.name = "MaxPoolGrad",
-                                    .attrs_bytes = sizeof(tn_pool_grad_attrs),
-                                    .min_inputs = 2,
-                                    .max_inputs = 2,
-                                    .n_outputs = 1,
-                                    .layout = TN_LAYOUT_IMAGE,
-                                    .infer_shape = tn_pool_infer_gradient,
-                                    .implementations = gradient_implementations};
+                                   .attrs_bytes = sizeof(tn_pool_grad_attrs),
+                                   .min_inputs = 2,
+                                   .max_inputs = 2,
+                                   .n_outputs = 1,
+                                   .layout = TN_LAYOUT_IMAGE,
+                                   .infer_shape = tn_pool_infer_gradient,
+                                   .implementations = gradient_implementations};
 
 static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
     const tn_pool_grad_attrs a = tn_pool_grad_attrs_make(node);
     tn_value *dy = tn_gradient_of(graph, node->outputs[0]), *dx;
-    if (node->n_outputs == 1)
-        TN_TRY(tn_graph_add_output(graph, node, TN_UINT8, &node->outputs[0]->shape, NULL, error));
+    const tn_shape arg = tn_max_pool_arg_shape(node);
+    if (node->n_outputs == 1) TN_TRY(tn_graph_add_output(graph, node, TN_UINT8, &arg, NULL, error));
     tn_value *in[] = {dy, node->outputs[1]};
     TN_TRY(tn_graph_apply(graph, &tn_op_max_pool_grad, &a, in, 2, &dx, error));
     return tn_gradient_add(graph, node->inputs[0], dx, error);
@@ -142,3 +144,29 @@ const tn_op tn_op_max_pool = {.name = "MaxPool",
                               .infer_shape = infer_shape,
                               .differentiate = differentiate,
                               .implementations = implementations};
+
+/* ---- With a Relu behind ---------------------------------------------------------------------- */
+
+static const tn_implementation *const relu_implementations[] = {&tn_max_pool_2x2,
+                                                                &tn_max_pool_2x2_lanes, NULL};
+static const tn_implementation *const relu_grad_implementations[] = {
+    &tn_max_pool_2x2_grad, &tn_max_pool_2x2_grad_lanes, NULL};
+
+const tn_op tn_op_max_pool_relu = {.name = "MaxPoolRelu",
+                                   .attrs_bytes = sizeof(tn_pool_attrs),
+                                   .min_inputs = 1,
+                                   .max_inputs = 1,
+                                   .n_outputs = 1,
+                                   .layout = TN_LAYOUT_IMAGE,
+                                   .infer_shape = infer_shape,
+                                   .implementations = relu_implementations};
+
+/* Inputs dy, of the output of the Relu, and the winners. */
+const tn_op tn_op_max_pool_relu_grad = {.name = "MaxPoolReluGrad",
+                                        .attrs_bytes = sizeof(tn_pool_grad_attrs),
+                                        .min_inputs = 2,
+                                        .max_inputs = 2,
+                                        .n_outputs = 1,
+                                        .layout = TN_LAYOUT_IMAGE,
+                                        .infer_shape = tn_pool_infer_gradient,
+                                        .implementations = relu_grad_implementations};

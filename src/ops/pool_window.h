@@ -24,4 +24,17 @@ tn_pool_grad_attrs tn_pool_grad_attrs_make(const tn_node *node);
 /* infer_shape of a gradient operator whose input 0 is dy. */
 tn_status tn_pool_infer_gradient(tn_graph *graph, tn_node *node, tn_error *error);
 
+/* ---- Max pooling over windows of 2x2, side by side (max_pool_2x2.c) -------------------------- */
+
+/* MaxPool of such windows with a Relu behind, and the gradient of both: what passes make. */
+extern const tn_op tn_op_max_pool_relu, tn_op_max_pool_relu_grad;
+extern const tn_implementation tn_max_pool_2x2, tn_max_pool_2x2_grad;
+extern const tn_implementation tn_max_pool_2x2_lanes, tn_max_pool_2x2_grad_lanes;
+
+/* Whether node, a MaxPool, has only whole windows of 2x2 that do not overlap. Its winners are then
+ * stored as bits (tn_max_pool_2x2_fn), else as a byte each. */
+bool tn_max_pool_is_2x2(const tn_node *node);
+/* The shape of its winners. */
+tn_shape tn_max_pool_arg_shape(const tn_node *node);
+
 #endif

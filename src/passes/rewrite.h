@@ -33,6 +33,8 @@ tn_pass_fn tn_pass_fuse_load;
 /* A Relu before a MaxPool goes behind it, forward and backward: a fraction of the elements, and the
  * image before the pool need not be kept for the gradient. */
 tn_pass_fn tn_pass_pool_first;
+/* Relu in a MaxPool of 2x2, forward and backward. */
+tn_pass_fn tn_pass_fuse_pool;
 /* Relu as the end of the Conv or Gemm whose output it takes. */
 tn_pass_fn tn_pass_fuse_relu;
 /* Relu, and the addition before it, in normalisation by the batch, forward and backward. */

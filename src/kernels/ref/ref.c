@@ -4,6 +4,7 @@
 #include "kernels/kernels.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/philox.h"
 
@@ -198,6 +199,39 @@ static void max_pool_grad(const uint8_t *arg, const real *dy, int64_t channels, 
     for (int64_t k = 0; k < channels; k++) dx[arg[k]][k] += dy[k];
 }
 
+static void max_pool_2x2(int64_t n, int64_t channels, const real *top, const real *bottom,
+                         bool relu, real *y, uint8_t *arg) {
+    int64_t groups = (channels + 7) / 8, planes = relu ? 3 : 2;
+    if (arg != NULL) memset(arg, 0, (size_t)(n * groups * planes));
+    for (int64_t i = 0; i < n * channels; i++) {
+        int64_t q = i / channels, k = i % channels, at = 2 * q * channels + k;
+        const real *taps[] = {top + at, top + at + channels, bottom + at, bottom + at + channels};
+        uint8_t tap;
+        max_pool(4, taps, 1, y + i, &tap);
+        if (relu && 0 > y[i]) y[i] = 0;
+        if (arg == NULL) continue;
+        uint8_t *bits = arg + (q * groups + k / 8) * planes;
+        bits[0] |= (uint8_t)((tap & 1) << k % 8);
+        bits[1] |= (uint8_t)((tap >> 1) << k % 8);
+        if (relu) bits[2] |= (uint8_t)((y[i] > 0) << k % 8);
+    }
+}
+
+static void max_pool_2x2_grad(int64_t n, int64_t channels, const uint8_t *arg, const real *dy,
+                              bool relu, real *top, real *bottom) {
+    int64_t groups = (channels + 7) / 8, planes = relu ? 3 : 2;
+    for (int64_t i = 0; i < n * channels; i++) {
+        int64_t q = i / channels, k = i % channels, at = 2 * q * channels + k;
+        const uint8_t *bits = arg + (q * groups + k / 8) * planes;
+        int tap = (bits[0] >> k % 8 & 1) + 2 * (bits[1] >> k % 8 & 1);
+        real d = !relu || bits[2] >> k % 8 & 1 ? dy[i] : 0;
+        top[at] = tap == 0 ? d : 0;
+        top[at + channels] = tap == 1 ? d : 0;
+        bottom[at] = tap == 2 ? d : 0;
+        bottom[at + channels] = tap == 3 ? d : 0;
+    }
+}
+
 static void dropout(int64_t n, const uint32_t key[2], const uint32_t counter[4], int64_t first,
                     uint32_t threshold, real scale, const real *x, real *y) {
     uint32_t random[4];
@@ -379,6 +413,8 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .load_u8 = load_u8,
         .max_pool = max_pool,
         .max_pool_grad = max_pool_grad,
+        .max_pool_2x2 = max_pool_2x2,
+        .max_pool_2x2_grad = max_pool_2x2_grad,
         .dropout = dropout,
         .log_softmax = log_softmax,
         .log_softmax_grad = log_softmax_grad,

@@ -55,6 +55,8 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->clip_grad = clip_grad;
     kernels->load_u8 = load_u8;
     kernels->max_pool = max_pool;
+    kernels->max_pool_2x2 = max_pool_2x2;
+    kernels->max_pool_2x2_grad = max_pool_2x2_grad;
     kernels->dropout = dropout;
     kernels->moments = moments;
     kernels->moments_grad = moments_grad;

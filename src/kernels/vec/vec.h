@@ -8,8 +8,11 @@
  *   vf_set1, vf_add, vf_sub, vf_mul, vf_div, vf_sqrt
  *   vf_fma              a · b + c, fused where the instruction set has it
  *   vf_max, vf_min      a > b ? a : b and a < b ? a : b, so b if either is NaN
- *   vf_gt, vf_and, vf_select     lanes of all ones or zeros; mask ? a : b
+ *   vf_gt, vf_and, vf_or, vf_select     lanes of all ones or zeros; mask ? a : b
+ *   vf_and_not          a & ~b
  *   vf_beaten           best < x, or x is NaN and best is not: the rule of max pooling
+ *   vf_bits, vf_from_bits        a mask as a number, lane i being bit i, and back; higher bits
+ *                       of the number count for nothing
  *   vf_transpose        the square of VF_LANES rows
  *   vi_set1, vi_iota, vi_add, vi_xor, vi_gt, vi_eq, vi_select,
  *   vi_shift_left

@@ -33,7 +33,17 @@ VEC_INLINE vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 VEC_INLINE vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 VEC_INLINE vf vf_gt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
 VEC_INLINE vf vf_and(vf a, vf b) { return _mm256_and_ps(a, b); }
+VEC_INLINE vf vf_and_not(vf a, vf b) { return _mm256_andnot_ps(b, a); }
+VEC_INLINE vf vf_or(vf a, vf b) { return _mm256_or_ps(a, b); }
 VEC_INLINE vf vf_select(vf mask, vf a, vf b) { return _mm256_blendv_ps(b, a, mask); }
+
+VEC_INLINE unsigned vf_bits(vf mask) { return (unsigned)_mm256_movemask_ps(mask); }
+
+VEC_INLINE vf vf_from_bits(unsigned bits) {
+    const vi lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    vi set = _mm256_and_si256(_mm256_set1_epi8((char)bits), lane);
+    return _mm256_castsi256_ps(_mm256_cmpeq_epi32(set, lane));
+}
 
 VEC_INLINE vf vf_beaten(vf best, vf x) {
     return _mm256_and_ps(_mm256_cmp_ps(best, x, _CMP_NGE_UQ),

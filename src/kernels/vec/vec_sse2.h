@@ -39,8 +39,19 @@ VEC_INLINE vf vf_min(vf a, vf b) { return _mm_min_ps(a, b); }
 VEC_INLINE vf vf_gt(vf a, vf b) { return _mm_cmpgt_ps(a, b); }
 VEC_INLINE vf vf_and(vf a, vf b) { return _mm_and_ps(a, b); }
 
+VEC_INLINE vf vf_and_not(vf a, vf b) { return _mm_andnot_ps(b, a); }
+VEC_INLINE vf vf_or(vf a, vf b) { return _mm_or_ps(a, b); }
+
 VEC_INLINE vf vf_select(vf mask, vf a, vf b) {
     return _mm_or_ps(_mm_and_ps(mask, a), _mm_andnot_ps(mask, b));
+}
+
+VEC_INLINE unsigned vf_bits(vf mask) { return (unsigned)_mm_movemask_ps(mask); }
+
+VEC_INLINE vf vf_from_bits(unsigned bits) {
+    const vi lane = _mm_setr_epi32(1, 2, 4, 8);
+    vi set = _mm_and_si128(_mm_set1_epi32((int)bits), lane);
+    return _mm_castsi128_ps(_mm_cmpeq_epi32(set, lane));
 }
 
 VEC_INLINE vf vf_beaten(vf best, vf x) {
