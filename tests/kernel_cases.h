@@ -241,6 +241,12 @@ static void run_dropout_in_place(const tn_kernels *k, int64_t n, const case_data
     k->dropout(n, case_key, case_counter, 0x3fffffffdLL, 32768, 2, d->out[0], d->out[0]);
 }
 
+/* Of -x² each, and of what is no number. */
+static void run_exp_of_negative(const tn_kernels *k, int64_t n, const case_data *d) {
+    for (int64_t i = 0; i < n; i++) d->out[0][i] = -(d->in[0][i] * d->in[0][i]);
+    k->exp_of_negative(n, d->out[0], d->out[0]);
+}
+
 static void run_log_softmax(const tn_kernels *k, int64_t n, const case_data *d) {
     int64_t columns = n < 10 ? n : 10;
     k->log_softmax(n < 10 ? 1 : n / 10, columns, d->in[0], d->out[0]);
@@ -463,6 +469,7 @@ static const kernel_case kernel_cases[] = {
      .same_nan = true, .traffic_bytes = 10},
     {"dropout", run_dropout, 1, 1, .traffic_bytes = 8, .flop = 10},
     {"dropout in place", run_dropout_in_place, 0, 1},
+    {"exp_of_negative", run_exp_of_negative, 1, 1, .traffic_bytes = 8, .flop = 24},
     {"log_softmax", run_log_softmax, 1, 1, .traffic_bytes = 8, .flop = 26},
     {"log_softmax_grad", run_log_softmax_grad, 2, 1, .traffic_bytes = 12, .flop = 26},
     {"moments", run_moments, 2, 2, .traffic_bytes = 4, .only_loads = true},

@@ -388,6 +388,49 @@ static void a_parameter_is_no_normalisation(void **state) {
     tn_graph_free(g);
 }
 
+/* ---- The loss ----------------------------------------------------------------------------------
+ */
+
+typedef enum loss_twist { LOSS_ALONE, MARK_LOG_P, COMPUTED_GRADIENT } loss_twist;
+
+/* The loss of scores p x, whose gradient is an input or computed. Returns how many nodes are loss
+ * and gradient at once. */
+static int losses_fused(loss_twist t) {
+    tn_graph *g;
+    tn_value *x, *labels, *dy;
+    tn_node *loss;
+    const tn_shape rows = {.rank = 2, .dims = {2, 5}, .batched = true};
+    const tn_shape row = {.rank = 1, .dims = {2}, .batched = true};
+    const tn_softmax_cross_entropy_attrs a = {0};
+    check(tn_graph_create(&g, &error));
+    check(tn_graph_add_value(g, TN_VALUE_INPUT, "x", TN_FLOAT32, &rows, NULL, &x, &error));
+    check(tn_graph_add_value(g, TN_VALUE_INPUT, "t", TN_INT32, &row, NULL, &labels, &error));
+    check(tn_graph_add_value(g, TN_VALUE_INPUT, "dy", TN_FLOAT32, &row, NULL, &dy, &error));
+    x = apply(g, &tn_op_mul, NULL, x, weight(g, 1, (int64_t[]){5}));
+    tn_value *in[] = {x, labels}, *last = NULL, *all[64] = {NULL};
+    check(tn_graph_add_node(g, &tn_op_softmax_cross_entropy, NULL, &a, in, 2, &loss, &error));
+    last = loss->outputs[0];
+    if (t == COMPUTED_GRADIENT) last = apply(g, &tn_op_sigmoid, NULL, last, NULL);
+    check(tn_graph_mark_output(g, last, &error));
+    if (t == MARK_LOG_P) check(tn_graph_mark_output(g, loss->outputs[1], &error));
+    assert_true(g->n_values < 64);
+    check(tn_graph_differentiate(g, last, dy, NULL, 0, all, &error));
+    tn_value *gradient = all[g->parameters[0]->id];
+    check(tn_passes_run(g, &gradient, &error));
+    int fused = count(g, &tn_op_softmax_cross_entropy_both);
+    assert_int_equal(count(g, &tn_op_softmax_cross_entropy), 1 - fused);
+    assert_int_equal(count(g, &tn_op_softmax_cross_entropy_grad), 1 - fused);
+    tn_graph_free(g);
+    return fused;
+}
+
+static void the_loss_comes_with_its_gradient(void **state) {
+    (void)state;
+    assert_int_equal(losses_fused(LOSS_ALONE), 1);
+    assert_int_equal(losses_fused(MARK_LOG_P), 0);
+    assert_int_equal(losses_fused(COMPUTED_GRADIENT), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_relu_goes_behind_the_pool),
@@ -403,6 +446,7 @@ int main(void) {
         cmocka_unit_test(relu_joins_the_norm_and_its_gradient),
         cmocka_unit_test(the_gradient_joins_even_if_the_norm_is_used),
         cmocka_unit_test(a_gradient_that_others_use_stays),
+        cmocka_unit_test(the_loss_comes_with_its_gradient),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

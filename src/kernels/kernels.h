@@ -296,6 +296,7 @@ typedef struct tn_kernels {
     tn_binary_fn *sigmoid_grad, *tanh_grad;  /* a = y, b = dy: b·(a·(1 - a)), b·(1 - a·a) */
     tn_unary_fn *hard_swish;                 /* x·min(max(x/6 + 1/2, 0), 1) */
     tn_binary_fn *hard_swish_grad;           /* a = x, b = dy: b·(a/3 + 1/2) inside ±3 */
+    tn_unary_fn *exp_of_negative;            /* tn_exp of x <= 0 or NaN */
     tn_clip_fn *clip;
     tn_clip_grad_fn *clip_grad;
     tn_load_u8_fn *load_u8;

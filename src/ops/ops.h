@@ -12,7 +12,8 @@ const tn_op *tn_op_find_onnx(const char *onnx_type);
 
 extern const tn_op tn_op_conv, tn_op_max_pool, tn_op_relu, tn_op_dropout, tn_op_flatten, tn_op_gemm,
     tn_op_conv_relu, tn_op_gemm_relu, tn_op_relu_grad, tn_op_max_pool_grad, tn_op_mul,
-    tn_op_batch_norm, tn_op_log_softmax, tn_op_softmax_cross_entropy, tn_op_load_pixels;
+    tn_op_batch_norm, tn_op_log_softmax, tn_op_softmax_cross_entropy,
+    tn_op_softmax_cross_entropy_grad, tn_op_softmax_cross_entropy_both, tn_op_load_pixels;
 extern const tn_op tn_op_average_pool, tn_op_global_average_pool, tn_op_global_max_pool,
     tn_op_reduce_mean;
 extern const tn_op tn_op_reshape, tn_op_squeeze, tn_op_unsqueeze, tn_op_transpose, tn_op_concat,

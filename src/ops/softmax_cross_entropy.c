@@ -43,22 +43,28 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     return TN_OK;
 }
 
-static real target(const tn_node *node, double smoothing, int64_t j, int32_t label) {
-    double even = smoothing / (double)node->inputs[0]->shape.dims[1];
-    return (real)(j == label ? 1 - smoothing + even : even);
-}
-
-/* Labels of the samples at hand, labels2 and weights2 NULL if there are none. */
-typedef struct labelling {
+/* What the samples at hand are held against; labels2 and weights2 are NULL if there are none. */
+typedef struct targets {
     const int32_t *labels, *labels2;
     const real *weights2;
-} labelling;
+    real hit, miss; /* the target of the labelled class, of any other */
+} targets;
 
-static real mixed_target(const tn_node *node, double smoothing, int64_t j, const labelling *l,
-                         int64_t i) {
-    real first = target(node, smoothing, j, l->labels[i]);
-    if (!l->labels2) return first;
-    real second = target(node, smoothing, j, l->labels2[i]), w = l->weights2[i];
+static targets targets_of(const tn_run *run, int labels, int labels2) {
+    const tn_softmax_cross_entropy_attrs *a = run->node->attrs;
+    double even = a->label_smoothing / (double)run->node->inputs[0]->shape.dims[1];
+    return (targets){.labels = run->in[labels],
+                     .labels2 = run->in[labels2],
+                     .weights2 = run->in[labels2 + 1],
+                     .hit = (real)(1 - a->label_smoothing + even),
+                     .miss = (real)even};
+}
+
+/* Of class j, for sample i. */
+static real target(const targets *t, int64_t i, int64_t j) {
+    real first = j == t->labels[i] ? t->hit : t->miss;
+    if (!t->labels2) return first;
+    real second = j == t->labels2[i] ? t->hit : t->miss, w = t->weights2[i];
     return (1 - w) * first + w * second;
 }
 
@@ -67,50 +73,54 @@ static int64_t samples(const tn_run *run) {
     return x->batched ? run->n : x->dims[0];
 }
 
-static void run_any(const tn_run *run) {
-    const tn_softmax_cross_entropy_attrs *a = run->node->attrs;
-    int64_t n = samples(run), k = run->node->inputs[0]->shape.dims[1];
-    const labelling l = {run->in[1], run->in[2], run->in[3]};
-    real *loss = run->out[0], *log_p = run->out[1];
-    run->kernels->log_softmax(n, k, run->in[0], log_p);
+static void losses(const targets *t, int64_t n, int64_t k, const real *log_p, real *loss) {
     for (int64_t i = 0; i < n; i++, log_p += k) {
         real sum = 0;
         for (int64_t j = 0; j < k; j++) {
-            real t = mixed_target(run->node, a->label_smoothing, j, &l, i);
-            if (t != 0) sum -= t * log_p[j]; /* an impossible class may have log p = -inf */
+            real of_class = target(t, i, j);
+            if (of_class != 0) sum -= of_class * log_p[j]; /* else log p may be -inf */
         }
         loss[i] = sum;
     }
 }
 
+/* dx may be log_p. */
+static void gradients(const tn_run *run, const targets *t, int64_t n, int64_t k, const real *log_p,
+                      const real *dloss, real *dx) {
+    run->kernels->exp_of_negative(n * k, log_p, dx);
+    for (int64_t i = 0; i < n; i++, dx += k)
+        for (int64_t j = 0; j < k; j++) dx[j] = dloss[i] * (dx[j] - target(t, i, j));
+}
+
+static void run_any(const tn_run *run) {
+    int64_t n = samples(run), k = run->node->inputs[0]->shape.dims[1];
+    const targets t = targets_of(run, 1, 2);
+    run->kernels->log_softmax(n, k, run->in[0], run->out[1]);
+    losses(&t, n, k, run->out[1], run->out[0]);
+}
+
 static const tn_implementation any = {.name = "any", .run = run_any};
 static const tn_implementation *const implementations[] = {&any, NULL};
 
-/* Inputs log p, labels, dloss, and labels2, weights2 or neither. */
 static void run_gradient(const tn_run *run) {
-    const tn_softmax_cross_entropy_attrs *a = run->node->attrs;
     int64_t n = samples(run), k = run->node->inputs[0]->shape.dims[1];
-    const real *log_p = run->in[0], *dloss = run->in[2];
-    const labelling l = {run->in[1], run->in[3], run->in[4]};
-    real *dx = run->out[0];
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < k; j++)
-            dx[i * k + j] = dloss[i] * (tn_exp(log_p[i * k + j]) -
-                                        mixed_target(run->node, a->label_smoothing, j, &l, i));
+    const targets t = targets_of(run, 1, 3);
+    gradients(run, &t, n, k, run->in[0], run->in[2], run->out[0]);
 }
 
 static const tn_implementation gradient = {.name = "any", .run = run_gradient};
 static const tn_implementation *const gradient_implementations[] = {&gradient, NULL};
 
-static const tn_op softmax_cross_entropy_grad = {.name = "SoftmaxCrossEntropyGrad",
-                                                 .attrs_bytes =
-                                                     sizeof(tn_softmax_cross_entropy_attrs),
-                                                 .min_inputs = 3,
-                                                 .max_inputs = 5,
-                                                 .n_outputs = 1,
-                                                 .layout = TN_LAYOUT_PLAIN,
-                                                 .infer_shape = tn_infer_same,
-                                                 .implementations = gradient_implementations};
+/* Inputs log p, labels, dloss, and labels2, weights2 or neither. */
+const tn_op tn_op_softmax_cross_entropy_grad = {.name = "SoftmaxCrossEntropyGrad",
+                                                .attrs_bytes =
+                                                    sizeof(tn_softmax_cross_entropy_attrs),
+                                                .min_inputs = 3,
+                                                .max_inputs = 5,
+                                                .n_outputs = 1,
+                                                .layout = TN_LAYOUT_PLAIN,
+                                                .infer_shape = tn_infer_same,
+                                                .implementations = gradient_implementations};
 
 static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
     tn_value *dloss = tn_gradient_of(graph, node->outputs[0]), *dx;
@@ -118,10 +128,42 @@ static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) 
     bool mixes = node->n_inputs == 4;
     if (mixes && tn_gradient_wanted(graph, node->inputs[3]))
         return tn_fail(error, TN_ERR_UNSUPPORTED, "the weights of its labels have no gradient");
-    TN_TRY(tn_graph_apply(graph, &softmax_cross_entropy_grad, node->attrs, in, mixes ? 5 : 3, &dx,
-                          error));
+    TN_TRY(tn_graph_apply(graph, &tn_op_softmax_cross_entropy_grad, node->attrs, in, mixes ? 5 : 3,
+                          &dx, error));
     return tn_gradient_add(graph, node->inputs[0], dx, error);
 }
+
+/* ---- Loss and gradient at once --------------------------------------------------------------- */
+
+static tn_status infer_both(tn_graph *graph, tn_node *node, tn_error *error) {
+    (void)graph, (void)error; /* a pass makes this of nodes that have been checked */
+    node->outputs[0]->shape = node->inputs[1]->shape;
+    node->outputs[1]->shape = node->inputs[0]->shape;
+    return TN_OK;
+}
+
+static void run_both(const tn_run *run) {
+    int64_t n = samples(run), k = run->node->inputs[0]->shape.dims[1];
+    const targets t = targets_of(run, 1, 3);
+    real *log_p = run->out[1];
+    run->kernels->log_softmax(n, k, run->in[0], log_p);
+    losses(&t, n, k, log_p, run->out[0]);
+    gradients(run, &t, n, k, log_p, run->in[2], run->out[1]);
+}
+
+static const tn_implementation both = {.name = "any", .run = run_both};
+static const tn_implementation *const both_implementations[] = {&both, NULL};
+
+/* Inputs scores, labels, dloss, and labels2, weights2 or neither; outputs loss and dx. */
+const tn_op tn_op_softmax_cross_entropy_both = {.name = "SoftmaxCrossEntropyBoth",
+                                                .attrs_bytes =
+                                                    sizeof(tn_softmax_cross_entropy_attrs),
+                                                .min_inputs = 3,
+                                                .max_inputs = 5,
+                                                .n_outputs = 2,
+                                                .layout = TN_LAYOUT_PLAIN,
+                                                .infer_shape = infer_both,
+                                                .implementations = both_implementations};
 
 static const tn_attr attrs[] = {{"label_smoothing", TN_ATTR_FLOAT,
                                  offsetof(tn_softmax_cross_entropy_attrs, label_smoothing), false,

@@ -6,7 +6,7 @@
 #include "passes/rewrite.h"
 
 static tn_pass_fn *const passes[] = {tn_pass_fuse_load, tn_pass_pool_first, tn_pass_fuse_pool,
-                                     tn_pass_fuse_relu, tn_pass_fuse_norm};
+                                     tn_pass_fuse_relu, tn_pass_fuse_norm,  tn_pass_fuse_loss};
 
 tn_node *tn_rewrite_user(const tn_rewrite *r, const tn_value *v, const tn_op *op, int k) {
     for (int i = 0; i < r->graph->n_nodes; i++) {

@@ -39,5 +39,7 @@ tn_pass_fn tn_pass_fuse_pool;
 tn_pass_fn tn_pass_fuse_relu;
 /* Relu, and the addition before it, in normalisation by the batch, forward and backward. */
 tn_pass_fn tn_pass_fuse_norm;
+/* The loss and its gradient in one node. */
+tn_pass_fn tn_pass_fuse_loss;
 
 #endif

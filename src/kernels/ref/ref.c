@@ -247,6 +247,10 @@ static void dropout(int64_t n, const uint32_t key[2], const uint32_t counter[4],
     }
 }
 
+static void exp_of_negative(int64_t n, const real *x, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = tn_exp(x[i]);
+}
+
 static void log_softmax(int64_t rows, int64_t n, const real *x, real *y) {
     for (int64_t i = 0; i < rows; i++, x += n, y += n) {
         real max = -INFINITY;
@@ -408,6 +412,7 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .tanh_grad = tanh_grad,
         .hard_swish = hard_swish,
         .hard_swish_grad = hard_swish_grad,
+        .exp_of_negative = exp_of_negative,
         .clip = clip,
         .clip_grad = clip_grad,
         .load_u8 = load_u8,

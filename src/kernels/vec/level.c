@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* level.c: one level of kernels, compiled once per instruction set. The parts are headers, so that
  * all functions are static and only the one that fills the table leaves this file. */
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "kernels/vec/max_pool.h"
 #include "kernels/vec/norm.h"
 #include "kernels/vec/optimizer.h"
+#include "kernels/vec/softmax.h"
 #include "kernels/vec/tile.h"
 
 void VEC_FILL(tn_kernels *kernels) {
@@ -51,6 +53,7 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->tanh_grad = tanh_grad;
     kernels->hard_swish = hard_swish;
     kernels->hard_swish_grad = hard_swish_grad;
+    kernels->exp_of_negative = exp_of_negatives;
     kernels->clip = clip;
     kernels->clip_grad = clip_grad;
     kernels->load_u8 = load_u8;
@@ -58,6 +61,7 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->max_pool_2x2 = max_pool_2x2;
     kernels->max_pool_2x2_grad = max_pool_2x2_grad;
     kernels->dropout = dropout;
+    kernels->log_softmax = log_softmax;
     kernels->moments = moments;
     kernels->moments_grad = moments_grad;
     kernels->affine = affine;
