@@ -236,6 +236,8 @@ static void input_row(const tn_run *run, const conv_geometry *g, int64_t h, int6
         run->kernels->lanes_product(&product);
     }
 }
+
+/* Rows of dy and outputs that a product takes in, from its first row on. */
 static void list_rows(const conv_geometry *g, int64_t *offset) {
     for (int64_t r = 0; r < g->r; r++)
         for (int64_t o = 0; o < g->og; o++)

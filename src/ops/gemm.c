@@ -73,8 +73,10 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     return TN_OK;
 }
 
+bool tn_gemm_is_large(int64_t k, int64_t o) { return k * o >= large_weight; }
+
 bool tn_gemm_in_panels(int64_t k, int64_t o) {
-    return k * o >= large_weight && o % TN_GEMM_PANEL == 0;
+    return tn_gemm_is_large(k, o) && o % TN_GEMM_PANEL == 0;
 }
 
 /* Canonical [o][c·hw] or [c·hw][o] becomes [hw·c][o] or its panels; nothing to do is said in one
@@ -334,11 +336,6 @@ static int64_t weight_macs(const tn_node *node) {
     return node->outputs[0]->shape.dims[0] * node->outputs[0]->shape.dims[1];
 }
 
-static int64_t weight_units(const tn_node *node) {
-    if (weight_macs(node) < large_weight) return 0;
-    return (node->inputs[0]->shape.dims[1] + UNIT_INPUTS - 1) / UNIT_INPUTS;
-}
-
 /* Sums over the samples of this tile, added to what is there. */
 static void run_weight_naive(const tn_run *run) {
     int64_t k = run->node->inputs[0]->shape.dims[1], o = run->node->inputs[1]->shape.dims[1];
@@ -349,65 +346,6 @@ static void run_weight_naive(const tn_run *run) {
         for (int64_t t = 0; t < k; t++)
             for (int64_t j = 0; j < o; j++)
                 db[tn_gemm_place(in_panels, k, o, t, j)] += a[i * k + t] * dy[i * o + j];
-}
-
-/* Workspace: offsets of the samples, the panels of dy, A's columns of this unit, a tile. */
-typedef struct weight_parts {
-    int64_t *offset;
-    real *tile, *panels, *columns;
-} weight_parts;
-
-static int64_t weight_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
-    int64_t o = node->inputs[1]->shape.dims[1];
-    int64_t reals =
-        tn_panels_elements(kernels, n, o) + n * UNIT_INPUTS + (int64_t)kernels->mr * kernels->nr;
-    return reals * (int64_t)sizeof(real) + tn_product_steps_bytes(n);
-}
-
-static weight_parts weight_workspace_split(const tn_run *run, int64_t o) {
-    weight_parts w = {.offset = run->workspace};
-    w.tile = (real *)(void *)((char *)run->workspace + tn_product_steps_bytes(run->n));
-    w.panels = w.tile + (int64_t)run->kernels->mr * run->kernels->nr;
-    w.columns = w.panels + tn_panels_elements(run->kernels, run->n, o);
-    return w;
-}
-
-/* Rows [row, row + m) of db, columns [j, j + nr): each shard summed by itself in sample order, the
- * shards in their tree. a is the first of their columns of A. */
-static void weight_tile(const tn_run *run, const weight_parts *w, int m, const real *a, int64_t row,
-                        int64_t j) {
-    int64_t o = run->node->inputs[1]->shape.dims[1];
-    const tn_kernels *kernels = run->kernels;
-    int64_t width = tn_min_i64(kernels->nr, o - j);
-    bool narrow = width < kernels->nr;
-    tn_tile tile = {.m = m, .offset = w->offset, .b = w->panels + j * run->n, .ldb = kernels->nr};
-    real *db = (real *)run->out[0] + row * o + j;
-    for (int r = 0; r < m; r++) {
-        tile.a[r] = a + r;
-        tile.c[r] = narrow ? w->tile + r * kernels->nr : db + r * o;
-    }
-    kernels->tile_tree(&tile, run->step->n_shards, run->step->shard_begin);
-    for (int r = 0; r < m && narrow; r++)
-        memcpy(db + r * o, tile.c[r], (size_t)width * sizeof(real));
-}
-
-/* The whole batch, rows [begin, end) of units. */
-static void run_weight_whole(const tn_run *run) {
-    int64_t k = run->node->inputs[0]->shape.dims[1], o = run->node->inputs[1]->shape.dims[1];
-    const tn_kernels *kernels = run->kernels;
-    const weight_parts w = weight_workspace_split(run, o);
-    tn_panels_pack(kernels, TN_PANELS_STORED, run->in[1], o, run->n, o, w.panels);
-    tn_product_steps(w.offset, run->n, UNIT_INPUTS);
-    for (int64_t unit = run->begin; unit < run->end; unit++) {
-        int64_t first = unit * UNIT_INPUTS, rows = tn_min_i64(UNIT_INPUTS, k - first);
-        for (int64_t i = 0; i < run->n; i++)
-            memcpy(w.columns + i * UNIT_INPUTS, (const real *)run->in[0] + i * k + first,
-                   (size_t)rows * sizeof(real));
-        for (int64_t j = 0; j < o; j += kernels->nr)
-            for (int64_t row = 0; row < rows; row += kernels->mr)
-                weight_tile(run, &w, (int)tn_min_i64(kernels->mr, rows - row), w.columns + row,
-                            first + row, j);
-    }
 }
 
 /* Small weights: sums over the samples of this tile, added to what is there. */
@@ -437,23 +375,13 @@ static int64_t weight_tile_workspace(const tn_node *node, const tn_kernels *kern
            tn_product_steps_bytes(2 * node->inputs[0]->shape.dims[1] + n);
 }
 
-static bool whole_applies(const tn_node *node, const tn_kernels *kernels) {
-    return !kernels->naive && weight_units(node) > 0;
-}
-
-static const tn_implementation weight_whole = {.name = "tiles",
-                                               .applies = whole_applies,
-                                               .units = weight_units,
-                                               .workspace_bytes = weight_workspace,
-                                               .run = run_weight_whole};
 static const tn_implementation weight_naive = {.name = "naive", .run = run_weight_naive};
 static const tn_implementation weight_tiles = {.name = "tiles",
                                                .applies = fast_applies,
                                                .workspace_bytes = weight_tile_workspace,
                                                .run = run_weight_tile};
 static const tn_implementation *const weight_implementations[] = {
-    &tn_gemm_grad_weight_panels, &weight_whole, &weight_tiles, &weight_naive,
-    &tn_gemm_grad_weight_lanes,  NULL};
+    &tn_gemm_grad_weight_whole, &weight_tiles, &weight_naive, &tn_gemm_grad_weight_lanes, NULL};
 
 static const tn_op gemm_grad_weight = {.name = "GemmGradWeight",
                                        .attrs_bytes = sizeof(gemm_grad_attrs),

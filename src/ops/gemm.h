@@ -10,7 +10,9 @@
 
 enum { TN_GEMM_PANEL = 16 };
 
-/* Whether a weight of k by o numbers is stored in panels. */
+/* Whether a weight of k by o numbers is so large that its products run over the whole batch. */
+bool tn_gemm_is_large(int64_t k, int64_t o);
+/* Whether it is stored in panels. */
 bool tn_gemm_in_panels(int64_t k, int64_t o);
 /* Where its number [t][j] is. */
 static inline int64_t tn_gemm_place(bool in_panels, int64_t k, int64_t o, int64_t t, int64_t j) {
@@ -20,9 +22,9 @@ static inline int64_t tn_gemm_place(bool in_panels, int64_t k, int64_t o, int64_
 /* How the weight, of these dims and for samples of so many channels, is to be stored. */
 tn_arrangement tn_gemm_arrange(bool trans_b, const int64_t dims[2], int64_t channels);
 
-/* Implementations for weights stored in panels (gemm_panels.c). */
-extern const tn_implementation tn_gemm_panels, tn_gemm_grad_input_panels,
-    tn_gemm_grad_weight_panels;
+/* Implementations for weights stored in panels, and the gradient of any large weight
+ * (gemm_panels.c). */
+extern const tn_implementation tn_gemm_panels, tn_gemm_grad_input_panels, tn_gemm_grad_weight_whole;
 /* Whether node is y = A · B + C with a stored B, without factors and transposition of A. */
 bool tn_gemm_is_plain(const tn_node *node);
 /* How rows [row, row + rows) and columns [first, last) of y begin, which are filled if with C. */

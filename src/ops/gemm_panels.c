@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gemm_panels.c: products with a large weight, stored in panels (gemm.h). All run over the whole
- * batch, divided between threads. Rows of a batch often lie a multiple of 4096 bytes apart, in one
- * set of the first-level cache, so blocks of them are copied side by side before they are used. */
+/* gemm_panels.c: products with a large weight, stored in panels (gemm.h), and the gradient of any
+ * large weight. All run over the whole batch, divided between threads. Rows of a batch often lie a
+ * multiple of 4096 bytes apart, in one set of the first-level cache, so blocks of them are copied
+ * side by side before they are used. */
 #include <string.h>
 
 #include "base/size.h"
@@ -176,57 +177,72 @@ static int64_t weight_depth(const tn_node *node) { return node->inputs[0]->shape
 static int64_t weight_outputs(const tn_node *node) { return node->inputs[1]->shape.dims[1]; }
 
 static bool weight_applies(const tn_node *node, const tn_kernels *kernels) {
-    return !kernels->naive && tn_gemm_in_panels(weight_depth(node), weight_outputs(node));
+    return !kernels->naive && tn_gemm_is_large(weight_depth(node), weight_outputs(node));
 }
 
 static int64_t weight_units(const tn_node *node) { return blocks(weight_depth(node), UNIT_INPUTS); }
 
-/* Workspace: offsets of the samples, the panels of dy, A's columns of a unit. */
+/* Workspace: offsets of the samples, the panels of dy, a tile, A's columns of a unit. */
+typedef struct weight_room {
+    int64_t *offset;
+    real *panels, *tile, *columns;
+} weight_room;
+
 static int64_t weight_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
-    int64_t reals = tn_panels_elements(kernels, n, weight_outputs(node)) + n * UNIT_INPUTS;
+    int64_t reals = tn_panels_elements(kernels, n, weight_outputs(node)) +
+                    (int64_t)kernels->mr * kernels->nr + n * UNIT_INPUTS;
     return tn_product_steps_bytes(n) + reals * (int64_t)sizeof(real);
 }
 
-/* Rows [first, first + rows) of dB, their columns of A [samples][UNIT_INPUTS]: each shard is summed
- * by itself in sample order, the shards in their tree. */
-static void weight_unit(const tn_run *run, const int64_t *offset, const real *panels,
-                        const real *columns, int64_t first, int64_t rows) {
+static weight_room split_weight(const tn_run *run, int64_t o) {
+    weight_room room = {.offset = run->workspace};
+    room.panels = (real *)(void *)((char *)run->workspace + tn_product_steps_bytes(run->n));
+    room.tile = room.panels + tn_panels_elements(run->kernels, run->n, o);
+    room.columns = room.tile + (int64_t)run->kernels->mr * run->kernels->nr;
+    return room;
+}
+
+/* Rows [first, first + rows) of dB, columns [j, j + nr): each shard is summed by itself in sample
+ * order, the shards in their tree. A tile that sticks out to the right is computed aside. */
+static void weight_columns(const tn_run *run, const weight_room *room, int64_t first, int64_t rows,
+                           int64_t j) {
     int64_t k = weight_depth(run->node), o = weight_outputs(run->node);
     const tn_kernels *kernels = run->kernels;
-    tn_tile tile = {.offset = offset, .ldb = kernels->nr};
-    for (int64_t j = 0; j < o; j += kernels->nr) {
-        tile.b = panels + j * run->n;
-        for (int64_t i = 0; i < rows; i += kernels->mr) {
-            tile.m = (int)tn_min_i64(kernels->mr, rows - i);
-            real *db = (real *)run->out[0] + tn_gemm_place(true, k, o, first + i, j);
-            for (int r = 0; r < tile.m; r++) {
-                tile.a[r] = columns + i + r;
-                tile.c[r] = db + r * TN_GEMM_PANEL;
-                __builtin_prefetch(tile.c[r] + kernels->mr * TN_GEMM_PANEL, 1);
-            }
-            kernels->tile_tree(&tile, run->step->n_shards, run->step->shard_begin);
+    bool in_panels = tn_gemm_in_panels(k, o);
+    int64_t width = tn_min_i64(kernels->nr, o - j), step = in_panels ? TN_GEMM_PANEL : o;
+    bool aside = width < kernels->nr;
+    tn_tile tile = {.offset = room->offset, .b = room->panels + j * run->n, .ldb = kernels->nr};
+    for (int64_t i = 0; i < rows; i += kernels->mr) {
+        tile.m = (int)tn_min_i64(kernels->mr, rows - i);
+        real *db = (real *)run->out[0] + tn_gemm_place(in_panels, k, o, first + i, j);
+        for (int r = 0; r < tile.m; r++) {
+            tile.a[r] = room->columns + i + r;
+            tile.c[r] = aside ? room->tile + r * kernels->nr : db + r * step;
+            __builtin_prefetch(db + (r + kernels->mr) * step, 1); /* what the next tile writes */
         }
+        kernels->tile_tree(&tile, run->step->n_shards, run->step->shard_begin);
+        for (int r = 0; r < tile.m && aside; r++)
+            memcpy(db + r * step, tile.c[r], (size_t)width * sizeof(real));
     }
 }
 
 static void run_weight(const tn_run *run) {
     int64_t k = weight_depth(run->node), o = weight_outputs(run->node);
-    int64_t *offset = run->workspace;
-    real *panels = (real *)(void *)((char *)run->workspace + tn_product_steps_bytes(run->n));
-    real *columns = panels + tn_panels_elements(run->kernels, run->n, o);
-    tn_product_steps(offset, run->n, UNIT_INPUTS);
-    tn_panels_pack(run->kernels, TN_PANELS_STORED, run->in[1], o, run->n, o, panels);
+    const weight_room room = split_weight(run, o);
+    tn_product_steps(room.offset, run->n, UNIT_INPUTS);
+    tn_panels_pack(run->kernels, TN_PANELS_STORED, run->in[1], o, run->n, o, room.panels);
     for (int64_t unit = run->begin; unit < run->end; unit++) {
         int64_t first = unit * UNIT_INPUTS, rows = tn_min_i64(UNIT_INPUTS, k - first);
         for (int64_t i = 0; i < run->n; i++)
-            memcpy(columns + i * UNIT_INPUTS, (const real *)run->in[0] + i * k + first,
+            memcpy(room.columns + i * UNIT_INPUTS, (const real *)run->in[0] + i * k + first,
                    (size_t)rows * sizeof(real));
-        weight_unit(run, offset, panels, columns, first, rows);
+        for (int64_t j = 0; j < o; j += run->kernels->nr)
+            weight_columns(run, &room, first, rows, j);
     }
 }
 
-const tn_implementation tn_gemm_grad_weight_panels = {.name = "panels",
-                                                      .applies = weight_applies,
-                                                      .units = weight_units,
-                                                      .workspace_bytes = weight_workspace,
-                                                      .run = run_weight};
+const tn_implementation tn_gemm_grad_weight_whole = {.name = "whole",
+                                                     .applies = weight_applies,
+                                                     .units = weight_units,
+                                                     .workspace_bytes = weight_workspace,
+                                                     .run = run_weight};
