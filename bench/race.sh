@@ -58,6 +58,10 @@ while [ "$n" -gt 0 ]; do
 done
 docs=${given:-$docs}
 
+[ -x "$tenon" ] || {
+    echo "race: no program $tenon (build Tenon: ninja -C build)" >&2
+    exit 1
+}
 [ -x "$python" ] || {
     echo "race: no PyTorch in bench/peers/.venv (bench/peers/setup.sh fetches it)" >&2
     exit 1
