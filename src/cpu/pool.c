@@ -8,11 +8,26 @@
  * The description of the call (`job`) needs no lock. It is written while left and pending are 0 and
  * read only between taking a task and finishing it, when pending keeps the caller waiting.
  *
+ * Calls are numbered. Both words of `call` hold the number of the newest; a thread that has seen
+ * number v watches call[v % 2]. Call g is announced by storing g first in call[g % 2], then in
+ * call[(g - 1) % 2]: a thread that reads g from either finds at least g in the one to watch next.
+ *
  * No wake-up is lost. A worker goes to sleep by (1) raising `sleepers`, (2) asking the kernel to
- * sleep while left is 0; the caller (3) sets left, (4) reads sleepers, all sequentially consistent.
- * If (4) misses (1), then (3) came before (2), and the kernel refuses to sleep. The caller sleeps
- * on pending after setting its WAITING bit, which the thread that ends the call finds in the very
- * value that it lowers. */
+ * sleep while call[v % 2] is v; the caller (3) stores v + 1 there, (4) reads sleepers, all
+ * sequentially consistent. If (4) misses (1), then (3) came before (2), and the kernel refuses. The
+ * caller sleeps on a word `end` after setting the WAITING bit of pending, which the thread that
+ * ends the call finds in the very value that it lowers.
+ *
+ * In a call each thread waits at most once and wakes at most once, signals aside:
+ * - A worker waits at most once for each number v. It returns when the kernel refuses, which means
+ *   that call[v % 2] has left v, or when it is woken. Call g wakes those who sleep on
+ *   call[(g - 1) % 2], moving the rest of them to call[g % 2]; so whoever sleeps there with v is
+ *   woken by no call before v + 1, not even by a call v whose caller is late with waking.
+ * - The caller wakes once, at the beginning, and waits once, at the end. The thread that ends the
+ *   call may be so late with its wake-up that the caller sleeps at the end of a later one: `end` is
+ *   therefore a word that no such wake-up is on its way to. There is one for each worker; one of
+ *   them is free, because the worker whose task the caller waits for is not on its way.
+ * - A worker wakes only as the one that ends the call. */
 #include "cpu/pool.h"
 
 #include <errno.h>
@@ -41,10 +56,14 @@ enum {
 #define STOP UINT32_MAX             /* a value of left: the pool is being freed */
 #define WAITING (UINT32_C(1) << 31) /* a bit of pending: the caller sleeps */
 
+/* Values of an `end`. */
+enum { END_FREE, END_AWAITED, END_REACHED };
+
 struct worker {
     tn_pool *pool;
     pthread_t id;
     int index;
+    _Atomic uint32_t end; /* for the caller to sleep on, whoever ends the call */
 };
 
 struct job {
@@ -56,9 +75,12 @@ struct job {
 
 struct tn_pool {
     _Alignas(CACHE_LINE) _Atomic uint32_t left;
+    _Atomic uint32_t call[2];
     _Alignas(CACHE_LINE) _Atomic uint32_t pending;
     _Alignas(CACHE_LINE) _Atomic int sleepers;
     _Alignas(CACHE_LINE) struct job job;
+    uint32_t number;       /* of the newest call */
+    _Atomic uint32_t *end; /* where the caller sleeps while WAITING */
     int n_threads, n_started;
     bool pinned;
     int64_t spin_ns;
@@ -71,6 +93,12 @@ static void futex_wait(_Atomic uint32_t *word, uint32_t while_value) {
 
 static void futex_wake(_Atomic uint32_t *word, int n) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
+}
+
+/* Wakes n of those who sleep on word; the rest sleep on other from now on. */
+static void futex_wake_and_move(_Atomic uint32_t *word, uint32_t value, int n,
+                                _Atomic uint32_t *other) {
+    syscall(SYS_futex, word, FUTEX_CMP_REQUEUE_PRIVATE, n, (long)INT_MAX, other, value);
 }
 
 /* The floating-point mode while tasks run: denormals flushed, rounding to nearest, no traps,
@@ -107,10 +135,10 @@ static void pause_briefly(void) {
 #endif
 }
 
-/* Watches word for a while; true as soon as it is zero, or not zero, as wanted. */
-static bool spin_until(const _Atomic uint32_t *word, bool zero, int64_t spin_ns) {
+/* Watches word for a while; true as soon as it is, or is not, value, as wanted. */
+static bool spin_until(const _Atomic uint32_t *word, bool equal, uint32_t value, int64_t spin_ns) {
     int64_t end = 0;
-    while ((atomic_load_explicit(word, memory_order_acquire) == 0) != zero) {
+    while ((atomic_load_explicit(word, memory_order_acquire) == value) != equal) {
         if (spin_ns == 0) return false;
         int64_t now = now_ns();
         if (end == 0) end = now + spin_ns;
@@ -141,22 +169,39 @@ static void work(tn_pool *pool, int thread) {
     }
     if (done == 0) return;
     uint32_t before = atomic_fetch_sub_explicit(&pool->pending, done, memory_order_acq_rel);
-    if (before - done == WAITING) futex_wake(&pool->pending, 1);
+    if (before - done != WAITING) return;
+    _Atomic uint32_t *end = pool->end;
+    atomic_store_explicit(end, END_REACHED, memory_order_release);
+    futex_wake(end, 1);
+    atomic_store_explicit(end, END_FREE, memory_order_release);
 }
 
 static void *worker_main(void *argument) {
     struct worker *self = argument;
     tn_pool *pool = self->pool;
+    uint32_t seen = 0;
     enter_float_mode();
     for (;;) {
-        if (!spin_until(&pool->left, false, pool->spin_ns)) {
+        _Atomic uint32_t *watched = &pool->call[seen % 2];
+        if (!spin_until(watched, false, seen, pool->spin_ns)) {
             atomic_fetch_add(&pool->sleepers, 1);
-            futex_wait(&pool->left, 0);
+            futex_wait(watched, seen);
             atomic_fetch_sub(&pool->sleepers, 1);
         }
-        if (atomic_load_explicit(&pool->left, memory_order_acquire) == STOP) return NULL;
+        seen = atomic_load_explicit(watched, memory_order_acquire);
+        if (atomic_load_explicit(&pool->left, memory_order_relaxed) == STOP) return NULL;
         work(pool, self->index);
     }
+}
+
+/* Lets n threads begin, beside those that are awake: left has been set. */
+static void announce(tn_pool *pool, int n) {
+    uint32_t number = ++pool->number;
+    _Atomic uint32_t *old = &pool->call[(number - 1) % 2], *new = &pool->call[number % 2];
+    atomic_store_explicit(new, number, memory_order_release);
+    atomic_store(old, number);
+    int sleepers = atomic_load(&pool->sleepers);
+    if (sleepers > 0) futex_wake_and_move(old, number, sleepers < n ? sleepers : n, new);
 }
 
 /* Signals are for the caller's threads: workers start with all of them blocked. */
@@ -201,7 +246,7 @@ tn_status tn_pool_create(int n_threads, tn_pool **pool, tn_error *error) {
 void tn_pool_free(tn_pool *pool) {
     if (!pool) return;
     atomic_store(&pool->left, STOP);
-    futex_wake(&pool->left, INT_MAX);
+    announce(pool, INT_MAX);
     for (int i = 0; i < pool->n_started; i++) pthread_join(pool->workers[i].id, NULL);
     free(pool);
 }
@@ -242,22 +287,28 @@ bool tn_pool_pinned(const tn_pool *pool) { return pool && pool->pinned; }
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
 
+static _Atomic uint32_t *free_end(tn_pool *pool) {
+    struct worker *worker = pool->workers;
+    while (atomic_load_explicit(&worker->end, memory_order_acquire) != END_FREE) worker++;
+    return &worker->end;
+}
+
 static void wait_for_end(tn_pool *pool) {
-    if (spin_until(&pool->pending, true, pool->spin_ns)) return;
-    uint32_t pending = atomic_fetch_or_explicit(&pool->pending, WAITING, memory_order_acquire);
-    while ((pending & ~WAITING) != 0) {
-        futex_wait(&pool->pending, pending | WAITING);
-        pending = atomic_load_explicit(&pool->pending, memory_order_acquire);
-    }
+    if (spin_until(&pool->pending, true, 0, pool->spin_ns)) return;
+    _Atomic uint32_t *end = pool->end = free_end(pool);
+    atomic_store_explicit(end, END_AWAITED, memory_order_relaxed);
+    if (atomic_fetch_or_explicit(&pool->pending, WAITING, memory_order_acq_rel) == 0)
+        atomic_store_explicit(end, END_FREE, memory_order_relaxed);
+    while (atomic_load_explicit(end, memory_order_acquire) == END_AWAITED)
+        futex_wait(end, END_AWAITED);
 }
 
 static void run_round(tn_pool *pool, struct job job) {
     pool->job = job;
     atomic_store_explicit(&pool->pending, job.n, memory_order_relaxed);
-    atomic_store(&pool->left, job.n);
-    int sleepers = atomic_load(&pool->sleepers);
-    int useful = (int)job.n - 1; /* the caller takes a task too */
-    if (sleepers > 0) futex_wake(&pool->left, sleepers < useful ? sleepers : useful);
+    /* Whoever takes a task sees the job, even one that has not heard of this call. */
+    atomic_store_explicit(&pool->left, job.n, memory_order_release);
+    announce(pool, (int)job.n - 1); /* the caller takes a task too */
     work(pool, 0);
     wait_for_end(pool);
 }
