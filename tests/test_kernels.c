@@ -457,10 +457,16 @@ static void tile_starts_and_floors(void **state) {
     tile_data_free(d);
 }
 
+/* The rows of a side by side, as tree tiles want them; those from m on are not to be used. */
+static void pack_for_tree(const tile_data *d, int mr, int m, float *a) {
+    for (int t = 0; t < DEPTH; t++)
+        for (int i = 0; i < mr; i++) a[t * mr + i] = i < m ? d->a[i][d->offset[t]] : NAN;
+}
+
 /* Parts of several sizes, some of them empty, against tiles of each part added in the tree. */
-static void tile_tree_adds_parts(void **state) {
+static void tree_tile_adds_parts(void **state) {
     tn_kernels tables[MAX_LEVELS];
-    static float parts[TN_TILE_MAX_PARTS][MAX_ROWS][MAX_COLUMNS];
+    static float parts[TN_TILE_MAX_PARTS][MAX_ROWS][MAX_COLUMNS], a[DEPTH * MAX_ROWS];
     static const float zeros[MAX_COLUMNS];
     tile_data *d = tile_data_new();
     (void)state;
@@ -483,12 +489,38 @@ static void tile_tree_adds_parts(void **state) {
                     for (int s = 0; s < n_parts; s += 2 * step)
                         for (int i = 0; i < m; i++)
                             for (int j = 0; j < k->nr; j++) parts[s][i][j] += parts[s + step][i][j];
-                tn_tile tile = tile_of(d, 0, m, 0, DEPTH);
-                k->tile_tree(&tile, n_parts, begin);
+                pack_for_tree(d, k->mr, m, a);
+                tn_tree_tile tile = {.a = a, .b = d->b, .m = m, .n_parts = n_parts, .begin = begin};
+                for (int i = 0; i < m; i++) tile.c[i] = d->c[i];
+                k->tree_tile(&tile);
                 for (int i = 0; i < m; i++)
                     assert_memory_equal(d->c[i], parts[0][i], (size_t)k->nr * sizeof(float));
             }
     tile_data_free(d);
+}
+
+/* Neither are numbers read beyond the row nor places of other samples written. */
+static void row_is_dealt_to_tiles(void **state) {
+    tn_kernels tables[MAX_LEVELS];
+    enum { MOST = 3 * MAX_ROWS + 1 };
+    guarded x_slot = guarded_new(MOST * sizeof(float));
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int l = 0; l < n_levels; l++)
+        for (int n = 0; n <= MOST; n++) {
+            int mr = tables[l].mr, step = 2 * mr + 1;
+            float tiles[MOST * (2 * MAX_ROWS + 1)],
+                *x = guarded_place(&x_slot, (size_t)n * 4, true);
+            for (int i = 0; i < MOST * step; i++) tiles[i] = -1;
+            for (int i = 0; i < n; i++) x[i] = (float)i;
+            tables[l].deal_row(n, x, tiles, step);
+            for (int i = 0; i < MOST * step; i++) {
+                int at = i / step * mr + i % step;
+                float expected = i % step < mr && at < n ? (float)at : -1;
+                assert_float_equal(tiles[i], expected, 0);
+            }
+        }
+    guarded_free(&x_slot);
 }
 
 static void tile_keeps_nan_and_infinity(void **state) {
@@ -836,7 +868,8 @@ int main(void) {
         cmocka_unit_test(tile_bits_do_not_depend),
         cmocka_unit_test(depthwise_equals_the_reference),
         cmocka_unit_test(tile_starts_and_floors),
-        cmocka_unit_test(tile_tree_adds_parts),
+        cmocka_unit_test(tree_tile_adds_parts),
+        cmocka_unit_test(row_is_dealt_to_tiles),
         cmocka_unit_test(tile_keeps_nan_and_infinity),
         cmocka_unit_test(transposes_any_shape),
         cmocka_unit_test(log_softmax_is_accurate),

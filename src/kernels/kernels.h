@@ -40,11 +40,23 @@ typedef struct tn_tile {
 } tn_tile;
 typedef void tn_tile_fn(const tn_tile *tile);
 
-/* The same without start and floor, the depth cut into n_parts (a power of two, at most
- * TN_TILE_MAX_PARTS), part s from begin[s] to begin[s + 1]: each is summed by itself from 0, the
- * sums are added as ((0+1)+(2+3))+... tile->depth is not used. */
+/* An mr×nr tile of the gradient of a weight. Its depth, the samples, is cut into n_parts (a power of
+ * two, at most TN_TILE_MAX_PARTS), each summed by itself from 0 in order; the sums are added as a
+ * tree, ((0+1)+(2+3))+...
+ *     c[i][j] = Tree_s Σ_t a[t·mr + i] · b[t·nr + j]    i < m, j < nr, begin[s] <= t < begin[s+1]
+ * a and b are packed; rows of a from m on are there, but do not matter. */
 enum { TN_TILE_MAX_PARTS = 64 };
-typedef void tn_tile_tree_fn(const tn_tile *tile, int n_parts, const int64_t *begin);
+typedef struct tn_tree_tile {
+    const real *a, *b;
+    real *c[TN_TILE_MAX_MR];
+    int m, n_parts;
+    const int64_t *begin;
+} tn_tree_tile;
+typedef void tn_tree_tile_fn(const tn_tree_tile *tile);
+
+/* A sample's row dealt out to the packed a of tree tiles, which lie `step` apart:
+ *     tiles[i / mr · step + i % mr] = x[i]                                          i < n */
+typedef void tn_deal_row_fn(int64_t n, const real *x, real *tiles, int64_t step);
 
 /* Each channel convolved by itself, at a list of pixels, channels innermost:
  *     y[y_row[i] + k] = max(floor, start + Σ_t x[x_row[i] + offset[t] + k] · w[t·channels + k])
@@ -278,7 +290,8 @@ typedef struct tn_kernels {
     /* Rows of b that keep a panel of nr columns in half of the first-level cache. */
     int64_t depth_block;
     tn_tile_fn *tile;
-    tn_tile_tree_fn *tile_tree;
+    tn_tree_tile_fn *tree_tile;
+    tn_deal_row_fn *deal_row;
     tn_transpose_fn *transpose;
     tn_depthwise_fn *depthwise;
     tn_depthwise_weight_fn *depthwise_weight;

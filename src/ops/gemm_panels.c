@@ -12,12 +12,20 @@
 enum {
     UNIT_OUTPUTS = 64, /* columns and rows of the forward pass that make a unit of work: */
     UNIT_ROWS = 66,    /* both whole register tiles */
-    UNIT_INPUTS = 192, /* rows of the weight in a unit of either gradient */
+    UNIT_PARTS = 24,   /* units of either gradient, while each has at least BLOCK_INPUTS */
+    UNIT_INPUTS = 384, /* and at most so many rows of the weight */
+    BLOCK_INPUTS = 96, /* of those that the weight gradient takes through all columns at a time */
     BLOCK = 384,       /* of the depth that is copied at a time */
-    ROW_GAP = 16       /* between copied rows */
+    ROW_GAP = 16,      /* between copied rows */
+    TILES_AHEAD = 2    /* how early the weight gradient asks for what it will write */
 };
 
 static int64_t blocks(int64_t n, int64_t each) { return (n + each - 1) / each; }
+
+/* Rows of the weight that make a unit of either gradient, of k in all. */
+static int64_t unit_inputs(int64_t k) {
+    return tn_min_i64(UNIT_INPUTS, tn_round_up(blocks(k, UNIT_PARTS), BLOCK_INPUTS));
+}
 
 /* ---- Forward ------------------------------------------------------------------------------ */
 
@@ -59,17 +67,34 @@ static forward_room split_forward(const tn_run *run, int64_t o) {
     return room;
 }
 
+/* While panel j of [first, last) and depth t is multiplied: the next panel, and a share of the next
+ * block of x, whose rows begin at `row`. */
+static void look_ahead(const tn_run *run, tn_product *product, int64_t row, int64_t t, int64_t j,
+                       int64_t first, int64_t last) {
+    int64_t k = forward_depth(run->node), o = forward_outputs(run->node);
+    int64_t next = t + product->depth, next_depth = tn_min_i64(product->depth, k - next);
+    bool in_block = j + TN_GEMM_PANEL < last;
+    int64_t place = in_block ? tn_gemm_place(true, k, o, t, j + TN_GEMM_PANEL)
+                             : tn_gemm_place(true, k, o, next, first);
+    int64_t share = blocks(product->rows * TN_GEMM_PANEL, last - first);
+    int64_t done = tn_min_i64(product->rows, (j - first) / TN_GEMM_PANEL * share);
+    product->ahead[0] =
+        (tn_ahead){(const real *)run->in[1] + place, in_block ? product->depth : next_depth,
+                   TN_GEMM_PANEL, TN_GEMM_PANEL};
+    product->ahead[1] = (tn_ahead){(const real *)run->in[0] + (row + done) * k + next,
+                                   tn_min_i64(share, product->rows - done), next_depth, k};
+}
+
 /* Rows [row, row + rows) and columns [first, last) of y, block after block of the depth. */
 static void forward_unit(const tn_run *run, const forward_room *room, int64_t row, int64_t rows,
                          int64_t first, int64_t last) {
     int64_t k = forward_depth(run->node), o = forward_outputs(run->node);
     int64_t block = blocks(k, blocks(k, BLOCK));
     bool as_wide = run->kernels->nr == TN_GEMM_PANEL;
-    int64_t width = as_wide ? last - first : TN_GEMM_PANEL;
     const real *x = (const real *)run->in[0] + row * k;
     tn_product_start start = tn_gemm_start(run, row, rows, first, last);
     tn_product product = {.rows = rows,
-                          .columns = width,
+                          .columns = TN_GEMM_PANEL,
                           .a = room->rows,
                           .a_row = room->a_row,
                           .offset = room->offset,
@@ -84,8 +109,9 @@ static void forward_unit(const tn_run *run, const forward_room *room, int64_t ro
         for (int64_t i = 0; i < rows; i++)
             memcpy(room->rows + i * (BLOCK + ROW_GAP), x + i * k + t,
                    (size_t)product.depth * sizeof(real));
-        for (int64_t j = first; j < last; j += width) {
+        for (int64_t j = first; j < last; j += TN_GEMM_PANEL) {
             product.b = (const real *)run->in[1] + tn_gemm_place(true, k, o, t, j);
+            look_ahead(run, &product, row, t, j, first, last);
             product.bias = start == TN_START_BIAS ? (const real *)run->in[2] + j : NULL;
             product.c = (real *)run->out[0] + row * o + j;
             tn_product_run(run->kernels, &product, room->product);
@@ -119,48 +145,54 @@ static bool input_applies(const tn_node *node, const tn_kernels *kernels) {
     return !kernels->naive && tn_gemm_in_panels(input_depth(node), input_outputs(node));
 }
 
-static int64_t input_units(const tn_node *node) { return blocks(input_depth(node), UNIT_INPUTS); }
+static int64_t input_units(const tn_node *node) {
+    return blocks(input_depth(node), unit_inputs(input_depth(node)));
+}
 
-/* Workspace: the lists of a product, and panels [o][nr] of the unit's rows of B. */
+/* Workspace: the lists of a product, and a panel [o][nr]. */
 static int64_t input_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     int64_t o = input_outputs(node);
     return tn_product_steps_bytes(2 * n + o) +
-           tn_panels_elements(kernels, o, UNIT_INPUTS) * (int64_t)sizeof(real);
+           tn_panels_elements(kernels, o, kernels->nr) * (int64_t)sizeof(real);
 }
 
-/* Rows [first, first + rows) of B as panels [o][nr] of those rows; B is read in its order. */
-static void transpose_panels(const tn_run *run, int64_t first, int64_t rows, real *panels) {
+/* Up to nr rows of B from `first` on as a panel [o][nr]. */
+static void transpose_panel(const tn_run *run, int64_t first, int64_t rows, real *panel) {
     int64_t k = input_depth(run->node), o = input_outputs(run->node), nr = run->kernels->nr;
-    if (rows % nr != 0) memset(panels + rows / nr * nr * o, 0, (size_t)(nr * o) * sizeof(real));
-    for (int64_t j = 0; j < o; j += TN_GEMM_PANEL)
-        for (int64_t i = 0; i < rows; i += nr)
-            run->kernels->transpose(tn_min_i64(nr, rows - i), TN_GEMM_PANEL,
-                                    (const real *)run->in[1] +
-                                        tn_gemm_place(true, k, o, first + i, j),
-                                    TN_GEMM_PANEL, panels + i * o + j * nr, nr);
+    if (rows < nr) memset(panel, 0, (size_t)(nr * o) * sizeof(real));
+    for (int64_t j = 0; j < o; j += TN_GEMM_PANEL) {
+        const real *b = (const real *)run->in[1] + tn_gemm_place(true, k, o, first, j);
+        run->kernels->transpose(rows, TN_GEMM_PANEL, b, TN_GEMM_PANEL, panel + j * nr, nr);
+    }
 }
 
 static void run_input(const tn_run *run) {
-    int64_t k = input_depth(run->node), o = input_outputs(run->node);
+    int64_t k = input_depth(run->node), o = input_outputs(run->node), nr = run->kernels->nr;
     int64_t *a_row = run->workspace, *c_row = tn_product_steps(a_row, run->n, o);
     int64_t *offset = tn_product_steps(c_row, run->n, k);
     tn_product_steps(offset, o, 1);
-    real *panels =
-        (real *)(void *)((char *)run->workspace + tn_product_steps_bytes(2 * run->n + o));
-    for (int64_t unit = run->begin; unit < run->end; unit++) {
-        int64_t first = unit * UNIT_INPUTS, rows = tn_min_i64(UNIT_INPUTS, k - first);
-        transpose_panels(run, first, rows, panels);
-        const tn_product product = {.rows = run->n,
-                                    .depth = o,
-                                    .columns = rows,
-                                    .a = run->in[0],
-                                    .a_row = a_row,
-                                    .offset = offset,
-                                    .b = panels,
-                                    .panel_depth = o,
-                                    .source = TN_PANELS_PACKED,
-                                    .c = (real *)run->out[0] + first,
-                                    .c_row = c_row};
+    real *y = run->out[0];
+    const real *b = run->in[1];
+    real *panel = (real *)(void *)((char *)run->workspace + tn_product_steps_bytes(2 * run->n + o));
+    tn_product product = {.rows = run->n,
+                          .depth = o,
+                          .a = run->in[0],
+                          .a_row = a_row,
+                          .offset = offset,
+                          .b = panel,
+                          .panel_depth = o,
+                          .source = TN_PANELS_PACKED,
+                          .c_row = c_row};
+    int64_t unit = unit_inputs(k), end = tn_min_i64(k, run->end * unit);
+    for (int64_t first = run->begin * unit; first < end; first += nr) {
+        bool last = first + 2 * nr > end; /* whole panel */
+        product.columns = tn_min_i64(nr, end - first);
+        product.ahead[0] =
+            (tn_ahead){b + (first + nr) * TN_GEMM_PANEL, last ? 0 : o / TN_GEMM_PANEL,
+                       nr * TN_GEMM_PANEL, k * TN_GEMM_PANEL};
+        product.ahead[1] = (tn_ahead){y + first + nr, last ? 0 : run->n, nr, k};
+        product.c = y + first;
+        transpose_panel(run, first, product.columns, panel);
         tn_product_run(run->kernels, &product, NULL);
     }
 }
@@ -180,47 +212,54 @@ static bool weight_applies(const tn_node *node, const tn_kernels *kernels) {
     return !kernels->naive && tn_gemm_is_large(weight_depth(node), weight_outputs(node));
 }
 
-static int64_t weight_units(const tn_node *node) { return blocks(weight_depth(node), UNIT_INPUTS); }
+static int64_t weight_units(const tn_node *node) {
+    return blocks(weight_depth(node), unit_inputs(weight_depth(node)));
+}
 
-/* Workspace: offsets of the samples, the panels of dy, a tile, A's columns of a unit. */
+/* Workspace: the panels of dy, the unit's columns of A dealt to tiles, and a tile. */
 typedef struct weight_room {
-    int64_t *offset;
-    real *panels, *tile, *columns;
+    real *panels, *columns, *tile;
 } weight_room;
+
+static int64_t columns_elements(const tn_kernels *kernels, int64_t n) {
+    return tn_round_up(UNIT_INPUTS, kernels->mr) * n;
+}
 
 static int64_t weight_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     int64_t reals = tn_panels_elements(kernels, n, weight_outputs(node)) +
-                    (int64_t)kernels->mr * kernels->nr + n * UNIT_INPUTS;
-    return tn_product_steps_bytes(n) + reals * (int64_t)sizeof(real);
+                    columns_elements(kernels, n) + (int64_t)kernels->mr * kernels->nr;
+    return reals * (int64_t)sizeof(real);
 }
 
 static weight_room split_weight(const tn_run *run, int64_t o) {
-    weight_room room = {.offset = run->workspace};
-    room.panels = (real *)(void *)((char *)run->workspace + tn_product_steps_bytes(run->n));
-    room.tile = room.panels + tn_panels_elements(run->kernels, run->n, o);
-    room.columns = room.tile + (int64_t)run->kernels->mr * run->kernels->nr;
+    weight_room room = {.panels = run->workspace};
+    room.columns = room.panels + tn_panels_elements(run->kernels, run->n, o);
+    room.tile = room.columns + columns_elements(run->kernels, run->n);
     return room;
 }
 
 /* Rows [first, first + rows) of dB, columns [j, j + nr): each shard is summed by itself in sample
- * order, the shards in their tree. A tile that sticks out to the right is computed aside. */
-static void weight_columns(const tn_run *run, const weight_room *room, int64_t first, int64_t rows,
-                           int64_t j) {
+ * order, the shards in their tree. The unit begins at row `unit`. A tile that sticks out to the
+ * right is computed aside. */
+static void weight_columns(const tn_run *run, const weight_room *room, int64_t unit, int64_t first,
+                           int64_t rows, int64_t j) {
     int64_t k = weight_depth(run->node), o = weight_outputs(run->node);
     const tn_kernels *kernels = run->kernels;
     bool in_panels = tn_gemm_in_panels(k, o);
     int64_t width = tn_min_i64(kernels->nr, o - j), step = in_panels ? TN_GEMM_PANEL : o;
     bool aside = width < kernels->nr;
-    tn_tile tile = {.offset = room->offset, .b = room->panels + j * run->n, .ldb = kernels->nr};
+    tn_tree_tile tile = {.b = room->panels + j * run->n,
+                         .n_parts = run->step->n_shards,
+                         .begin = run->step->shard_begin};
     for (int64_t i = 0; i < rows; i += kernels->mr) {
         tile.m = (int)tn_min_i64(kernels->mr, rows - i);
+        tile.a = room->columns + (first - unit + i) * run->n;
         real *db = (real *)run->out[0] + tn_gemm_place(in_panels, k, o, first + i, j);
         for (int r = 0; r < tile.m; r++) {
-            tile.a[r] = room->columns + i + r;
             tile.c[r] = aside ? room->tile + r * kernels->nr : db + r * step;
-            __builtin_prefetch(db + (r + kernels->mr) * step, 1); /* what the next tile writes */
+            __builtin_prefetch(db + (r + TILES_AHEAD * kernels->mr) * step, 1);
         }
-        kernels->tile_tree(&tile, run->step->n_shards, run->step->shard_begin);
+        kernels->tree_tile(&tile);
         for (int r = 0; r < tile.m && aside; r++)
             memcpy(db + r * step, tile.c[r], (size_t)width * sizeof(real));
     }
@@ -229,15 +268,15 @@ static void weight_columns(const tn_run *run, const weight_room *room, int64_t f
 static void run_weight(const tn_run *run) {
     int64_t k = weight_depth(run->node), o = weight_outputs(run->node);
     const weight_room room = split_weight(run, o);
-    tn_product_steps(room.offset, run->n, UNIT_INPUTS);
     tn_panels_pack(run->kernels, TN_PANELS_STORED, run->in[1], o, run->n, o, room.panels);
     for (int64_t unit = run->begin; unit < run->end; unit++) {
-        int64_t first = unit * UNIT_INPUTS, rows = tn_min_i64(UNIT_INPUTS, k - first);
+        int64_t first = unit * unit_inputs(k), rows = tn_min_i64(unit_inputs(k), k - first);
         for (int64_t i = 0; i < run->n; i++)
-            memcpy(room.columns + i * UNIT_INPUTS, (const real *)run->in[0] + i * k + first,
-                   (size_t)rows * sizeof(real));
-        for (int64_t j = 0; j < o; j += run->kernels->nr)
-            weight_columns(run, &room, first, rows, j);
+            run->kernels->deal_row(rows, (const real *)run->in[0] + i * k + first,
+                                   room.columns + i * run->kernels->mr, run->n * run->kernels->mr);
+        for (int64_t i = 0; i < rows; i += BLOCK_INPUTS)
+            for (int64_t j = 0; j < o; j += run->kernels->nr)
+                weight_columns(run, &room, first, first + i, tn_min_i64(BLOCK_INPUTS, rows - i), j);
     }
 }
 

@@ -6,6 +6,8 @@
 
 #include "base/size.h"
 
+enum { CACHE_LINE = 64 / sizeof(real) };
+
 /* A block of the depth may be so much longer than the level asks for, rather than leave a rest. */
 static int64_t depth_block(const tn_kernels *kernels, int64_t depth) {
     int64_t limit = kernels->depth_block + kernels->depth_block / 2;
@@ -48,6 +50,14 @@ void tn_panels_pack(const tn_kernels *kernels, tn_panel_source source, const rea
         tn_panel_pack(kernels, source, b, ldb, columns, j, 0, depth, panels);
 }
 
+/* Rows [first, first + n) of it, as far as there are so many. */
+static void fetch_ahead(const tn_ahead *ahead, int64_t first, int64_t n) {
+    int64_t end = tn_min_i64(ahead->rows, first + n);
+    for (int64_t row = first; row < end; row++)
+        for (int64_t t = 0; t < ahead->n; t += CACHE_LINE)
+            __builtin_prefetch(ahead->from + row * ahead->step + t, 0, 2);
+}
+
 /* A tile that sticks out of c, and of what it starts with, to the right: computed aside. */
 static void narrow_tile(const tn_kernels *kernels, tn_tile *tile, int64_t width) {
     real aside[TN_TILE_MAX_MR][TN_TILE_MAX_NR];
@@ -74,13 +84,16 @@ static void multiply_panel(const tn_kernels *kernels, const tn_product *p, int64
                     .b = panel,
                     .ldb = kernels->nr,
                     .floor = p->relu && first + n == p->depth ? 0 : -(real)INFINITY};
-    for (int64_t i = 0; i < p->rows; i += kernels->mr) {
+    int64_t tiles = (p->rows + kernels->mr - 1) / kernels->mr, share[2];
+    for (int q = 0; q < 2; q++) share[q] = (p->ahead[q].rows + tiles - 1) / tiles;
+    for (int64_t i = 0, part = 0; i < p->rows; i += kernels->mr, part++) {
         tile.m = (int)tn_min_i64(kernels->mr, p->rows - i);
         for (int r = 0; r < tile.m; r++) {
             tile.a[r] = p->a + p->a_row[i + r];
             tile.c[r] = p->c + p->c_row[i + r] + column;
             tile.start[r] = to_c ? tile.c[r] : start;
         }
+        for (int q = 0; q < 2; q++) fetch_ahead(&p->ahead[q], part * share[q], share[q]);
         if (width == kernels->nr)
             kernels->tile(&tile);
         else

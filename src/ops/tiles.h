@@ -23,6 +23,12 @@ typedef enum tn_product_start {
     TN_START_C     /* adds to c */
 } tn_product_start;
 
+/* A matrix that is wanted soon: rows of n numbers, `step` apart. */
+typedef struct tn_ahead {
+    const real *from;
+    int64_t rows, n, step;
+} tn_ahead;
+
 /* c[c_row[i] + j] = start[i][j] + Σ_t a[a_row[i] + offset[t]] · B[t][j]
  *                                                       i < rows, t < depth, j < columns
  * and of that, with relu, the maximum with 0. Order of summation: t ascending, whatever the
@@ -40,6 +46,7 @@ typedef struct tn_product {
     real *c;
     const int64_t *c_row;
     bool relu;
+    tn_ahead ahead[2]; /* brought into the second-level cache meanwhile; no rows: nothing */
 } tn_product;
 
 /* workspace: tn_product_workspace_bytes, unless the source is packed. */

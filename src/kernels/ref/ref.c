@@ -21,17 +21,21 @@ static void tile(const tn_tile *tile) {
     }
 }
 
-static void tile_tree(const tn_tile *tile, int n_parts, const int64_t *begin) {
+static void tree_tile(const tn_tree_tile *tile) {
     for (int i = 0; i < tile->m; i++)
         for (int j = 0; j < NR; j++) {
             real part[TN_TILE_MAX_PARTS] = {0};
-            for (int s = 0; s < n_parts; s++)
-                for (int64_t t = begin[s]; t < begin[s + 1]; t++)
-                    part[s] += tile->a[i][tile->offset[t]] * tile->b[t * tile->ldb + j];
-            for (int step = 1; step < n_parts; step *= 2)
-                for (int s = 0; s < n_parts; s += 2 * step) part[s] += part[s + step];
+            for (int s = 0; s < tile->n_parts; s++)
+                for (int64_t t = tile->begin[s]; t < tile->begin[s + 1]; t++)
+                    part[s] += tile->a[t * MR + i] * tile->b[t * NR + j];
+            for (int step = 1; step < tile->n_parts; step *= 2)
+                for (int s = 0; s < tile->n_parts; s += 2 * step) part[s] += part[s + step];
             tile->c[i][j] = part[0];
         }
+}
+
+static void deal_row(int64_t n, const real *x, real *tiles, int64_t step) {
+    for (int64_t i = 0; i < n; i++) tiles[i / MR * step + i % MR] = x[i];
 }
 
 static void depthwise(const tn_depthwise *d) {
@@ -386,7 +390,8 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .nr = NR,
         .depth_block = PANEL_BYTES / (NR * (int64_t)sizeof(real)),
         .tile = tile,
-        .tile_tree = tile_tree,
+        .deal_row = deal_row,
+        .tree_tile = tree_tile,
         .transpose = transpose,
         .depthwise = depthwise,
         .depthwise_weight = depthwise_weight,

@@ -27,7 +27,8 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->nr = NR;
     kernels->depth_block = PANEL_BYTES / (NR * (int64_t)sizeof(float));
     kernels->tile = tile;
-    kernels->tile_tree = tile_tree;
+    kernels->deal_row = deal_row;
+    kernels->tree_tile = tree_tile;
     kernels->transpose = transpose;
     kernels->depthwise = depthwise;
     kernels->depthwise_weight = depthwise_weight;

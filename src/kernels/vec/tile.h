@@ -10,12 +10,12 @@ typedef struct sums {
     vf left[MR], right[MR];
 } sums;
 
-/* s += the products of depth [from, to). */
-VEC_INLINE void multiply(int m, const tn_tile *tile, int64_t from, int64_t to, sums *s) {
-    const float *row[MR], *b = tile->b + from * tile->ldb;
+/* s += the products of the depth. */
+VEC_INLINE void multiply(int m, const tn_tile *tile, sums *s) {
+    const float *row[MR], *b = tile->b;
     const int64_t *offset = tile->offset;
     VEC_UNROLL for (int i = 0; i < m; i++) row[i] = tile->a[i];
-    for (int64_t t = from; t < to; t++, b += tile->ldb) {
+    for (int64_t t = 0; t < tile->depth; t++, b += tile->ldb) {
         vf b_left = vf_load(b), b_right = vf_load(b + VF_LANES);
         VEC_UNROLL for (int i = 0; i < m; i++) {
             vf x = vf_set1(row[i][offset[t]]);
@@ -32,7 +32,7 @@ VEC_INLINE void tile_of(int m, const tn_tile *tile) {
         s.left[i] = vf_load(tile->start[i]);
         s.right[i] = vf_load(tile->start[i] + VF_LANES);
     }
-    multiply(m, tile, 0, tile->depth, &s);
+    multiply(m, tile, &s);
     VEC_UNROLL for (int i = 0; i < m; i++) {
         vf_store(tile->c[i], vf_max(floor, s.left[i]));
         vf_store(tile->c[i] + VF_LANES, vf_max(floor, s.right[i]));
@@ -41,24 +41,45 @@ VEC_INLINE void tile_of(int m, const tn_tile *tile) {
 
 enum { MAX_LEVELS_OF_TREE = 6 }; /* of TN_TILE_MAX_PARTS leaves */
 
+VEC_INLINE void add_sample(const float *a, const float *b, sums *s) {
+    vf b_left = vf_load(b), b_right = vf_load(b + VF_LANES);
+    VEC_UNROLL for (int i = 0; i < MR; i++) {
+        vf x = vf_set1(a[i]);
+        s->left[i] = vf_fma(x, b_left, s->left[i]);
+        s->right[i] = vf_fma(x, b_right, s->right[i]);
+    }
+}
+
+/* The sums of n samples, from 0. */
+VEC_INLINE sums sum_packed(const float *a, const float *b, int64_t n) {
+    sums s;
+    VEC_UNROLL for (int i = 0; i < MR; i++) s.left[i] = s.right[i] = vf_set1(0);
+    for (; n >= 4; n -= 4, a += 4 * MR, b += 4 * NR)
+        VEC_UNROLL for (int t = 0; t < 4; t++) add_sample(a + t * MR, b + t * NR, &s);
+    for (; n > 0; n--, a += MR, b += NR) add_sample(a, b, &s);
+    return s;
+}
+
 /* Sums of 2^l parts wait at waiting[l] for their right neighbours. */
-VEC_INLINE void tree_of(int m, const tn_tile *tile, int n_parts, const int64_t *begin) {
-    float waiting[MAX_LEVELS_OF_TREE][MR][NR];
-    for (int part = 0; part < n_parts; part++) {
-        sums s;
-        VEC_UNROLL for (int i = 0; i < m; i++) s.left[i] = s.right[i] = vf_set1(0);
-        multiply(m, tile, begin[part], begin[part + 1], &s);
+static void tree_tile(const tn_tree_tile *tile) {
+    vf waiting[MAX_LEVELS_OF_TREE][2][MR];
+    for (int part = 0; part < tile->n_parts; part++) {
+        int64_t first = tile->begin[part], n = tile->begin[part + 1] - first;
+        sums s = sum_packed(tile->a + first * MR, tile->b + first * NR, n);
         int level = 0;
-        for (; part >> level & 1; level++) VEC_UNROLL for (int i = 0; i < m; i++) {
-                s.left[i] = vf_add(vf_load(waiting[level][i]), s.left[i]);
-                s.right[i] = vf_add(vf_load(waiting[level][i] + VF_LANES), s.right[i]);
+        for (; part >> level & 1; level++) VEC_UNROLL for (int i = 0; i < MR; i++) {
+                s.left[i] = vf_add(waiting[level][0][i], s.left[i]);
+                s.right[i] = vf_add(waiting[level][1][i], s.right[i]);
             }
-        bool last = part == n_parts - 1;
-        VEC_UNROLL for (int i = 0; i < m; i++) {
-            float *to = last ? tile->c[i] : waiting[level][i];
-            vf_store(to, s.left[i]);
-            vf_store(to + VF_LANES, s.right[i]);
+        if (part == tile->n_parts - 1) level = MAX_LEVELS_OF_TREE - 1;
+        VEC_UNROLL for (int i = 0; i < MR; i++) {
+            waiting[level][0][i] = s.left[i];
+            waiting[level][1][i] = s.right[i];
         }
+    }
+    for (int i = 0; i < tile->m; i++) {
+        vf_store(tile->c[i], waiting[MAX_LEVELS_OF_TREE - 1][0][i]);
+        vf_store(tile->c[i] + VF_LANES, waiting[MAX_LEVELS_OF_TREE - 1][1][i]);
     }
 }
 
@@ -73,15 +94,9 @@ static void tile(const tn_tile *tile) {
     }
 }
 
-static void tile_tree(const tn_tile *tile, int n_parts, const int64_t *begin) {
-    switch (tile->m) {
-    case 1: tree_of(1, tile, n_parts, begin); break;
-    case 2: tree_of(2, tile, n_parts, begin); break;
-    case 3: tree_of(3, tile, n_parts, begin); break;
-    case 4: tree_of(4, tile, n_parts, begin); break;
-    case 5: tree_of(5, tile, n_parts, begin); break;
-    case 6: tree_of(6, tile, n_parts, begin); break;
-    }
+static void deal_row(int64_t n, const float *x, float *tiles, int64_t step) {
+    for (; n >= MR; n -= MR, x += MR, tiles += step) memcpy(tiles, x, MR * sizeof *x);
+    for (int64_t i = 0; i < n; i++) tiles[i] = x[i];
 }
 
 static void transpose(int64_t rows, int64_t columns, const float *src, int64_t ld_src, float *dst,
