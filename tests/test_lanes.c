@@ -18,7 +18,7 @@
 #include "models/models.h"
 #include "train/training_graph.h"
 
-enum { MAX_LEVELS = 8 };
+enum { MAX_LEVELS = 8, CLASSES = 10 };
 
 static tn_error error;
 
@@ -322,16 +322,96 @@ static void check(tn_status status) {
     if (status != TN_OK) fail_msg("%s", error.message);
 }
 
+/* In the manner of LeCun et al. 1998: pooling by means, tanh. */
+static tn_value *build_lenet5(tn_builder *b) {
+    tn_value *x = tn_build_conv(b, tn_build_images(b), 6, 5, 1, 2, true);
+    x = tn_build_op(b, "Tanh", NULL, &x, 1);
+    x = tn_build_conv(b, tn_build_average_pool(b, x, 2, 2), 16, 5, 1, 0, true);
+    x = tn_build_op(b, "Tanh", NULL, &x, 1);
+    x = tn_build_flatten(b, tn_build_average_pool(b, x, 2, 2));
+    x = tn_build_linear(b, x, 40);
+    x = tn_build_op(b, "Tanh", NULL, &x, 1);
+    return tn_build_linear(b, x, CLASSES);
+}
+
+/* Windows that overlap and meet padding, a slope for each channel, means of whole channels. */
+static tn_value *build_means(tn_builder *b) {
+    static const float slopes[] = {0.5f, -0.25f, 0.125f, 2, 0};
+    tn_value *x = tn_build_conv(b, tn_build_images(b), 5, 3, 1, 0, true);
+    tn_value *in[] = {x, tn_build_parameter(b, "slopes", 3, (const int64_t[]){5, 1, 1}, slopes)};
+    x = tn_build_op(b, "PRelu", NULL, in, 2);
+    x = tn_build_op(b, "AveragePool", "kernel_shape=3,3 strides=2,2 pads=1,1,1,1", &x, 1);
+    x = tn_build_op(b, "Identity", NULL, &x, 1);
+    x = tn_build_conv(b, x, 7, 3, 1, 0, true);
+    x = tn_build_op(b, "Sigmoid", NULL, &x, 1);
+    tn_value *rows = tn_build_op(b, "ReduceMean", "axes=3", &x, 1);
+    rows = tn_build_linear(b, tn_build_flatten(b, rows), CLASSES);
+    x = tn_build_flatten(b, tn_build_global_average_pool(b, x));
+    return tn_build_add(b, rows, tn_build_linear(b, x, CLASSES));
+}
+
+/* For inference: training takes the statistics of the whole batch, so not in one segment. */
+static tn_value *build_norms(tn_builder *b) {
+    tn_value *x = tn_build_conv(b, tn_build_images(b), 5, 3, 2, 0, false);
+    x = tn_build_batch_norm(b, x);
+    x = tn_build_linear(b, tn_build_flatten(b, tn_build_max_pool(b, x, 2, 2)), 30);
+    return tn_build_linear(b, tn_build_relu(b, tn_build_batch_norm(b, x)), CLASSES);
+}
+
+static const struct own_model {
+    const char *name;
+    tn_value *(*build)(tn_builder *builder);
+    bool inference;
+} own_models[] = {
+    {"lenet-5", build_lenet5, false}, {"means", build_means, false}, {"norms", build_norms, true}};
+
+/* NULL for a built-in one. */
+static const struct own_model *find_own(const char *name) {
+    for (int i = 0; i < 3; i++)
+        if (strcmp(own_models[i].name, name) == 0) return &own_models[i];
+    return NULL;
+}
+
+/* Statistics do not stay what they are in a new model, and scales and biases do not, either. */
+static void train_norms(tn_model *model) {
+    tn_random random = tn_random_begin(6, TN_PURPOSE_TEST, 0);
+    for (int i = 0; i < model->graph->n_parameters; i++) {
+        tn_value *v = model->graph->parameters[i];
+        size_t bytes = (size_t)tn_shape_elements(&v->shape) * sizeof(float);
+        float *data = tn_arena_copy(&model->graph->arena, v->data, bytes);
+        assert_non_null(data);
+        for (int64_t k = 0; v->shape.rank == 1 && k < v->shape.dims[0]; k++)
+            data[k] += 0.5f * (float)tn_random_uniform(&random);
+        v->data = data;
+    }
+}
+
+static tn_model *make_model(const char *name) {
+    const struct own_model *own = find_own(name);
+    tn_model *model;
+    tn_builder *b;
+    if (!own) {
+        check(tn_model_build(name, NULL, &model, &error));
+        return model;
+    }
+    check(tn_builder_create(name, NULL, &b, &error));
+    check(tn_builder_finish(b, own->build(b), &model, &error));
+    train_norms(model);
+    return model;
+}
+
 static planned *plan_training(const char *name, const char *level, int64_t batch,
                               tn_lanes_choice lanes) {
     planned *p = calloc(1, sizeof *p);
     assert_non_null(p);
-    check(tn_model_build(name, NULL, &p->model, &error));
-    check(tn_training_graph_build(p->model, 0.1, 1, false, p->gradients, &p->graph, &error));
+    p->model = make_model(name);
+    bool inference = find_own(name) && find_own(name)->inference;
+    tn_value **gradients = inference ? NULL : p->gradients;
+    check(tn_training_graph_build(p->model, 0.1, 1, false, gradients, &p->graph, &error));
     assert_true(tn_kernels_init(&p->kernels, level, tn_isa_detect()));
     const tn_plan_options options = {
         .max_batch = batch, .n_shards = 16, .n_threads = 2, .kernels = &p->kernels, .lanes = lanes};
-    check(tn_plan_build(p->graph, p->gradients, &options, &p->plan, &error));
+    check(tn_plan_build(p->graph, gradients, &options, &p->plan, &error));
     return p;
 }
 
@@ -353,12 +433,31 @@ static void very_small_networks_run_in_lanes(void **state) {
     (void)state;
     assert_true(chooses_lanes("lenet", 64));
     assert_true(chooses_lanes("lenet", 32));
+    assert_true(chooses_lanes("lenet-5", 64));
     assert_false(chooses_lanes("lenet", 1));
     assert_false(chooses_lanes("lenet", 2));
     assert_false(chooses_lanes("mlp", 64));
     assert_false(chooses_lanes("mnist-cnn", 64));
     assert_false(chooses_lanes("resnet20", 64));
     assert_false(chooses_lanes("vgg-small", 64));
+}
+
+/* But the loss, and what brings its values to it. */
+static void all_nodes_run_in_lanes(void **state) {
+    static const char *const names[] = {"lenet", "lenet-5", "means", "norms"};
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        planned *p = plan_training(names[i], "ref", 64, TN_LANES_ALWAYS);
+        int reorders = 0, by_sample = 0;
+        for (int k = 0; k < p->plan->n_steps; k++) {
+            const tn_node *node = p->plan->steps[k].node;
+            reorders += node->op == &tn_op_reorder;
+            by_sample += !tn_node_in_lanes(node);
+        }
+        if (reorders > 2 || by_sample > 2)
+            fail_msg("%s: %d nodes by sample, %d Reorders", names[i], by_sample, reorders);
+        planned_free(p);
+    }
 }
 
 /* Values in lanes are in tiles of whole groups, which one segment takes through all nodes. */
@@ -392,7 +491,7 @@ static void shards_fill_groups(void **state) {
 
 /* ---- The same network both ways -------------------------------------------------------------- */
 
-enum { MOST_BATCH = 41, PIXELS = 28 * 28, CLASSES = 10 };
+enum { MOST_BATCH = 41, PIXELS = 28 * 28 };
 
 typedef struct result {
     float loss[MOST_BATCH], scores[MOST_BATCH * CLASSES];
@@ -410,12 +509,12 @@ static void unarrange_gradients(const planned *p, const real *flat, result *r) {
     }
 }
 
-static void run_lenet(const char *level, int64_t batch, int n_threads, tn_lanes_choice lanes,
-                      result *r) {
+static void run_model(const char *name, const char *level, int64_t batch, int n_threads,
+                      tn_lanes_choice lanes, result *r) {
     static uint8_t pixels[MOST_BATCH * PIXELS];
     static int32_t labels[MOST_BATCH];
     static real dloss[MOST_BATCH];
-    planned *p = plan_training("lenet", level, batch, lanes);
+    planned *p = plan_training(name, level, batch, lanes);
     size_t bytes = (size_t)tn_plan_parameters_size(p->plan) * sizeof(real);
     real *weights = calloc(1, bytes), *gradients = calloc(1, bytes);
     tn_random random = tn_random_begin(8, TN_PURPOSE_TEST, 0);
@@ -461,17 +560,15 @@ static void compare_results(const result *a, const result *b, int64_t batch, boo
     compare("gradient", a->gradients, b->gradients, a->n, exactly);
 }
 
-static void lenet_is_the_same_in_lanes(void **state) {
-    static const int64_t batches[] = {1, 8, 13, 32, 41};
-    (void)state;
+static void check_model(const char *name, const int64_t *batches, int n_batches) {
     for (const char *const *level = tn_kernel_levels(); *level; level++) {
         tn_kernels kernels;
         if (!tn_kernels_init(&kernels, *level, tn_isa_detect())) continue;
-        for (int i = 0; i < 5; i++) {
+        for (int i = 0; i < n_batches; i++) {
             result plain, lanes, threads;
-            run_lenet(*level, batches[i], 1, TN_LANES_NEVER, &plain);
-            run_lenet(*level, batches[i], 1, TN_LANES_ALWAYS, &lanes);
-            run_lenet(*level, batches[i], 3, TN_LANES_ALWAYS, &threads);
+            run_model(name, *level, batches[i], 1, TN_LANES_NEVER, &plain);
+            run_model(name, *level, batches[i], 1, TN_LANES_ALWAYS, &lanes);
+            run_model(name, *level, batches[i], 3, TN_LANES_ALWAYS, &threads);
             compare_results(&plain, &lanes, batches[i], false);
             compare_results(&lanes, &threads, batches[i], true);
             free(plain.gradients);
@@ -481,6 +578,20 @@ static void lenet_is_the_same_in_lanes(void **state) {
     }
 }
 
+static void lenet_is_the_same_in_lanes(void **state) {
+    static const int64_t batches[] = {1, 8, 13, 32, 41};
+    (void)state;
+    check_model("lenet", batches, 5);
+}
+
+static void means_are_the_same_in_lanes(void **state) {
+    static const int64_t batches[] = {3, 21};
+    (void)state;
+    check_model("lenet-5", batches, 2);
+    check_model("means", batches, 2);
+    check_model("norms", batches, 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(products_are_sums),
                                        cmocka_unit_test(weights_are_sums_over_lanes),
@@ -488,8 +599,10 @@ int main(void) {
                                        cmocka_unit_test(outer_products_are_sums_over_samples),
                                        cmocka_unit_test(lanes_drop_what_samples_drop),
                                        cmocka_unit_test(very_small_networks_run_in_lanes),
+                                       cmocka_unit_test(all_nodes_run_in_lanes),
                                        cmocka_unit_test(lanes_are_one_segment),
                                        cmocka_unit_test(shards_fill_groups),
-                                       cmocka_unit_test(lenet_is_the_same_in_lanes)};
+                                       cmocka_unit_test(lenet_is_the_same_in_lanes),
+                                       cmocka_unit_test(means_are_the_same_in_lanes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

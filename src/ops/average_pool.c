@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "ops/lanes.h"
 #include "ops/pool_window.h"
 
 static const tn_attr attrs[] = {
@@ -40,6 +41,12 @@ static int64_t clip(const tn_pool_attrs *a, int axis, int64_t size, int64_t i, i
     return tn_min_i64(last, size + a->pads.v[2 + axis]) - first;
 }
 
+int64_t tn_average_pool_count(const tn_pool_attrs *a, const int64_t *dims, int64_t p, int64_t q) {
+    int64_t unused[2];
+    return clip(a, 0, dims[2], p, &unused[0], &unused[1]) *
+           clip(a, 1, dims[3], q, &unused[0], &unused[1]);
+}
+
 /* Of output pixel (p, q); the image has dims [n][c][h][w]. */
 static window window_at(const tn_pool_attrs *a, const int64_t *dims, int64_t p, int64_t q) {
     window win;
@@ -66,7 +73,7 @@ static void run_any(const tn_run *run) {
 }
 
 static const tn_implementation any = {.name = "any", .run = run_any};
-static const tn_implementation *const implementations[] = {&any, NULL};
+static const tn_implementation *const implementations[] = {&any, &tn_average_pool_lanes, NULL};
 
 /* ---- Gradient: each pixel of a window gets an equal part of dy --------------------------------
  */
@@ -98,7 +105,8 @@ static void run_gradient(const tn_run *run) {
 
 static const tn_implementation gradient = {
     .name = "any", .workspace_bytes = gradient_workspace, .run = run_gradient};
-static const tn_implementation *const gradient_implementations[] = {&gradient, NULL};
+static const tn_implementation *const gradient_implementations[] = {
+    &gradient, &tn_average_pool_grad_lanes, NULL};
 
 static const tn_op average_pool_grad = {.name = "AveragePoolGrad",
                                         .attrs_bytes = sizeof(tn_pool_grad_attrs),

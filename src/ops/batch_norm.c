@@ -8,6 +8,7 @@
 
 #include "base/size.h"
 #include "ops/elementwise.h"
+#include "ops/lanes.h"
 
 static const tn_attr attrs[] = {
     {"epsilon", TN_ATTR_FLOAT, offsetof(tn_batch_norm_attrs, epsilon), false, 1e-5f, NULL},
@@ -103,11 +104,20 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     return tn_infer_same(graph, node, error);
 }
 
+/* In lanes a group is like one sample, its lanes being further rows of each channel. */
+static tn_norm_form form_in_lanes(const tn_shape *x) {
+    tn_norm_form f = tn_norm_form_of(x, 1);
+    return (tn_norm_form){f.channels, f.channels, f.rows * TN_LANES, 1};
+}
+
 static void normalise(const tn_run *run, const real *coefficients) {
-    tn_norm_form f = tn_norm_form_of(&run->node->inputs[X]->shape, run->in_channels[X]);
+    const tn_value *value = run->node->inputs[X];
+    tn_norm_form f = value->lanes ? form_in_lanes(&value->shape)
+                                  : tn_norm_form_of(&value->shape, run->in_channels[X]);
+    int64_t samples = value->lanes ? tn_run_groups(run) : run->n;
     const real *x = run->in[X];
     real *y = run->out[0];
-    for (int64_t i = 0; i < run->n * f.blocks; i++, x += f.rows * f.width, y += f.rows * f.width) {
+    for (int64_t i = 0; i < samples * f.blocks; i++, x += f.rows * f.width, y += f.rows * f.width) {
         const real *c = coefficients + i % f.blocks;
         run->kernels->affine(f.rows, f.width, x, c + TN_NORM_MEAN * f.channels,
                              c + TN_NORM_FACTOR * f.channels, c + TN_NORM_BIAS * f.channels, NULL,
@@ -151,12 +161,13 @@ static void run_any(const tn_run *run) {
 }
 
 static const tn_implementation stored = {.name = "stored",
+                                         .stored = TN_STORED_ANYHOW,
                                          .applies = is_stored,
                                          .packed_bytes = packed_bytes,
                                          .pack = pack,
                                          .run = run_packed};
 static const tn_implementation any = {
-    .name = "any", .workspace_bytes = workspace_bytes, .run = run_any};
+    .name = "any", .stored = TN_STORED_ANYHOW, .workspace_bytes = workspace_bytes, .run = run_any};
 static const tn_implementation *const implementations[] = {&stored, &any, NULL};
 
 static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {

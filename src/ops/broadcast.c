@@ -110,6 +110,11 @@ static tn_walk walk_in_lanes(const tn_shape *y, int64_t n, const tn_shape *a, co
     return w;
 }
 
+tn_walk tn_walk_of(const tn_value *y, int64_t n, const tn_shape *a, const tn_shape *b) {
+    return y->lanes ? walk_in_lanes(&y->shape, n, a, b)
+                    : tn_walk_make(&y->shape, y->channels, n, a, b);
+}
+
 void tn_walk_sum(const tn_walk *w, const tn_kernels *kernels, const real *x, real *y) {
     int inner = w->rank - 1;
     int64_t at[TN_WALK_RANK] = {0}, rows = 1, n = w->dims[inner], step = w->step[1][inner];
@@ -142,13 +147,10 @@ static void broadcast_row(int64_t n, const real *a, int64_t step_a, const real *
 void tn_broadcast_run(const tn_run *run, tn_binary_fn *vector, tn_scalar_fn *b_scalar,
                       tn_scalar_fn *a_scalar) {
     const tn_node *node = run->node;
-    const tn_shape *shape = &node->outputs[0]->shape;
     const real *a = run->in[0], *b = run->in[1];
     real *y = run->out[0];
-    const tn_shape *of_a = &node->inputs[0]->shape, *of_b = &node->inputs[1]->shape;
-    tn_walk w = node->outputs[0]->lanes
-                    ? walk_in_lanes(shape, run->n, of_a, of_b)
-                    : tn_walk_make(shape, run->out_channels[0], run->n, of_a, of_b);
+    tn_walk w =
+        tn_walk_of(node->outputs[0], run->n, &node->inputs[0]->shape, &node->inputs[1]->shape);
     int inner = w.rank - 1;
     int64_t at[TN_WALK_RANK] = {0}, rows = 1;
     for (int i = 0; i < inner; i++) rows *= w.dims[i];

@@ -24,6 +24,9 @@ typedef struct tn_walk {
 tn_walk tn_walk_make(const tn_shape *y, int64_t channels, int64_t n, const tn_shape *a,
                      const tn_shape *b);
 
+/* The same of a value as it is stored, in lanes or not, and of operands stored likewise. */
+tn_walk tn_walk_of(const tn_value *y, int64_t n, const tn_shape *a, const tn_shape *b);
+
 /* Adds to y the elements of x, in the order of a walk over x whose second operand is y: sums over
  * the axes along which y is repeated. */
 void tn_walk_sum(const tn_walk *walk, const tn_kernels *kernels, const real *x, real *y);

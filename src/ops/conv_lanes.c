@@ -186,21 +186,10 @@ static void input_pack(const tn_run *run, void *packed) {
                                         g.cg);
 }
 
-/* Steps of an axis at which a tap lies inside: those with 0 <= i·stride + at < size. */
-typedef struct range {
-    int64_t begin, end;
-} range;
-
-static range inside(int64_t at, int64_t stride, int64_t size, int64_t steps) {
-    int64_t begin = at < 0 ? (-at + stride - 1) / stride : 0;
-    int64_t end = at < size ? (size - at + stride - 1) / stride : 0;
-    return (range){begin, tn_min_i64(end, steps)};
-}
-
 /* Taps r from `begin` on that meet row h of dx one after the other: p = (h + pad - r·dilation) /
  * stride is a row of dy. They go into one product where p falls evenly, that is without stride. */
-static range next_taps(const conv_geometry *g, int64_t h, int64_t begin) {
-    range r = {begin, begin};
+static tn_steps next_taps(const conv_geometry *g, int64_t h, int64_t begin) {
+    tn_steps r = {begin, begin};
     for (; r.begin < g->r; r.begin++) {
         int64_t row = h + g->pad_top - r.begin * g->dilation_h;
         if (row >= 0 && row % g->stride_h == 0 && row / g->stride_h < g->p) break;
@@ -214,8 +203,8 @@ static range next_taps(const conv_geometry *g, int64_t h, int64_t begin) {
 static void input_row(const tn_run *run, const conv_geometry *g, int64_t h, int64_t s,
                       const real *dy, const real *w, real *dx) {
     int64_t at = s * g->dilation_w - g->pad_left, plane = g->h * g->w;
-    const range q = inside(at, g->stride_w, g->w, g->q);
-    for (range r = next_taps(g, h, 0); r.begin < r.end && q.begin < q.end;
+    const tn_steps q = tn_steps_inside(at, g->stride_w, g->w, g->q);
+    for (tn_steps r = next_taps(g, h, 0); r.begin < r.end && q.begin < q.end;
          r = next_taps(g, h, r.end)) {
         int64_t p = (h + g->pad_top - r.begin * g->dilation_h) / g->stride_h;
         const tn_lanes_product product = {.rows = 1,

@@ -2,6 +2,7 @@
 /* global_average_pool.c: the mean of each channel of an image. ONNX GlobalAveragePool. */
 #include <string.h>
 
+#include "ops/lanes.h"
 #include "ops/pool_window.h"
 
 /* y[n,c] = 1/(h·w) · Σ over pixels of x[n,c,...] */
@@ -19,7 +20,8 @@ static void run_any(const tn_run *run) {
 }
 
 static const tn_implementation any = {.name = "any", .run = run_any};
-static const tn_implementation *const implementations[] = {&any, NULL};
+static const tn_implementation *const implementations[] = {&any, &tn_global_average_pool_lanes,
+                                                           NULL};
 
 /* dx[n,c,...] = dy[n,c] / (h·w) */
 static void run_gradient(const tn_run *run) {
@@ -36,7 +38,8 @@ static void run_gradient(const tn_run *run) {
 }
 
 static const tn_implementation gradient = {.name = "any", .run = run_gradient};
-static const tn_implementation *const gradient_implementations[] = {&gradient, NULL};
+static const tn_implementation *const gradient_implementations[] = {
+    &gradient, &tn_global_average_pool_grad_lanes, NULL};
 
 static const tn_op global_average_pool_grad = {.name = "GlobalAveragePoolGrad",
                                                .attrs_bytes = sizeof(tn_pool_grad_attrs),

@@ -9,4 +9,10 @@ int tn_run_lanes(const tn_run *run, int64_t group) {
     return (int)tn_min_i64(TN_LANES, run->n - group * TN_LANES);
 }
 
+tn_steps tn_steps_inside(int64_t at, int64_t stride, int64_t size, int64_t steps) {
+    int64_t begin = at < 0 ? (-at + stride - 1) / stride : 0;
+    int64_t end = at < size ? (size - at + stride - 1) / stride : 0;
+    return (tn_steps){begin, tn_min_i64(end, steps)};
+}
+
 int64_t tn_tile_columns(int64_t columns) { return tn_round_up(columns, 16); }

@@ -10,10 +10,19 @@
 extern const tn_implementation tn_conv_lanes, tn_conv_grad_input_lanes, tn_conv_grad_weight_lanes;
 extern const tn_implementation tn_gemm_lanes, tn_gemm_grad_input_lanes, tn_gemm_grad_weight_lanes;
 extern const tn_implementation tn_max_pool_lanes, tn_max_pool_grad_lanes;
+extern const tn_implementation tn_average_pool_lanes, tn_average_pool_grad_lanes;
+extern const tn_implementation tn_global_average_pool_lanes, tn_global_average_pool_grad_lanes;
 
 /* Groups of this call, and samples of one of them. */
 int64_t tn_run_groups(const tn_run *run);
 int tn_run_lanes(const tn_run *run, int64_t group);
+
+/* Steps of an axis at which a tap lies inside: those i < steps with 0 <= i·stride + at < size; none
+ * if end <= begin. */
+typedef struct tn_steps {
+    int64_t begin, end;
+} tn_steps;
+tn_steps tn_steps_inside(int64_t at, int64_t stride, int64_t size, int64_t steps);
 
 /* Columns of a register tile, for tile_macs: as many as levels usually have. */
 int64_t tn_tile_columns(int64_t columns);

@@ -24,6 +24,13 @@ tn_pool_grad_attrs tn_pool_grad_attrs_make(const tn_node *node);
 /* infer_shape of a gradient operator whose input 0 is dy. */
 tn_status tn_pool_infer_gradient(tn_graph *graph, tn_node *node, tn_error *error);
 
+/* ---- Average pooling (average_pool.c) -------------------------------------------------------- */
+
+/* What the sum over the window of output pixel (p, q) is divided by; the image has dims
+ * [n][c][h][w]. */
+int64_t tn_average_pool_count(const tn_pool_attrs *attrs, const int64_t *dims, int64_t p,
+                              int64_t q);
+
 /* ---- Max pooling over windows of 2x2, side by side (max_pool_2x2.c) -------------------------- */
 
 /* MaxPool of such windows with a Relu behind, and the gradient of both: what passes make. */

@@ -29,13 +29,12 @@ static void gradient_row(const tn_kernels *kernels, int64_t n, const real *dy, c
 }
 
 static void run_gradient(const tn_run *run) {
-    const tn_node *node = run->node;
+    const tn_value *y = run->node->outputs[0];
     const real *dy = run->in[0], *x = run->in[1], *slope = run->in[2];
     real *dx = run->out[0];
-    const tn_shape *shape = &node->outputs[0]->shape;
-    tn_walk w = tn_walk_make(shape, run->out_channels[0], run->n, shape, &node->inputs[2]->shape);
+    tn_walk w = tn_walk_of(y, run->n, &y->shape, &run->node->inputs[2]->shape);
     int inner = w.rank - 1;
-    int64_t at[TN_MAX_RANK] = {0}, rows = 1, n = w.dims[inner];
+    int64_t at[TN_WALK_RANK] = {0}, rows = 1, n = w.dims[inner];
     for (int i = 0; i < inner; i++) rows *= w.dims[i];
     for (int64_t row = 0; row < rows; row++, dy += n, x += n, dx += n) {
         int64_t from = 0;
@@ -45,7 +44,8 @@ static void run_gradient(const tn_run *run) {
     }
 }
 
-static const tn_implementation gradient = {.name = "any", .run = run_gradient};
+static const tn_implementation gradient = {
+    .name = "any", .stored = TN_STORED_ANYHOW, .run = run_gradient};
 static const tn_implementation *const gradient_implementations[] = {&gradient, NULL};
 
 /* dx = dy where x > 0, else slope · dy; inputs dy, x, slope. */
@@ -81,7 +81,7 @@ static void run_any(const tn_run *run) {
     tn_broadcast_run(run, run->kernels->prelu, run->kernels->leaky_relu, NULL);
 }
 
-static const tn_implementation any = {.name = "any", .run = run_any};
+static const tn_implementation any = {.name = "any", .stored = TN_STORED_ANYHOW, .run = run_any};
 static const tn_implementation *const implementations[] = {&any, NULL};
 
 const tn_op tn_op_prelu = {.name = "PRelu",

@@ -65,13 +65,13 @@ static void run_any(const tn_run *run) {
     const tn_shape *x = &run->node->inputs[0]->shape, kept = kept_shape(a, x);
     int64_t n = tn_run_elements(run);
     real *y = run->out[0];
-    tn_walk walk = tn_walk_make(x, run->in_channels[0], run->n, x, &kept);
+    tn_walk walk = tn_walk_of(run->node->inputs[0], run->n, x, &kept);
     memset(y, 0, (size_t)n * sizeof(real));
     tn_walk_sum(&walk, run->kernels, run->in[0], y);
     run->kernels->mul_scalar(n, y, scale_of(a, x), y);
 }
 
-static const tn_implementation any = {.name = "any", .run = run_any};
+static const tn_implementation any = {.name = "any", .stored = TN_STORED_ANYHOW, .run = run_any};
 static const tn_implementation *const implementations[] = {&any, NULL};
 
 /* ---- Gradient: every element gets an equal part of dy -----------------------------------------
@@ -103,10 +103,10 @@ static void spread_row(const tn_kernels *kernels, int64_t n, const real *dy, int
 static void run_gradient(const tn_run *run) {
     const reduce_mean_grad_attrs *a = run->node->attrs;
     const tn_shape *x = &run->node->outputs[0]->shape, kept = kept_shape(&a->reduce, x);
-    tn_walk w = tn_walk_make(x, run->out_channels[0], run->n, x, &kept);
+    tn_walk w = tn_walk_of(run->node->outputs[0], run->n, x, &kept);
     real *dx = run->out[0], scale = scale_of(&a->reduce, x);
     int inner = w.rank - 1;
-    int64_t at[TN_MAX_RANK] = {0}, rows = 1, n = w.dims[inner];
+    int64_t at[TN_WALK_RANK] = {0}, rows = 1, n = w.dims[inner];
     for (int i = 0; i < inner; i++) rows *= w.dims[i];
     for (int64_t row = 0; row < rows; row++, dx += n) {
         const real *dy = run->in[0];
@@ -116,7 +116,8 @@ static void run_gradient(const tn_run *run) {
     }
 }
 
-static const tn_implementation gradient = {.name = "any", .run = run_gradient};
+static const tn_implementation gradient = {
+    .name = "any", .stored = TN_STORED_ANYHOW, .run = run_gradient};
 static const tn_implementation *const gradient_implementations[] = {&gradient, NULL};
 
 static const tn_op reduce_mean_grad = {.name = "ReduceMeanGrad",
