@@ -11,6 +11,7 @@
 #include "api/runner.h"
 #include "base/philox.h"
 #include "cpu/isa.h"
+#include "graph/cost.h"
 #include "graph/memory.h"
 #include "graph/plan_parts.h"
 #include "models/models.h"
@@ -63,11 +64,11 @@ static void arrangements_go_there_and_back(void **state) {
     assert_memory_equal(canonical, back, sizeof back);
 }
 
-static tn_plan *plan_training(tn_model **model, tn_graph **graph) {
-    static tn_value *gradients[64];
+static tn_plan *plan_training(const char *name, tn_model **model, tn_graph **graph) {
+    static tn_value *gradients[256];
     static tn_kernels kernels;
     tn_plan *plan;
-    assert_int_equal(tn_model_build("mnist-cnn", NULL, model, &error), TN_OK);
+    assert_int_equal(tn_model_build(name, NULL, model, &error), TN_OK);
     assert_int_equal(tn_training_graph_build(*model, 0, 1, false, gradients, graph, &error), TN_OK);
     assert_true(tn_kernels_init(&kernels, tn_kernels_best(tn_isa_detect()), tn_isa_detect()));
     const tn_plan_options options = {
@@ -81,7 +82,7 @@ static void a_training_step_is_few_segments(void **state) {
     (void)state;
     tn_model *model;
     tn_graph *graph;
-    tn_plan *plan = plan_training(&model, &graph);
+    tn_plan *plan = plan_training("mnist-cnn", &model, &graph);
     assert_true(plan->n_steps >= 30);
     assert_true(plan->n_segments <= 5);
     int segments_with_conv = 0;
@@ -106,7 +107,7 @@ static void a_training_step_is_small(void **state) {
     (void)state;
     tn_model *model;
     tn_graph *graph;
-    tn_plan *plan = plan_training(&model, &graph);
+    tn_plan *plan = plan_training("mnist-cnn", &model, &graph);
     const int64_t all_relus = 64 * (26 * 26 * 32 + 24 * 24 * 64) * 4;
     assert_true(plan->batch_bytes < all_relus + 64 * 9216 * 4 * 4);
     assert_true(plan->partial_bytes * plan->n_shards < 4 << 20);
@@ -214,6 +215,55 @@ static void a_weight_may_be_shared(void **state) {
     }
 }
 
+/* A value of the batch that the segment has just made is near, one of another segment far. */
+static void costs_know_what_is_near(void **state) {
+    (void)state;
+    tn_model *model;
+    tn_graph *graph;
+    tn_plan *plan = plan_training("resnet20", &model, &graph);
+    tn_roofline r = tn_roofline_usual;
+    int n_near = 0, n_far = 0;
+    r.bytes_per_s[TN_LEVEL_L3] = r.bytes_per_s[TN_LEVEL_MEMORY] = 1e5; /* seconds for a value */
+    for (int i = 0; i < plan->n_segments; i++) {
+        const tn_segment *segment = &plan->segments[i];
+        for (int k = 0; k < segment->n_steps; k++) {
+            const tn_plan_step *step = &plan->steps[segment->first_step + k];
+            if (step->in[0].kind != TN_PLACE_BATCH) continue;
+            double seconds = tn_cost_of_step(plan, segment, step, &r);
+            bool sums = strcmp(step->node->op->name, "BatchNormSums") == 0;
+            if (sums) assert_true(seconds < 1);
+            if (k == 0 && !segment->whole) assert_true(seconds > 1);
+            n_near += sums;
+            n_far += k == 0 && !segment->whole;
+        }
+    }
+    assert_true(n_near > 10 && n_far > 10);
+    tn_plan_free(plan);
+    tn_graph_free(graph);
+    tn_model_free(model);
+}
+
+/* Where multiplying and moving cost nothing, calls do, by their number. */
+static void costs_count_calls(void **state) {
+    (void)state;
+    const tn_roofline r = {.macs_per_s = 1e30, .bytes_per_s = {1e30, 1e30, 1e30}};
+    tn_model *model;
+    tn_graph *graph;
+    tn_plan *plan = plan_training("mnist-cnn", &model, &graph);
+    double of_one = 0;
+    for (int i = 0; i < plan->n_segments; i++) {
+        const tn_segment *segment = &plan->segments[i];
+        double seconds = tn_cost_of_step(plan, segment, &plan->steps[segment->first_step], &r);
+        if (of_one == 0 && segment->tile == 1) of_one = seconds / 64;
+        if (!segment->whole || of_one == 0) continue;
+        assert_true(seconds > 0.99 * of_one && seconds < 1.01 * of_one);
+    }
+    assert_true(of_one > 0);
+    tn_plan_free(plan);
+    tn_graph_free(graph);
+    tn_model_free(model);
+}
+
 static void bad_options_are_refused(void **state) {
     (void)state;
     tn_model *model;
@@ -315,6 +365,8 @@ int main(void) {
                                        cmocka_unit_test(a_weight_may_be_shared),
                                        cmocka_unit_test(a_tile_can_be_forced),
                                        cmocka_unit_test(runs_can_be_timed),
+                                       cmocka_unit_test(costs_know_what_is_near),
+                                       cmocka_unit_test(costs_count_calls),
                                        cmocka_unit_test(bad_options_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,10 @@
 #include "graph/lanes.h"
 
 /* What the register tile keeps of its peak when it works on more than one panel. */
-static const double usual_efficiency = 0.75;
+static const double usual_efficiency = 0.9;
+
+/* What a call costs, however little it does. */
+static const double call_seconds = 150e-9;
 
 static double max(double a, double b) { return a > b ? a : b; }
 
@@ -27,10 +30,14 @@ static double macs_of(const tn_node *node, int64_t samples) {
     return (double)node->op->macs(node) * (is_batched(node) ? (double)samples : 1);
 }
 
+static double value_elements(const tn_value *v, int64_t samples) {
+    return v->shape.batched ? (double)tn_shape_sample_elements(&v->shape) * (double)samples
+                            : (double)tn_shape_elements(&v->shape);
+}
+
 static double elements_of(const tn_node *node, int64_t samples) {
-    const tn_shape *y = &node->outputs[0]->shape;
-    return y->batched ? (double)tn_shape_sample_elements(y) * (double)samples
-                      : (double)tn_shape_elements(y);
+    const tn_value *x = node->n_inputs > 0 ? node->inputs[0] : NULL;
+    return max(x ? value_elements(x, samples) : 0, value_elements(node->outputs[0], samples));
 }
 
 /* Seconds of arithmetic. */
@@ -94,16 +101,37 @@ static double move(const tn_plan *plan, const tn_value *v, tn_place place, int64
     return times * (double)bytes / r->bytes_per_s[level_of(plan, place, bytes, r)];
 }
 
+static bool meets(const tn_node *node, const tn_value *v) {
+    for (int i = 0; i < node->n_inputs; i++)
+        if (node->inputs[i] == v) return true;
+    for (int i = 0; i < node->n_outputs; i++)
+        if (node->outputs[i] == v) return true;
+    return false;
+}
+
+/* Where input i is found: a value of the batch whose tile an earlier node of the segment has just
+ * made or read is as near as one of the tile. */
+static tn_place found_at(const tn_plan *plan, const tn_segment *segment, const tn_plan_step *step,
+                         int i) {
+    const tn_place near = {.kind = TN_PLACE_TILE};
+    const tn_value *v = step->node->inputs[i];
+    if (segment->whole || !v || !v->shape.batched) return step->in[i];
+    for (const tn_plan_step *s = plan->steps + segment->first_step; s < step; s++)
+        if (meets(s->node, v)) return near;
+    return step->in[i];
+}
+
 double tn_cost_of_step(const tn_plan *plan, const tn_segment *segment, const tn_plan_step *step,
                        const tn_roofline *r) {
     const tn_node *node = step->node;
     int64_t calls = calls_of(plan, segment);
     double moving = 0;
     for (int i = 0; i < node->n_inputs; i++)
-        moving += move(plan, node->inputs[i], step->in[i], calls, r);
+        moving += move(plan, node->inputs[i], found_at(plan, segment, step, i), calls, r);
     for (int i = 0; i < node->n_outputs; i++)
         moving += move(plan, node->outputs[i], step->out[i], calls, r);
-    return max(moving, compute(node, &step->implementation->cost, plan->max_batch, r));
+    return max(moving, compute(node, &step->implementation->cost, plan->max_batch, r)) +
+           (double)calls * call_seconds;
 }
 
 double tn_cost_of_segment(const tn_plan *plan, const tn_segment *segment, double seconds,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cost.h: what steps of a plan should take: the longer of multiplying at the rate of their
- * implementation, and moving their values at that of the memory where these live. */
+ * implementation, and moving their values at that of the memory where these live; and something for
+ * each call. */
 #ifndef TN_GRAPH_COST_H
 #define TN_GRAPH_COST_H
 

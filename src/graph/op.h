@@ -104,8 +104,9 @@ typedef struct tn_run {
 /* What the plan expects of an implementation, where memory does not hold it up. The unit is a
  * multiply-accumulate (MAC) at the rate of the register tile. */
 typedef struct tn_cost {
-    float efficiency;  /* share of that rate at which it does the MACs of its operator; 0 is 3/4 */
-    float per_element; /* MACs' worth of other work for each element of output 0 */
+    float efficiency;  /* share of that rate at which it does the MACs of its operator; 0 is 0.9 */
+    float per_element; /* MACs' worth of other work for each element of output 0, or of input 0 if
+                          those are more */
 } tn_cost;
 
 /* Ways of storing batched values that an implementation is for: one after the other, or

@@ -214,11 +214,13 @@ void tn_gemm_run(const tn_run *run) {
     tn_product_run(run->kernels, &product, run->workspace);
 }
 
-static const tn_implementation tiled = {.name = "tiles",
-                                        .applies = tiled_applies,
-                                        .units = tn_gemm_units,
-                                        .workspace_bytes = tn_gemm_workspace_bytes,
-                                        .run = tn_gemm_run};
+static const tn_implementation tiled = {
+    .name = "tiles",
+    .cost = {.efficiency = 0.1f}, /* of few samples: not a whole tile of rows */
+    .applies = tiled_applies,
+    .units = tn_gemm_units,
+    .workspace_bytes = tn_gemm_workspace_bytes,
+    .run = tn_gemm_run};
 static const tn_implementation any = {.name = "naive", .run = run_any};
 static const tn_implementation *const implementations[] = {&tn_gemm_panels, &tiled, &any,
                                                            &tn_gemm_lanes, NULL};
@@ -298,6 +300,7 @@ static bool fast_applies(const tn_node *node, const tn_kernels *kernels) {
 }
 
 static const tn_implementation input_tiled = {.name = "tiles",
+                                              .cost = {.efficiency = 0.1f},
                                               .applies = fast_applies,
                                               .units = input_units,
                                               .workspace_bytes = input_workspace,
@@ -376,10 +379,12 @@ static int64_t weight_tile_workspace(const tn_node *node, const tn_kernels *kern
 }
 
 static const tn_implementation weight_naive = {.name = "naive", .run = run_weight_naive};
-static const tn_implementation weight_tiles = {.name = "tiles",
-                                               .applies = fast_applies,
-                                               .workspace_bytes = weight_tile_workspace,
-                                               .run = run_weight_tile};
+static const tn_implementation weight_tiles = {
+    .name = "tiles",
+    .cost = {.efficiency = 0.06f}, /* sums over few samples */
+    .applies = fast_applies,
+    .workspace_bytes = weight_tile_workspace,
+    .run = run_weight_tile};
 static const tn_implementation *const weight_implementations[] = {
     &tn_gemm_grad_weight_whole, &weight_tiles, &weight_naive, &tn_gemm_grad_weight_lanes, NULL};
 

@@ -86,6 +86,7 @@ static int64_t forward_tile_macs(const tn_node *node) {
 }
 
 const tn_implementation tn_gemm_lanes = {.name = "lanes",
+                                         .cost = {.efficiency = 0.5f},
                                          .stored = TN_STORED_IN_LANES,
                                          .applies = forward_applies,
                                          .workspace_bytes = forward_workspace,
@@ -113,6 +114,7 @@ static void run_input(const tn_run *run) {
 }
 
 const tn_implementation tn_gemm_grad_input_lanes = {.name = "lanes",
+                                                    .cost = {.efficiency = 0.6f},
                                                     .stored = TN_STORED_IN_LANES,
                                                     .applies = input_applies,
                                                     .workspace_bytes = forward_workspace,
@@ -134,6 +136,7 @@ static int64_t weight_tile_macs(const tn_node *node) {
 }
 
 const tn_implementation tn_gemm_grad_weight_lanes = {.name = "lanes",
+                                                     .cost = {.efficiency = 0.35f},
                                                      .stored = TN_STORED_IN_LANES,
                                                      .applies = weight_applies,
                                                      .tile_macs = weight_tile_macs,

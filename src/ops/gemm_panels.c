@@ -131,6 +131,7 @@ static void run_forward(const tn_run *run) {
 }
 
 const tn_implementation tn_gemm_panels = {.name = "panels",
+                                          .cost = {.efficiency = 0.75f},
                                           .applies = forward_applies,
                                           .units = forward_units,
                                           .workspace_bytes = forward_workspace,
@@ -198,6 +199,7 @@ static void run_input(const tn_run *run) {
 }
 
 const tn_implementation tn_gemm_grad_input_panels = {.name = "panels",
+                                                     .cost = {.efficiency = 0.75f},
                                                      .applies = input_applies,
                                                      .units = input_units,
                                                      .workspace_bytes = input_workspace,
@@ -281,6 +283,7 @@ static void run_weight(const tn_run *run) {
 }
 
 const tn_implementation tn_gemm_grad_weight_whole = {.name = "whole",
+                                                     .cost = {.efficiency = 0.6f},
                                                      .applies = weight_applies,
                                                      .units = weight_units,
                                                      .workspace_bytes = weight_workspace,

@@ -114,12 +114,13 @@ static void run_lanes(const tn_run *run) { pool(run, true); }
 static void run_gradient(const tn_run *run) { pool_gradient(run, false); }
 static void run_gradient_lanes(const tn_run *run) { pool_gradient(run, true); }
 
-const tn_implementation tn_max_pool_2x2 = {.name = "2x2", .applies = applies, .run = run_rows};
+const tn_implementation tn_max_pool_2x2 = {
+    .name = "2x2", .cost = {.per_element = 4}, .applies = applies, .run = run_rows};
 const tn_implementation tn_max_pool_2x2_lanes = {
     .name = "2x2 lanes", .stored = TN_STORED_IN_LANES, .applies = applies, .run = run_lanes};
 
 const tn_implementation tn_max_pool_2x2_grad = {
-    .name = "2x2", .applies = gradient_applies, .run = run_gradient};
+    .name = "2x2", .cost = {.per_element = 4}, .applies = gradient_applies, .run = run_gradient};
 const tn_implementation tn_max_pool_2x2_grad_lanes = {.name = "2x2 lanes",
                                                       .stored = TN_STORED_IN_LANES,
                                                       .applies = gradient_applies,

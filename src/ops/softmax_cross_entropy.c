@@ -99,7 +99,7 @@ static void run_any(const tn_run *run) {
     losses(&t, n, k, run->out[1], run->out[0]);
 }
 
-static const tn_implementation any = {.name = "any", .run = run_any};
+static const tn_implementation any = {.name = "any", .cost = {.per_element = 200}, .run = run_any};
 static const tn_implementation *const implementations[] = {&any, NULL};
 
 static void run_gradient(const tn_run *run) {
@@ -108,7 +108,8 @@ static void run_gradient(const tn_run *run) {
     gradients(run, &t, n, k, run->in[0], run->in[2], run->out[0]);
 }
 
-static const tn_implementation gradient = {.name = "any", .run = run_gradient};
+static const tn_implementation gradient = {
+    .name = "any", .cost = {.per_element = 100}, .run = run_gradient};
 static const tn_implementation *const gradient_implementations[] = {&gradient, NULL};
 
 /* Inputs log p, labels, dloss, and labels2, weights2 or neither. */
@@ -151,7 +152,8 @@ static void run_both(const tn_run *run) {
     gradients(run, &t, n, k, log_p, run->in[2], run->out[1]);
 }
 
-static const tn_implementation both = {.name = "any", .run = run_both};
+static const tn_implementation both = {
+    .name = "any", .cost = {.per_element = 300}, .run = run_both};
 static const tn_implementation *const both_implementations[] = {&both, NULL};
 
 /* Inputs scores, labels, dloss, and labels2, weights2 or neither; outputs loss and dx. */

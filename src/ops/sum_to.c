@@ -50,7 +50,7 @@ static void run_any(const tn_run *run) {
     tn_walk_sum(&w, run->kernels, run->in[0], y);
 }
 
-static const tn_implementation any = {.name = "any", .run = run_any};
+static const tn_implementation any = {.name = "any", .cost = {.per_element = 5}, .run = run_any};
 
 /* In lanes: over the samples and all axes but some that follow each other from axis 1 on. */
 static bool lanes_apply(const tn_node *node, const tn_kernels *kernels) {

@@ -211,9 +211,11 @@ bool plan_table_print(FILE *out, const tn_plan_report *report) {
         p.n_threads, p.n_threads == 1 ? "" : "s", p.level);
     say(out, "expected %s ms, took %s: %.1f GFLOP/s\n", expected, took,
         gflops(p.macs, p.measured_s));
-    if (p.training)
+    if (p.training) {
         say(out, "beside segments: packing weights %s ms, summing gradients %s\n", packing,
             summing);
+        say(out, "not counted: gathering the images of a step, the step of the optimiser\n");
+    }
     say(out, "a core reaches %.1f GFLOP/s; GB/s: %.0f from L2, %.0f from L3, %.0f from memory\n",
         2e-9 * p.macs_per_s, 1e-9 * p.l2_bytes_per_s, 1e-9 * p.l3_bytes_per_s,
         1e-9 * p.memory_bytes_per_s);
