@@ -150,6 +150,23 @@ static void pool_overlap(tn_graph *g) { output(g, pool_of(g, INPUT(2, 7, 6), 3, 
 static void pool_ceil(tn_graph *g) { output(g, pool_of(g, INPUT(2, 7, 6), 3, 2, 1, 1, true)); }
 static void pool_dilated(tn_graph *g) { output(g, pool_of(g, INPUT(2, 9, 8), 2, 1, 0, 3, false)); }
 
+/* A convolution whose gradient is mostly zero, by rows of numbers (conv_sparse.c): one band and
+ * several, padding, kernels that are no squares, x a parameter's product so that dx is wanted. */
+static void conv_before_pool(tn_graph *g) {
+    tn_value *x = conv_of(g, INPUT(8, 13, 9), (conv_setting){8, 13, 9, 16, 3, 3});
+    output(g, pool_of(g, x, 2, 2, 0, 1, false));
+}
+static void conv_before_pool_pads(tn_graph *g) {
+    tn_value *x = INPUT(16, 10, 7);
+    x = conv_of(g, x, (conv_setting){16, 10, 7, 5, 5, 3, .pads = {4, {2, 0, 1, 1}}});
+    x = apply(g, &tn_op_relu, NULL, x, NULL, NULL);
+    output(g, pool_of(g, x, 2, 2, 0, 1, false));
+}
+static void conv_before_pool_wide(tn_graph *g) {
+    tn_value *x = conv_of(g, INPUT(40, 6, 6), (conv_setting){40, 6, 6, 9, 3, 3});
+    output(g, pool_of(g, x, 3, 3, 1, 1, false));
+}
+
 /* ---- Elementwise ----------------------------------------------------------------------------- */
 
 static void relu(tn_graph *g) {
@@ -364,6 +381,9 @@ static const op_case first_cases[] = {
     {"Conv, SAME_UPPER", &tn_op_conv, conv_same_upper},
     {"Conv, SAME_LOWER", &tn_op_conv, conv_same_lower},
     {"Conv, chain", &tn_op_conv, conv_chain},
+    {"Conv before MaxPool", &tn_op_conv, conv_before_pool},
+    {"Conv before MaxPool, pads", &tn_op_conv, conv_before_pool_pads},
+    {"Conv before MaxPool, wide", &tn_op_conv, conv_before_pool_wide},
     {"MaxPool 2x2", &tn_op_max_pool, pool_2x2},
     {"MaxPool 2x2, Relu", &tn_op_max_pool, pool_relu},
     {"MaxPool, odd size", &tn_op_max_pool, pool_odd},

@@ -604,6 +604,69 @@ static void depthwise_equals_the_reference(void **state) {
     guarded_free(&w_slot);
 }
 
+/* ---- Products with lists -------------------------------------------------------------------- */
+
+static void nonzero_finds_all_but_zeros(void **state) {
+    enum { MOST = 70 };
+    tn_kernels tables[MAX_LEVELS];
+    guarded x_slot = guarded_new(MOST * sizeof(float));
+    float values[MOST + TN_NONZERO_SLACK];
+    int32_t places[MOST + TN_NONZERO_SLACK];
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int l = 0; l < n_levels; l++)
+        for (int n = 0; n <= MOST; n++)
+            for (uint32_t one_of = 1; one_of <= 9; one_of += 4) {
+                tn_random random = tn_random_begin(5, TN_PURPOSE_TEST, (uint64_t)n);
+                float *x = guarded_place(&x_slot, (size_t)n * sizeof(float), true);
+                fill(&random, EXTREMES, x, n); /* zeros of both signs and NaN among them */
+                for (int i = 0; i < n; i++)
+                    if (tn_random_below(&random, one_of) > 0) x[i] = 0;
+                int64_t count = tables[l].nonzero(n, x, values, places), at = 0;
+                for (int i = 0; i < n; i++) {
+                    if (x[i] == 0) continue;
+                    assert_true(at < count);
+                    assert_int_equal(places[at], i);
+                    assert_true(same(values[at++], x[i], true));
+                }
+                assert_int_equal(at, count);
+                guarded_check(&x_slot, "nonzero");
+            }
+    guarded_free(&x_slot);
+}
+
+static void sparse_product_equals_the_reference(void **state) {
+    enum { MOST = 230, ROWS = 5, ENTRIES = 7 };
+    tn_kernels tables[MAX_LEVELS], ref;
+    guarded y_slot = guarded_new(MOST * sizeof(float)),
+            matrix_slot = guarded_new(ROWS * MOST * sizeof(float));
+    const int32_t places[ENTRIES] = {4, 0, 0, 2, 4, 1, 3};
+    float values[ENTRIES], expected[MOST];
+    (void)state;
+    int n_levels = levels_here(tables);
+    assert_true(tn_kernels_init(&ref, "ref", 0));
+    for (int l = 0; l < n_levels; l++)
+        for (int n = 0; n <= MOST; n++)
+            for (int entries = 0; entries <= ENTRIES; entries++) {
+                tn_random random = tn_random_begin(6, TN_PURPOSE_TEST, (uint64_t)n);
+                float *y = guarded_place(&y_slot, (size_t)n * sizeof(float), n % 2);
+                float *m = guarded_place(&matrix_slot, (size_t)(ROWS * n) * sizeof(float), true);
+                fill(&random, INTEGERS, y, n);
+                fill(&random, INTEGERS, m, ROWS * n);
+                fill(&random, INTEGERS, values, ENTRIES);
+                memcpy(expected, y, (size_t)n * sizeof(float));
+                tn_sparse_product product = {entries, values, places, m, n, n, expected};
+                ref.sparse_product(&product);
+                product.y = y;
+                tables[l].sparse_product(&product);
+                assert_memory_equal(y, expected, (size_t)n * sizeof(float));
+                guarded_check(&y_slot, "sparse_product");
+                guarded_check(&matrix_slot, "sparse_product");
+            }
+    guarded_free(&y_slot);
+    guarded_free(&matrix_slot);
+}
+
 /* ---- Transposition, log-softmax, exp and log ------------------------------------------------ */
 
 static void transposes_any_shape(void **state) {
@@ -867,6 +930,8 @@ int main(void) {
         cmocka_unit_test(tile_computes_sums),
         cmocka_unit_test(tile_bits_do_not_depend),
         cmocka_unit_test(depthwise_equals_the_reference),
+        cmocka_unit_test(nonzero_finds_all_but_zeros),
+        cmocka_unit_test(sparse_product_equals_the_reference),
         cmocka_unit_test(tile_starts_and_floors),
         cmocka_unit_test(tree_tile_adds_parts),
         cmocka_unit_test(row_is_dealt_to_tiles),

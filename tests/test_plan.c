@@ -101,6 +101,21 @@ static void a_training_step_is_few_segments(void **state) {
     tn_model_free(model);
 }
 
+/* Behind max pooling, both gradients of the second convolution leave the zeros out. */
+static void zeros_behind_a_pool_are_left_out(void **state) {
+    (void)state;
+    tn_model *model;
+    tn_graph *graph;
+    tn_plan *plan = plan_training(&model, &graph);
+    int sparse = 0;
+    for (int i = 0; i < plan->n_steps; i++)
+        sparse += strcmp(plan->steps[i].implementation->name, "sparse") == 0;
+    assert_int_equal(sparse, 2);
+    tn_plan_free(plan);
+    tn_graph_free(graph);
+    tn_model_free(model);
+}
+
 /* Activations that no backward node needs are not kept for the batch; gradients of the large weight
  * exist once, not once for each shard. */
 static void a_training_step_is_small(void **state) {
@@ -359,7 +374,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(living_items_do_not_overlap),
                                        cmocka_unit_test(arrangements_go_there_and_back),
                                        cmocka_unit_test(a_training_step_is_few_segments),
-                                       cmocka_unit_test(a_training_step_is_small),
+                                       cmocka_unit_test(zeros_behind_a_pool_are_left_out),
+        cmocka_unit_test(a_training_step_is_small),
                                        cmocka_unit_test(side_by_side_nothing_is_in_place),
                                        cmocka_unit_test(empty_tensors_run),
                                        cmocka_unit_test(a_weight_may_be_shared),

@@ -58,6 +58,24 @@ typedef void tn_tree_tile_fn(const tn_tree_tile *tile);
  *     tiles[i / mr · step + i % mr] = x[i]                                          i < n */
 typedef void tn_deal_row_fn(int64_t n, const real *x, real *tiles, int64_t step);
 
+/* The numbers that are not zero (NaN is not) and their places, ascending; returns how many. values
+ * and places have room for n + TN_NONZERO_SLACK, all of which may be written. */
+enum { TN_NONZERO_SLACK = 16 };
+typedef int64_t tn_nonzero_fn(int64_t n, const real *x, real *values, int32_t *places);
+
+/* A vector of few entries times a matrix:
+ *     y[j] += Σ_{e < entries} values[e] · matrix[places[e]·ld + j]                   j < n
+ * e ascends, fused multiply-add where the level has one. */
+typedef struct tn_sparse_product {
+    int64_t entries;
+    const real *values;
+    const int32_t *places;
+    const real *matrix;
+    int64_t ld, n;
+    real *y;
+} tn_sparse_product;
+typedef void tn_sparse_product_fn(const tn_sparse_product *product);
+
 /* Each channel convolved by itself, at a list of pixels, channels innermost:
  *     y[y_row[i] + k] = max(floor, start + Σ_t x[x_row[i] + offset[t] + k] · w[t·channels + k])
  *                                                       i < rows, t < taps, k < channels
@@ -293,6 +311,8 @@ typedef struct tn_kernels {
     tn_tree_tile_fn *tree_tile;
     tn_deal_row_fn *deal_row;
     tn_transpose_fn *transpose;
+    tn_nonzero_fn *nonzero;
+    tn_sparse_product_fn *sparse_product;
     tn_depthwise_fn *depthwise;
     tn_depthwise_weight_fn *depthwise_weight;
 

@@ -58,6 +58,9 @@ int64_t conv_padded_w(const conv_geometry *g);
 extern const tn_implementation tn_conv_depthwise, tn_conv_grad_input_depthwise,
     tn_conv_grad_weight_depthwise;
 
+/* Implementations for a gradient of y that is mostly zero (conv_sparse.c). */
+extern const tn_implementation tn_conv_grad_input_sparse, tn_conv_grad_weight_sparse;
+
 /* Gradient operators (conv_grad.c). */
 extern const tn_op tn_op_conv_grad_input, tn_op_conv_grad_weight;
 /* Weights [o][c/g][r][s] are stored [g][r][s][c/g][o/g]. */

@@ -116,8 +116,8 @@ static const tn_implementation tiled_input_implementation = {.name = "tiles",
                                                              .pack = tiled_input_pack,
                                                              .run = tiled_input};
 static const tn_implementation *const input_implementations[] = {
-    &naive_input_implementation, &tn_conv_grad_input_depthwise, &tiled_input_implementation,
-    &tn_conv_grad_input_lanes, NULL};
+    &naive_input_implementation, &tn_conv_grad_input_depthwise, &tn_conv_grad_input_sparse,
+    &tiled_input_implementation, &tn_conv_grad_input_lanes,     NULL};
 
 const tn_op tn_op_conv_grad_input = {.name = "ConvGradInput",
                                      .attrs_bytes = sizeof(conv_grad_attrs),
@@ -257,8 +257,8 @@ static const tn_implementation tiled_weight_implementation = {
     .pack = tiled_weight_pack,
     .run = tiled_weight};
 static const tn_implementation *const weight_implementations[] = {
-    &naive_weight_implementation, &tn_conv_grad_weight_depthwise, &tiled_weight_implementation,
-    &tn_conv_grad_weight_lanes, NULL};
+    &naive_weight_implementation, &tn_conv_grad_weight_depthwise, &tn_conv_grad_weight_sparse,
+    &tiled_weight_implementation, &tn_conv_grad_weight_lanes,     NULL};
 
 const tn_op tn_op_conv_grad_weight = {.name = "ConvGradWeight",
                                       .attrs_bytes = sizeof(conv_grad_attrs),

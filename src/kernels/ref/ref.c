@@ -38,6 +38,22 @@ static void deal_row(int64_t n, const real *x, real *tiles, int64_t step) {
     for (int64_t i = 0; i < n; i++) tiles[i / MR * step + i % MR] = x[i];
 }
 
+static int64_t nonzero(int64_t n, const real *x, real *values, int32_t *places) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (x[i] == 0) continue;
+        values[count] = x[i];
+        places[count++] = (int32_t)i;
+    }
+    return count;
+}
+
+static void sparse_product(const tn_sparse_product *p) {
+    for (int64_t j = 0; j < p->n; j++)
+        for (int64_t e = 0; e < p->entries; e++)
+            p->y[j] += p->values[e] * p->matrix[p->places[e] * p->ld + j];
+}
+
 static void depthwise(const tn_depthwise *d) {
     for (int64_t i = 0; i < d->rows; i++)
         for (int64_t k = 0; k < d->channels; k++) {
@@ -393,6 +409,8 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .deal_row = deal_row,
         .tree_tile = tree_tile,
         .transpose = transpose,
+        .nonzero = nonzero,
+        .sparse_product = sparse_product,
         .depthwise = depthwise,
         .depthwise_weight = depthwise_weight,
         .relu = relu,

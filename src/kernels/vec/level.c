@@ -19,6 +19,7 @@
 #include "kernels/vec/norm.h"
 #include "kernels/vec/optimizer.h"
 #include "kernels/vec/softmax.h"
+#include "kernels/vec/sparse.h"
 #include "kernels/vec/tile.h"
 
 void VEC_FILL(tn_kernels *kernels) {
@@ -32,6 +33,8 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->transpose = transpose;
     kernels->depthwise = depthwise;
     kernels->depthwise_weight = depthwise_weight;
+    kernels->nonzero = nonzero;
+    kernels->sparse_product = sparse_product;
     kernels->relu = relu;
     kernels->relu_grad = relu_grad;
     kernels->add = add;

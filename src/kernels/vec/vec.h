@@ -8,6 +8,9 @@
  *   vf_set1, vf_add, vf_sub, vf_mul, vf_div, vf_sqrt
  *   vf_fma              a · b + c, fused where the instruction set has it
  *   vf_max, vf_min      a > b ? a : b and a < b ? a : b, so b if either is NaN
+ *   vf_differs          a != b, true if either is NaN
+ *   vf_store_where      the lanes whose bits are set, packed, and garbage up to a whole vector;
+ *                       returns how many they are
  *   vf_gt, vf_and, vf_or, vf_select     lanes of all ones or zeros; mask ? a : b
  *   vf_and_not          a & ~b
  *   vf_beaten           best < x, or x is NaN and best is not: the rule of max pooling
@@ -35,8 +38,10 @@
  * by itself, and too late when told to. */
 #ifdef __clang__
 #define VEC_UNROLL
+#define VEC_UNROLL_ALL
 #else
 #define VEC_UNROLL _Pragma("GCC unroll 8")
+#define VEC_UNROLL_ALL _Pragma("GCC unroll 16")
 #endif
 
 #if defined(TN_VEC_AVX2)

@@ -39,6 +39,38 @@ VEC_INLINE vf vf_select(vf mask, vf a, vf b) { return _mm256_blendv_ps(b, a, mas
 
 VEC_INLINE unsigned vf_bits(vf mask) { return (unsigned)_mm256_movemask_ps(mask); }
 
+VEC_INLINE vf vf_differs(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_NEQ_UQ); }
+
+/* The bytes of the lanes whose bits are set in the number of the row, side by side. */
+#define LANE(i) 4 * (i), 4 * (i) + 1, 4 * (i) + 2, 4 * (i) + 3
+VEC_INLINE int store_half_where(float *p, __m128 a, unsigned bits) {
+    static const uint8_t pack[16][16] = {{0},
+                                         {LANE(0)},
+                                         {LANE(1)},
+                                         {LANE(0), LANE(1)},
+                                         {LANE(2)},
+                                         {LANE(0), LANE(2)},
+                                         {LANE(1), LANE(2)},
+                                         {LANE(0), LANE(1), LANE(2)},
+                                         {LANE(3)},
+                                         {LANE(0), LANE(3)},
+                                         {LANE(1), LANE(3)},
+                                         {LANE(0), LANE(1), LANE(3)},
+                                         {LANE(2), LANE(3)},
+                                         {LANE(0), LANE(2), LANE(3)},
+                                         {LANE(1), LANE(2), LANE(3)},
+                                         {LANE(0), LANE(1), LANE(2), LANE(3)}};
+    __m128i row = _mm_loadu_si128((const void *)pack[bits]);
+    _mm_storeu_si128((void *)p, _mm_shuffle_epi8(_mm_castps_si128(a), row));
+    return __builtin_popcount(bits);
+}
+#undef LANE
+
+VEC_INLINE int vf_store_where(float *p, vf a, unsigned bits) {
+    int n = store_half_where(p, _mm256_castps256_ps128(a), bits & 15);
+    return n + store_half_where(p + n, _mm256_extractf128_ps(a, 1), bits >> 4);
+}
+
 VEC_INLINE vf vf_from_bits(unsigned bits) {
     const vi lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
     vi set = _mm256_and_si256(_mm256_set1_epi8((char)bits), lane);

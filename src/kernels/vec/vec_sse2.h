@@ -48,6 +48,19 @@ VEC_INLINE vf vf_select(vf mask, vf a, vf b) {
 
 VEC_INLINE unsigned vf_bits(vf mask) { return (unsigned)_mm_movemask_ps(mask); }
 
+VEC_INLINE vf vf_differs(vf a, vf b) { return _mm_cmpneq_ps(a, b); }
+
+VEC_INLINE int vf_store_where(float *p, vf a, unsigned bits) {
+    float lanes[VF_LANES];
+    int n = 0;
+    vf_store(lanes, a);
+    for (int i = 0; i < VF_LANES; i++) {
+        p[n] = lanes[i];
+        n += (int)(bits >> i & 1);
+    }
+    return n;
+}
+
 VEC_INLINE vf vf_from_bits(unsigned bits) {
     const vi lane = _mm_setr_epi32(1, 2, 4, 8);
     vi set = _mm_and_si128(_mm_set1_epi32((int)bits), lane);

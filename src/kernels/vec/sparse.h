@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sparse.h: products with a list of the numbers that are not zero. For level.c only. */
+
+static int64_t nonzero(int64_t n, const float *x, float *values, int32_t *places) {
+    int64_t count = 0, i = 0;
+    vi place = vi_iota();
+    for (; i + VF_LANES <= n; i += VF_LANES, place = vi_add(place, vi_set1(VF_LANES))) {
+        vf a = vf_load(x + i);
+        unsigned bits = vf_bits(vf_differs(a, vf_set1(0)));
+        vf_store_where((float *)(void *)(places + count), vf_from_mask(place), bits);
+        count += vf_store_where(values + count, a, bits);
+    }
+    for (; i < n; i++) {
+        if (x[i] == 0) continue;
+        values[count] = x[i];
+        places[count++] = (int32_t)i;
+    }
+    return count;
+}
+
+enum { SPARSE_VECTORS = 12 };
+
+/* `n` vectors of y from j on, held in registers over the whole list (`rest` numbers of one vector
+ * if rest > 0). */
+VEC_INLINE void sparse_columns(int n, int rest, const tn_sparse_product *p, int64_t j) {
+    vf sum[SPARSE_VECTORS];
+    int lanes = rest > 0 ? rest : VF_LANES;
+    float *y = p->y + j;
+    const float *matrix = p->matrix + j;
+    VEC_UNROLL_ALL for (int v = 0; v < n; v++) sum[v] = load_part(y + v * VF_LANES, lanes);
+    for (int64_t e = 0; e < p->entries; e++) {
+        const float *row = matrix + p->places[e] * p->ld;
+        vf value = vf_set1(p->values[e]);
+        VEC_UNROLL_ALL for (int v = 0; v < n; v++) sum[v] =
+            vf_fma(value, load_part(row + v * VF_LANES, lanes), sum[v]);
+    }
+    VEC_UNROLL_ALL for (int v = 0; v < n; v++) store_part(y + v * VF_LANES, sum[v], lanes);
+}
+
+static void sparse_product(const tn_sparse_product *p) {
+    int64_t j = 0;
+    for (; j + 12 * VF_LANES <= p->n; j += 12 * VF_LANES) sparse_columns(12, 0, p, j);
+    for (; j + 6 * VF_LANES <= p->n; j += 6 * VF_LANES) sparse_columns(6, 0, p, j);
+    for (; j + 3 * VF_LANES <= p->n; j += 3 * VF_LANES) sparse_columns(3, 0, p, j);
+    for (; j + VF_LANES <= p->n; j += VF_LANES) sparse_columns(1, 0, p, j);
+    if (j < p->n) sparse_columns(1, (int)(p->n - j), p, j);
+}

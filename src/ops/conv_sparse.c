@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv_sparse.c: the gradients of a convolution whose own gradient dy is known to be mostly zero,
+ * because max pooling follows: of each window at most one pixel has any. What is not zero is listed
+ * and multiplied by whole rows of the kernel: for one dy[p,q,o], s·c neighbouring numbers of x or
+ * dx, for each row r. Nothing is approximated: the products left out are zero (or NaN, of a zero
+ * and an infinite number). */
+#include <string.h>
+
+#include "base/size.h"
+#include "ops/conv_geometry.h"
+#include "ops/pool_window.h"
+
+enum {
+    BAND = 8, /* rows of dy listed at a time, so that the rows of x that they meet stay close */
+    LEAST_WINDOW = 4 /* pixels of which pooling leaves one */
+};
+
+/* Whether dy comes from pooling by windows that do not overlap; a Relu between lets no more of it
+ * through. */
+static bool is_sparse(const tn_value *dy) {
+    const tn_node *node = dy->producer;
+    while (node && node->op == &tn_op_relu_grad) node = node->inputs[0]->producer;
+    if (!node || (node->op != &tn_op_max_pool_grad && node->op != &tn_op_max_pool_relu_grad))
+        return false;
+    const tn_pool_grad_attrs *a = node->attrs;
+    const int64_t *window = a->pool.kernel_shape.v, *stride = a->pool.strides.v;
+    return window[0] <= stride[0] && window[1] <= stride[1] &&
+           window[0] * window[1] >= LEAST_WINDOW;
+}
+
+/* Rows of the kernel are rows of numbers in x, of whole vectors. */
+static bool suits(const conv_geometry *g) {
+    enum { VECTOR = 8 };
+    return g->groups == 1 && g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 &&
+           g->dilation_w == 1 && g->c % VECTOR == 0 && g->p > 0 && g->q > 0;
+}
+
+static void *take(char **room, int64_t bytes) {
+    void *at = *room;
+    *room += tn_round_up(bytes, 64);
+    return at;
+}
+
+static int64_t band_rows(const conv_geometry *g, int64_t first) {
+    return tn_min_i64(BAND, g->p - first);
+}
+
+static int64_t image_elements(const conv_geometry *g) {
+    return conv_padded_h(g) * conv_padded_w(g) * g->c;
+}
+
+/* ---- Input: dx[p+r][q+s][c] += dy[p][q][o] · w[o][r][s][c] ---------------------------------- */
+
+static bool input_applies(const tn_node *node, const tn_kernels *kernels) {
+    const conv_geometry g = conv_grad_input_geometry(node);
+    return !kernels->naive && is_sparse(node->inputs[0]) && suits(&g);
+}
+
+/* The numbers of the pixels of a band, pixel after pixel; pixel i has those from begin[i] on. */
+typedef struct pixel_lists {
+    int64_t *begin;
+    real *values;
+    int32_t *places; /* outputs */
+    real *image;     /* dx with the padding */
+} pixel_lists;
+
+static int64_t split_input(const conv_geometry *g, char *room, pixel_lists *lists) {
+    char *start = room;
+    int64_t pixels = BAND * g->q, most = pixels * g->o + TN_NONZERO_SLACK;
+    lists->begin = take(&room, (pixels + 1) * (int64_t)sizeof *lists->begin);
+    lists->values = take(&room, most * (int64_t)sizeof *lists->values);
+    lists->places = take(&room, most * (int64_t)sizeof *lists->places);
+    lists->image = take(&room, conv_is_padded(g) ? image_elements(g) * (int64_t)sizeof(real) : 0);
+    return room - start;
+}
+
+static int64_t input_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    (void)kernels, (void)n;
+    const conv_geometry g = conv_grad_input_geometry(node);
+    pixel_lists lists;
+    return split_input(&g, NULL, &lists);
+}
+
+static int64_t input_packed_bytes(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    const conv_geometry g = conv_grad_input_geometry(node);
+    return g.r * g.s * g.c * g.o * (int64_t)sizeof(real);
+}
+
+/* Stored w[r][s][c][o] becomes [r][o][s][c]. */
+static void input_pack(const tn_run *run, void *packed) {
+    const conv_geometry g = conv_grad_input_geometry(run->node);
+    const real *w = run->in[1];
+    for (int64_t k = 0; k < g.r * g.s; k++)
+        run->kernels->transpose(g.c, g.o, w + k * g.c * g.o, g.o,
+                                (real *)packed + (k / g.s * g.o * g.s + k % g.s) * g.c, g.s * g.c);
+}
+
+static void list_pixels(const tn_run *run, const conv_geometry *g, const real *dy, int64_t pixels,
+                        const pixel_lists *lists) {
+    lists->begin[0] = 0;
+    for (int64_t i = 0; i < pixels; i++) {
+        int64_t at = lists->begin[i];
+        lists->begin[i + 1] =
+            at + run->kernels->nonzero(g->o, dy + i * g->o, lists->values + at, lists->places + at);
+    }
+}
+
+/* Rows [first, first + rows) of dy into dx, an image with padding. One row of the kernel is taken
+ * through all pixels before the next: it fits into the first-level cache. */
+static void input_band(const tn_run *run, const conv_geometry *g, const pixel_lists *lists,
+                       int64_t first, int64_t rows, real *dx) {
+    int64_t width = conv_padded_w(g) * g->c;
+    for (int64_t r = 0; r < g->r; r++)
+        for (int64_t i = 0; i < rows * g->q; i++) {
+            const tn_sparse_product product = {
+                .entries = lists->begin[i + 1] - lists->begin[i],
+                .values = lists->values + lists->begin[i],
+                .places = lists->places + lists->begin[i],
+                .matrix = (const real *)run->packed + r * g->o * g->s * g->c,
+                .ld = g->s * g->c,
+                .n = g->s * g->c,
+                .y = dx + (first + i / g->q + r) * width + i % g->q * g->c};
+            if (product.entries > 0) run->kernels->sparse_product(&product);
+        }
+}
+
+static void crop(const conv_geometry *g, const real *image, real *dx) {
+    int64_t width = conv_padded_w(g);
+    for (int64_t i = 0; i < g->h; i++)
+        memcpy(dx + i * g->w * g->c, image + ((g->pad_top + i) * width + g->pad_left) * g->c,
+               (size_t)(g->w * g->c) * sizeof(real));
+}
+
+static void run_input(const tn_run *run) {
+    const conv_geometry g = conv_grad_input_geometry(run->node);
+    pixel_lists lists;
+    split_input(&g, run->workspace, &lists);
+    for (int64_t n = 0; n < run->n; n++) {
+        const real *dy = (const real *)run->in[0] + n * g.p * g.q * g.o;
+        real *dx = (real *)run->out[0] + n * g.h * g.w * g.c;
+        real *image = conv_is_padded(&g) ? lists.image : dx;
+        memset(image, 0, (size_t)image_elements(&g) * sizeof(real));
+        for (int64_t first = 0; first < g.p; first += BAND) {
+            int64_t rows = band_rows(&g, first);
+            list_pixels(run, &g, dy + first * g.q * g.o, rows * g.q, &lists);
+            input_band(run, &g, &lists, first, rows, image);
+        }
+        if (conv_is_padded(&g)) crop(&g, image, dx);
+    }
+}
+
+const tn_implementation tn_conv_grad_input_sparse = {.name = "sparse",
+                                                     .cost = {.efficiency = 3},
+                                                     .applies = input_applies,
+                                                     .workspace_bytes = input_workspace,
+                                                     .packed_bytes = input_packed_bytes,
+                                                     .pack = input_pack,
+                                                     .run = run_input};
+
+/* ---- Weight: dw[o][r][s][c] += dy[p][q][o] · x[p+r][q+s][c] --------------------------------- */
+
+static bool weight_applies(const tn_node *node, const tn_kernels *kernels) {
+    const conv_geometry g = conv_grad_weight_geometry(node);
+    return !kernels->naive && is_sparse(node->inputs[1]) && suits(&g);
+}
+
+/* The numbers of the outputs of a band; each output has room for all of its pixels. */
+typedef struct output_lists {
+    int64_t *count;
+    real *values;    /* [o][BAND · q] */
+    int32_t *places; /* likewise: pixels of x, from the first of the band on */
+    real *pixel_values;
+    int32_t *pixel_places; /* of the pixel being listed */
+    real *dw;              /* [o][r][s][c] */
+    real *image;           /* x with the padding */
+} output_lists;
+
+static int64_t split_weight(const conv_geometry *g, char *room, output_lists *lists) {
+    char *start = room;
+    int64_t most = BAND * g->q * g->o, pixel = g->o + TN_NONZERO_SLACK;
+    lists->count = take(&room, g->o * (int64_t)sizeof *lists->count);
+    lists->values = take(&room, most * (int64_t)sizeof *lists->values);
+    lists->places = take(&room, most * (int64_t)sizeof *lists->places);
+    lists->pixel_values = take(&room, pixel * (int64_t)sizeof *lists->pixel_values);
+    lists->pixel_places = take(&room, pixel * (int64_t)sizeof *lists->pixel_places);
+    lists->dw = take(&room, g->o * g->r * g->s * g->c * (int64_t)sizeof(real));
+    lists->image = take(&room, conv_is_padded(g) ? image_elements(g) * (int64_t)sizeof(real) : 0);
+    return room - start;
+}
+
+static int64_t weight_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    (void)kernels, (void)n;
+    const conv_geometry g = conv_grad_weight_geometry(node);
+    output_lists lists;
+    return split_weight(&g, NULL, &lists);
+}
+
+static void list_outputs(const tn_run *run, const conv_geometry *g, const real *dy, int64_t rows,
+                         const output_lists *lists) {
+    int64_t most = BAND * g->q, width = conv_padded_w(g);
+    memset(lists->count, 0, (size_t)g->o * sizeof *lists->count);
+    for (int64_t i = 0; i < rows * g->q; i++) {
+        int64_t n =
+            run->kernels->nonzero(g->o, dy + i * g->o, lists->pixel_values, lists->pixel_places);
+        int32_t place = (int32_t)(i / g->q * width + i % g->q);
+        for (int64_t e = 0; e < n; e++) {
+            int64_t o = lists->pixel_places[e], at = o * most + lists->count[o]++;
+            lists->values[at] = lists->pixel_values[e];
+            lists->places[at] = place;
+        }
+    }
+}
+
+/* The rows of dy that are listed; x begins with the row that the first of them meets first. */
+static void weight_band(const tn_run *run, const conv_geometry *g, const output_lists *lists,
+                        const real *x) {
+    int64_t most = BAND * g->q, width = conv_padded_w(g) * g->c;
+    for (int64_t o = 0; o < g->o; o++)
+        for (int64_t r = 0; r < g->r; r++) {
+            const tn_sparse_product product = {.entries = lists->count[o],
+                                               .values = lists->values + o * most,
+                                               .places = lists->places + o * most,
+                                               .matrix = x + r * width,
+                                               .ld = g->c,
+                                               .n = g->s * g->c,
+                                               .y = lists->dw + (o * g->r + r) * g->s * g->c};
+            run->kernels->sparse_product(&product);
+        }
+}
+
+/* Stored dw[r][s][c][o] into [o][r][s][c], or back: a matrix into its transpose. */
+static void run_weight(const tn_run *run) {
+    const conv_geometry g = conv_grad_weight_geometry(run->node);
+    int64_t rows = g.r * g.s * g.c;
+    output_lists lists;
+    split_weight(&g, run->workspace, &lists);
+    run->kernels->transpose(rows, g.o, run->out[0], g.o, lists.dw, rows);
+    for (int64_t n = 0; n < run->n; n++) {
+        const real *x = (const real *)run->in[0] + n * g.h * g.w * g.c;
+        const real *dy = (const real *)run->in[1] + n * g.p * g.q * g.o;
+        if (conv_is_padded(&g)) {
+            conv_pad_image(x, g.h, g.w, g.c, g.pad_top, g.pad_left, g.pad_bottom, g.pad_right,
+                           lists.image);
+            x = lists.image;
+        }
+        for (int64_t first = 0; first < g.p; first += BAND) {
+            list_outputs(run, &g, dy + first * g.q * g.o, band_rows(&g, first), &lists);
+            weight_band(run, &g, &lists, x + first * conv_padded_w(&g) * g.c);
+        }
+    }
+    run->kernels->transpose(g.o, rows, lists.dw, rows, run->out[0], g.o);
+}
+
+const tn_implementation tn_conv_grad_weight_sparse = {.name = "sparse",
+                                                      .cost = {.efficiency = 3},
+                                                      .applies = weight_applies,
+                                                      .workspace_bytes = weight_workspace,
+                                                      .run = run_weight};
