@@ -106,7 +106,7 @@ static void zeros_behind_a_pool_are_left_out(void **state) {
     (void)state;
     tn_model *model;
     tn_graph *graph;
-    tn_plan *plan = plan_training(&model, &graph);
+    tn_plan *plan = plan_training("mnist-cnn", &model, &graph);
     int sparse = 0;
     for (int i = 0; i < plan->n_steps; i++)
         sparse += strcmp(plan->steps[i].implementation->name, "sparse") == 0;

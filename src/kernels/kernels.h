@@ -40,10 +40,10 @@ typedef struct tn_tile {
 } tn_tile;
 typedef void tn_tile_fn(const tn_tile *tile);
 
-/* An mr×nr tile of the gradient of a weight. Its depth, the samples, is cut into n_parts (a power of
- * two, at most TN_TILE_MAX_PARTS), each summed by itself from 0 in order; the sums are added as a
- * tree, ((0+1)+(2+3))+...
- *     c[i][j] = Tree_s Σ_t a[t·mr + i] · b[t·nr + j]    i < m, j < nr, begin[s] <= t < begin[s+1]
+/* An mr×nr tile of the gradient of a weight. Its depth, the samples, is cut into n_parts (a power
+ * of two, at most TN_TILE_MAX_PARTS), each summed by itself from 0 in order; the sums are added as
+ * a tree, ((0+1)+(2+3))+...
+ *     c[i][j] = Tree_s Σ_t a[t·mr + i] · b[t·nr + j]   i < m, j < nr, begin[s] <= t < begin[s+1]
  * a and b are packed; rows of a from m on are there, but do not matter. */
 enum { TN_TILE_MAX_PARTS = 64 };
 typedef struct tn_tree_tile {
