@@ -230,6 +230,27 @@ static void a_weight_may_be_shared(void **state) {
     }
 }
 
+/* Flatten before the large layer and its gradient behind, though one side crosses segments. */
+static void copies_move_nothing(void **state) {
+    (void)state;
+    tn_model *model;
+    tn_graph *graph;
+    tn_plan *plan = plan_training("mnist-cnn", &model, &graph);
+    int n_copies = 0;
+    for (int i = 0; i < plan->n_steps; i++) {
+        const tn_plan_step *step = &plan->steps[i];
+        if (!step->implementation->copies) continue;
+        assert_int_equal(step->out[0].kind, TN_PLACE_BATCH);
+        assert_int_equal(step->in[0].kind, TN_PLACE_BATCH);
+        assert_int_equal(step->out[0].offset, step->in[0].offset);
+        n_copies++;
+    }
+    assert_int_equal(n_copies, 2);
+    tn_plan_free(plan);
+    tn_graph_free(graph);
+    tn_model_free(model);
+}
+
 /* A value of the batch that the segment has just made is near, one of another segment far. */
 static void costs_know_what_is_near(void **state) {
     (void)state;
@@ -381,6 +402,7 @@ int main(void) {
                                        cmocka_unit_test(a_weight_may_be_shared),
                                        cmocka_unit_test(a_tile_can_be_forced),
                                        cmocka_unit_test(runs_can_be_timed),
+                                       cmocka_unit_test(copies_move_nothing),
                                        cmocka_unit_test(costs_know_what_is_near),
                                        cmocka_unit_test(costs_count_calls),
                                        cmocka_unit_test(bad_options_are_refused)};

@@ -116,6 +116,8 @@ typedef enum tn_stored { TN_STORED_BY_SAMPLE, TN_STORED_IN_LANES, TN_STORED_ANYH
 typedef struct tn_implementation {
     const char *name;
     tn_stored stored;
+    bool copies; /* output 0 is input 0 as it is stored: done already where the one lies over the
+                    other, as the operator must allow */
     tn_cost cost;
     /* NULL: always. */
     bool (*applies)(const tn_node *node, const tn_kernels *kernels);

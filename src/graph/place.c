@@ -15,6 +15,7 @@ typedef struct use {
     int item;                                           /* in the lifetimes of its place kind; -1 */
     int parameter;                                      /* whose gradient it is; -1 */
     bool output;                                        /* of the graph */
+    bool early; /* lives in a segment, but is made where its copy for the batch shall be */
     tn_place place;
 } use;
 
@@ -77,6 +78,41 @@ static tn_status note_uses(placer *p, tn_error *error) {
         u->parameter = i;
     }
     return TN_OK;
+}
+
+/* ---- In place -------------------------------------------------------------------------------- */
+
+/* Whether output 0 of a step may lie over its input 0, if both are of the same kind. */
+static bool may_share(const placer *p, int step) {
+    const tn_node *node = p->plan->steps[step].node;
+    const tn_value *x = node->inputs[0], *y = node->outputs[0];
+    if (!node->op->in_place || x->kind != TN_VALUE_COMPUTED) return false;
+    const use *u = &p->uses[x->id];
+    return u->last_step == step && !u->output && value_bytes(x, 1) == value_bytes(y, 1);
+}
+
+static tn_place_kind kind_of(const placer *p, const tn_plan_step *step, const tn_value *v,
+                             bool whole) {
+    const use *u = &p->uses[v->id];
+    if (step->reduces) return TN_PLACE_PARTIAL;
+    if (u->parameter >= 0) return TN_PLACE_GRADIENT;
+    if (whole || u->early || u->last_segment != u->def_segment) return TN_PLACE_BATCH;
+    return TN_PLACE_TILE;
+}
+
+/* What is then copied to the batch is made there. From the last step to the first: copies may
+ * follow each other. */
+static void note_early(placer *p) {
+    for (int s = 0; s < p->plan->n_segments; s++) {
+        const tn_segment *segment = &p->plan->segments[s];
+        for (int i = segment->first_step + segment->n_steps; i-- > segment->first_step;) {
+            const tn_plan_step *step = &p->plan->steps[i];
+            if (segment->whole || !step->implementation->copies || !may_share(p, i)) continue;
+            use *u = &p->uses[step->node->inputs[0]->id];
+            u->early = u->def_segment == s && !step->node->inputs[0]->lanes &&
+                       kind_of(p, step, step->node->outputs[0], false) == TN_PLACE_BATCH;
+        }
+    }
 }
 
 /* ---- Parameters and constants ---------------------------------------------------------------- */
@@ -159,17 +195,6 @@ static tn_status place_constants(tn_plan *plan, tn_error *error) {
 
 /* ---- Computed values ------------------------------------------------------------------------- */
 
-/* Whether output 0 of a step may lie over its input 0, both being of this kind. Not where steps run
- * side by side: another may still be reading. */
-static bool shares_place(const placer *p, int step, tn_place_kind kind) {
-    const tn_node *node = p->plan->steps[step].node;
-    const tn_value *x = node->inputs[0], *y = node->outputs[0];
-    if (!node->op->in_place || x->kind != TN_VALUE_COMPUTED) return false;
-    const use *u = &p->uses[x->id];
-    return u->place.kind == kind && u->item >= 0 && u->last_step == step && !u->output &&
-           value_bytes(x, 1) == value_bytes(y, 1);
-}
-
 static void add_lifetime(placer *p, const tn_value *v, int64_t tile, bool share) {
     use *u = &p->uses[v->id];
     bool batch = u->place.kind == TN_PLACE_BATCH;
@@ -186,21 +211,27 @@ static void add_lifetime(placer *p, const tn_value *v, int64_t tile, bool share)
                                    .last = last};
 }
 
-static tn_place_kind kind_of(const placer *p, const tn_plan_step *step, const tn_value *v,
-                             bool whole) {
-    const use *u = &p->uses[v->id];
-    if (step->reduces) return TN_PLACE_PARTIAL;
-    if (u->parameter >= 0) return TN_PLACE_GRADIENT;
-    if (whole || u->last_segment != u->def_segment) return TN_PLACE_BATCH;
-    return TN_PLACE_TILE;
-}
-
 /* The partial sums of a shard lie side by side; the total goes where the value is used. */
 static void place_partial(placer *p, const tn_value *v) {
     tn_plan *plan = p->plan;
     use *u = &p->uses[v->id];
     u->place = (tn_place){TN_PLACE_PARTIAL, plan->partial_bytes, 0};
     plan->partial_bytes += tn_round_up(value_bytes(v, 1), TN_ALIGNMENT);
+}
+
+/* Whether output 0 of a step lies over its input 0, and of which kind it is then. Not where steps
+ * run side by side: another may still be reading. A copy in a tile of what is in the batch stays
+ * there; what changes it goes to the tile, which is nearer. */
+static bool shares_place(const placer *p, const tn_segment *segment, int step,
+                         tn_place_kind *kind) {
+    if (segment->whole || !may_share(p, step)) return false;
+    const tn_plan_step *at = &p->plan->steps[step];
+    const use *u = &p->uses[at->node->inputs[0]->id];
+    bool copied =
+        at->implementation->copies && *kind == TN_PLACE_TILE && u->place.kind == TN_PLACE_BATCH;
+    if (u->item < 0 || (u->place.kind != *kind && !copied)) return false;
+    *kind = u->place.kind;
+    return true;
 }
 
 static void place_outputs(placer *p, int s, int step) {
@@ -210,14 +241,14 @@ static void place_outputs(placer *p, int s, int step) {
         const tn_value *v = at->node->outputs[i];
         use *u = &p->uses[v->id];
         tn_place_kind kind = kind_of(p, at, v, segment->whole);
+        bool share = i == 0 && shares_place(p, segment, step, &kind);
         u->place = (tn_place){kind, 0, value_sample_bytes(v)};
         if (kind == TN_PLACE_PARTIAL)
             place_partial(p, v);
         else if (kind == TN_PLACE_GRADIENT)
             u->place.offset = p->plan->parameters[u->parameter].offset * (int64_t)sizeof(real);
         else
-            add_lifetime(p, v, segment->tile,
-                         i == 0 && !segment->whole && shares_place(p, step, kind));
+            add_lifetime(p, v, segment->tile, share);
     }
 }
 
@@ -317,6 +348,7 @@ static void size_workspaces(tn_plan *plan) {
 static tn_status place_all(placer *p, tn_error *error) {
     tn_plan *plan = p->plan;
     TN_TRY(note_uses(p, error));
+    note_early(p);
     TN_TRY(place_parameters(p, error));
     TN_TRY(place_constants(plan, error));
     for (int i = 0; i < plan->graph->n_inputs; i++) {

@@ -97,7 +97,8 @@ static void run_copy(const tn_run *run) {
         memcpy(run->out[0], run->in[0], (size_t)tn_run_elements(run) * sizeof(real));
 }
 
-static const tn_implementation copy = {.name = "copy", .stored = TN_STORED_ANYHOW, .run = run_copy};
+static const tn_implementation copy = {
+    .name = "copy", .stored = TN_STORED_ANYHOW, .copies = true, .run = run_copy};
 const tn_implementation *const tn_reshape_implementations[] = {&copy, NULL};
 
 /* ---- To given dimensions ------------------------------------------------------------------ */
