@@ -281,11 +281,9 @@ typedef void tn_lanes_sum_fn(int64_t outputs, int64_t points, int lanes, const r
  * point are x_column further on; otherwise as max_pool. */
 typedef void tn_lanes_max_pool_fn(int taps, const real *const *x, int64_t x_column, int64_t columns,
                                   real *y, uint8_t *arg);
-/* Its gradient, point after point: dx[t] becomes, or with `add` is increased by, dy where t won,
- * else 0. */
+/* Its gradient, point after point: dx[t] += dy where t won. */
 typedef void tn_lanes_max_pool_grad_fn(int taps, const uint8_t *arg, const real *dy,
-                                       int64_t columns, int64_t x_column, bool add,
-                                       real *const *dx);
+                                       int64_t columns, int64_t x_column, real *const *dx);
 
 /* Dropout of a group of images [channels][points]: lane l draws with counter[1] + l, its elements
  * numbered as those of an image stored [points][channels], from 0; otherwise as dropout. */

@@ -111,13 +111,24 @@ static const tn_op batch_norm_sums = {.name = "BatchNormSums",
                                       .infer_shape = infer_sums,
                                       .implementations = sums_implementations};
 
+/* Of a node that makes rows for each group out of sums, and of two numbers for each channel. */
+static void infer_from_sums(tn_node *node, int64_t n_rows) {
+    int64_t channels = node->inputs[0]->shape.dims[2];
+    node->outputs[0]->shape = group_shape(node, n_rows, channels);
+    for (int i = 1; i < 3; i++) node->outputs[i]->shape = (tn_shape){.rank = 1, .dims = {channels}};
+}
+
+/* Numbers that a channel has in group g. */
+static int64_t numbers_of(const norm_attrs *a, int64_t batch, int64_t g) {
+    int64_t begin = tn_norm_group_begin(batch, a->n_groups, g);
+    return (tn_norm_group_begin(batch, a->n_groups, g + 1) - begin) * a->pixels;
+}
+
 /* ---- Coefficients ---------------------------------------------------------------------------- */
 
 static tn_status infer_coefficients(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph, (void)error;
-    int64_t channels = node->inputs[0]->shape.dims[2];
-    node->outputs[0]->shape = group_shape(node, TN_NORM_ROWS, channels);
-    for (int i = 1; i < 3; i++) node->outputs[i]->shape = (tn_shape){.rank = 1, .dims = {channels}};
+    infer_from_sums(node, TN_NORM_ROWS);
     return TN_OK;
 }
 
@@ -139,9 +150,7 @@ static void run_coefficients(const tn_run *run) {
     for (int64_t k = 0; k < channels; k++) {
         double mean_sum = 0, variance_sum = 0, groups = 0;
         for (int64_t g = 0; g < a->n_groups; g++) {
-            int64_t begin = tn_norm_group_begin(batch, a->n_groups, g);
-            int64_t end = tn_norm_group_begin(batch, a->n_groups, g + 1);
-            double n = (double)((end - begin) * a->pixels), mean, variance;
+            double n = (double)numbers_of(a, batch, g), mean, variance;
             const real *s = in + g * N_SUMS * channels + k;
             real *c = out + g * TN_NORM_ROWS * channels + k;
             statistics_of((double)s[SUM * channels], (double)s[SQUARES * channels],
@@ -278,9 +287,7 @@ enum { A, B, C, N_FACTORS };
 
 static tn_status infer_factors(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph, (void)error;
-    int64_t channels = node->inputs[0]->shape.dims[2];
-    node->outputs[0]->shape = group_shape(node, N_FACTORS, channels);
-    for (int i = 1; i < 3; i++) node->outputs[i]->shape = (tn_shape){.rank = 1, .dims = {channels}};
+    infer_from_sums(node, N_FACTORS);
     return TN_OK;
 }
 
@@ -292,9 +299,7 @@ static void run_factors(const tn_run *run) {
     for (int64_t k = 0; k < channels; k++) {
         double scale_sum = 0, bias_sum = 0;
         for (int64_t g = 0; g < a->n_groups; g++) {
-            int64_t begin = tn_norm_group_begin(batch, a->n_groups, g);
-            int64_t end = tn_norm_group_begin(batch, a->n_groups, g + 1);
-            double n = (double)tn_max_i64(1, (end - begin) * a->pixels);
+            double n = (double)tn_max_i64(1, numbers_of(a, batch, g));
             const real *s = in + g * N_SUMS * channels + k;
             const real *c = coefficient + g * TN_NORM_ROWS * channels + k;
             real *f = out + g * N_FACTORS * channels + k;

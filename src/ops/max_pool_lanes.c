@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* max_pool_lanes.c: max pooling for samples in lanes, rows of output points at a time. */
+/* max_pool_lanes.c: max pooling for samples in lanes, rows of output points at a time, by windows
+ * other than those of max_pool_2x2.c. */
 #include <string.h>
 
 #include "base/size.h"
@@ -62,25 +63,13 @@ const tn_implementation tn_max_pool_lanes = {
 
 /* ---- Gradient -------------------------------------------------------------------------------- */
 
-/* Along an axis: whether windows have no pixel in common, and whether every pixel is in one. */
-static bool are_apart(const tn_pool_attrs *a, int axis) {
-    return a->strides.v[axis] > (a->kernel_shape.v[axis] - 1) * a->dilations.v[axis];
-}
-
-static bool are_complete(const tn_pool_attrs *a, int axis, int64_t size, int64_t outputs) {
-    return a->strides.v[axis] == a->kernel_shape.v[axis] && a->dilations.v[axis] == 1 &&
-           outputs * a->strides.v[axis] - a->pads.v[axis] >= size;
-}
-
 static void run_gradient(const tn_run *run) {
     const tn_pool_attrs *a = &((const tn_pool_grad_attrs *)run->node->attrs)->pool;
     const int64_t *in = run->node->outputs[0]->shape.dims, *out = run->node->inputs[0]->shape.dims;
     int64_t planes = tn_run_groups(run) * in[1], each = in[2] * in[3] * TN_LANES;
-    bool add = !are_apart(a, 0) || !are_apart(a, 1);
     real *dx = run->out[0], *taps[MAX_TAPS];
     stretch s;
-    if (!are_complete(a, 0, in[2], out[2]) || !are_complete(a, 1, in[3], out[3]))
-        memset(dx, 0, (size_t)(planes * each) * sizeof(real));
+    memset(dx, 0, (size_t)(planes * each) * sizeof(real));
     for (int64_t p = 0; p < out[2]; p++)
         for (int64_t q = 0; q < out[3]; q = s.end) {
             find_stretch(a, in[2], in[3], out[3], p, q, &s);
@@ -89,7 +78,7 @@ static void run_gradient(const tn_run *run) {
                 for (int t = 0; t < s.n; t++) taps[t] = dx + i * each + s.at[t];
                 run->kernels->lanes_max_pool_grad(s.n, (const uint8_t *)run->in[1] + from,
                                                   (const real *)run->in[0] + from, s.end - s.begin,
-                                                  a->strides.v[1] * TN_LANES, add, taps);
+                                                  a->strides.v[1] * TN_LANES, taps);
             }
         }
 }

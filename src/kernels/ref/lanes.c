@@ -77,13 +77,10 @@ static void max_pool(int taps, const real *const *x, int64_t x_column, int64_t c
 }
 
 static void max_pool_grad(int taps, const uint8_t *arg, const real *dy, int64_t columns,
-                          int64_t x_column, bool add, real *const *dx) {
+                          int64_t x_column, real *const *dx) {
     for (int64_t i = 0; i < columns * TN_LANES; i++)
-        for (int t = 0; t < taps; t++) {
-            real *to = dx[t] + i / TN_LANES * x_column + i % TN_LANES;
-            real d = arg[i] == t ? dy[i] : 0;
-            *to = add ? *to + d : d;
-        }
+        for (int t = 0; t < taps; t++)
+            dx[t][i / TN_LANES * x_column + i % TN_LANES] += arg[i] == t ? dy[i] : 0;
 }
 
 static void dropout(int64_t channels, int64_t points, const uint32_t key[2],

@@ -294,27 +294,18 @@ static void lanes_max_pool(int taps, const float *const *x, int64_t x_column, in
         pool_row(taps, x, x_column, columns, y, arg);
 }
 
-VEC_INLINE void pool_grad_row(int taps, const uint8_t *arg, const float *dy, int64_t columns,
-                              int64_t x_column, bool add, float *const *dx) {
+static void lanes_max_pool_grad(int taps, const uint8_t *arg, const float *dy, int64_t columns,
+                                int64_t x_column, float *const *dx) {
     for (int64_t c = 0; c < columns; c++)
         for (int lane = 0; lane < TN_LANES; lane += VF_LANES) {
             int64_t at = c * x_column + lane, from = c * TN_LANES + lane;
             vf d = vf_load(dy + from), none = vf_set1(0);
             vi winner = vi_load_u8(arg + from);
-            VEC_UNROLL for (int t = 0; t < taps; t++) {
+            for (int t = 0; t < taps; t++) {
                 vf won = vf_from_mask(vi_eq(winner, vi_set1((uint32_t)t)));
-                vf part = vf_select(won, d, none);
-                vf_store(dx[t] + at, add ? vf_add(vf_load(dx[t] + at), part) : part);
+                vf_store(dx[t] + at, vf_add(vf_load(dx[t] + at), vf_select(won, d, none)));
             }
         }
-}
-
-static void lanes_max_pool_grad(int taps, const uint8_t *arg, const float *dy, int64_t columns,
-                                int64_t x_column, bool add, float *const *dx) {
-    if (taps == 4 && !add)
-        pool_grad_row(4, arg, dy, columns, x_column, false, dx);
-    else
-        pool_grad_row(taps, arg, dy, columns, x_column, add, dx);
 }
 
 /* ---- Dropout and pixels ---------------------------------------------------------------------- */
