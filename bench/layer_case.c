@@ -7,6 +7,7 @@
 
 #include "base/philox.h"
 #include "base/size.h"
+#include "graph/images.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
 
@@ -146,6 +147,7 @@ static void call(const planned_case *p, const tn_plan_step *step, tn_run run, in
     }
     run.packed = step->packed < 0 ? NULL : p->packed + step->packed;
     run.workspace = p->workspaces + thread * p->plan->workspace_bytes;
+    tn_run_set_whole(&run);
     step->implementation->run(&run);
 }
 

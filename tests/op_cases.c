@@ -531,6 +531,7 @@ void op_run_create(const op_case *c, const op_setting *setting, op_run *run) {
                                      .n_threads = setting->n_threads,
                                      .kernels = &run->kernels,
                                      .tile = setting->tile,
+                                     .tile_rows = setting->tile_rows,
                                      .lanes = setting->lanes};
     tn_value **all = c->op != &tn_op_load_pixels ? gradients : NULL;
     int n_nodes = run->graph->n_nodes;

@@ -27,8 +27,8 @@ typedef struct op_setting {
     int64_t batch, max_batch;
     bool integers; /* inputs are small integers: every sum is exact */
     tn_lanes_choice lanes;
-    int64_t tile; /* as in tn_plan_options */
-    bool passes;  /* rewrite the graph before planning it */
+    int64_t tile, tile_rows; /* as in tn_plan_options */
+    bool passes;             /* rewrite the graph before planning it */
 } op_setting;
 
 /* A case prepared: the graph with the gradient of Σ r·y for fixed random r appended, and all data.

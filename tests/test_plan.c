@@ -327,7 +327,7 @@ static tn_runner run_lenet(tn_pool *pool, tn_profile *profile, int64_t tile, rea
     assert_int_equal(tn_model_build("lenet", NULL, &model, &error), TN_OK);
     assert_int_equal(tn_graph_clone(model->graph, &runner.graph, &error), TN_OK);
     assert_int_equal(tn_kernels_select(&kernels, &error), TN_OK);
-    assert_int_equal(tn_runner_prepare(&runner, &kernels, pool, 9, tile, &error), TN_OK);
+    assert_int_equal(tn_runner_prepare(&runner, &kernels, pool, 9, tile, 0, &error), TN_OK);
     if (profile) {
         const tn_plan *plan = runner.plan;
         int n_threads = tn_pool_threads(pool);

@@ -664,6 +664,7 @@ typedef struct setting {
     int n_threads;
     int64_t max_batch;
     bool passes, lanes;
+    int64_t tile_rows;
 } setting;
 
 static void run_plan(const tn_plan *plan, const backward *b, const setting *s, results *out) {
@@ -719,6 +720,7 @@ static bool run(const backward *b, const setting *s, results *out) {
                                      .n_shards = SHARDS,
                                      .n_threads = s->n_threads,
                                      .kernels = &kernels,
+                                     .tile_rows = s->tile_rows,
                                      .lanes = s->lanes ? TN_LANES_ALWAYS : TN_LANES_NEVER};
     if (s->passes) check(tn_passes_run(g, gradients, &error));
     bool planned = tn_plan_build(g, gradients, &options, &plan, &error) == TN_OK;
@@ -822,7 +824,11 @@ static bool test_graph(int number, int *in_lanes) {
                                 {"ref", 1, BATCH, .lanes = true},
                                 {best, 1, BATCH, .lanes = true},
                                 {best, 3, 40, .lanes = true},
-                                {best, 2, BATCH, true, .lanes = true}};
+                                {best, 2, BATCH, true, .lanes = true},
+                                {best, 1, BATCH, .tile_rows = 1 + number % 4},
+                                {best, 2, 40, true, .tile_rows = 1 + number % 3},
+                                {best, 7, BATCH, .tile_rows = 1 + number % 5},
+                                {"ref", 2, BATCH, .tile_rows = 2}};
     enum { SETTINGS = sizeof settings / sizeof *settings };
     results r[SETTINGS];
     bool differentiated = b.exists && run(&b, &settings[0], &r[0]);
@@ -842,6 +848,10 @@ static bool test_graph(int number, int *in_lanes) {
     compare(number, "levels, lanes", &r[5], &r[6], 1e-4);
     compare(number, "threads, lanes", &r[6], &r[7], 0);
     compare(number, "passes, lanes", &r[6], &r[8], 0);
+    compare(number, "rows", &r[1], &r[9], 0);
+    compare(number, "rows, passes", &r[1], &r[10], 0);
+    compare(number, "rows, threads", &r[1], &r[11], 0);
+    compare(number, "rows of the reference", &r[0], &r[12], 0);
     *in_lanes += r[6].lanes;
     for (int i = 0; i < SETTINGS; i++) results_free(&r[i]);
 end:

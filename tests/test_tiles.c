@@ -49,7 +49,7 @@ static tn_dataset *draw_dataset(int64_t n) {
 }
 
 static void train_once(const tn_model *model, const tn_dataset *dataset, int64_t tile,
-                       int n_threads, char hex[65]) {
+                       int64_t tile_rows, int n_threads, char hex[65]) {
     tn_train_options options = TN_INIT(tn_train_options);
     tn_dataset_info info = TN_INIT(tn_dataset_info);
     tn_model *trained;
@@ -57,6 +57,7 @@ static void train_once(const tn_model *model, const tn_dataset *dataset, int64_t
     options.epochs = 2; /* the second step meets the weights of the first */
     options.batch_size = info.n;
     options.tile = tile;
+    options.tile_rows = tile_rows;
     options.n_threads = n_threads;
     check(tn_train(model, dataset, &options, &trained, NULL, &error));
     tn_model_weights_sha256(trained, hex);
@@ -68,23 +69,29 @@ static void train_all(const char *name, int64_t n) {
     tn_model *model = build(name);
     tn_dataset *dataset = draw_dataset(n);
     char expected[65], hex[65];
-    train_once(model, dataset, 0, 1, expected);
+    train_once(model, dataset, 0, 0, 1, expected);
     for (int t = 0; t < N_TILES; t++)
         for (int threads = 1; threads <= MOST_THREADS; threads++) {
-            train_once(model, dataset, tiles[t], threads, hex);
+            train_once(model, dataset, tiles[t], 0, threads, hex);
             if (strcmp(hex, expected) != 0)
                 fail_msg("%s: tiles of %d on %d threads give other weights", name, (int)tiles[t],
                          threads);
         }
+    for (int t = 0; t < N_TILES; t++) { /* all samples of a shard, or three, by rows */
+        train_once(model, dataset, t % 2 * 3, tiles[t], 1 + t % 2, hex);
+        if (strcmp(hex, expected) != 0)
+            fail_msg("%s: %d rows at a time give other weights", name, (int)tiles[t]);
+    }
     tn_dataset_free(dataset);
     tn_model_free(model);
 }
 
-static void classify(const tn_model *model, int64_t tile, int n_threads, const uint8_t *pixels,
-                     int64_t n, int64_t max_batch, float *scores) {
+static void classify(const tn_model *model, int64_t tile, int64_t tile_rows, int n_threads,
+                     const uint8_t *pixels, int64_t n, int64_t max_batch, float *scores) {
     tn_session_options options = TN_INIT(tn_session_options);
     tn_session *session;
     options.tile = tile;
+    options.tile_rows = tile_rows;
     options.n_threads = n_threads;
     options.max_batch = max_batch;
     check(tn_session_create(model, &options, &session, &error));
@@ -98,10 +105,10 @@ static void infer_all(const char *name) {
     static float expected[N * CLASSES], scores[N * CLASSES];
     tn_model *model = build(name);
     draw_pixels(pixels, sizeof pixels);
-    classify(model, 0, 1, pixels, N, N, expected);
+    classify(model, 0, 0, 1, pixels, N, N, expected);
     for (int t = 0; t < N_TILES; t++)
         for (int threads = 1; threads <= MOST_THREADS; threads++) {
-            classify(model, tiles[t], threads, pixels, N, BATCH, scores);
+            classify(model, tiles[t], 0, threads, pixels, N, BATCH, scores);
             if (memcmp(scores, expected, sizeof scores) != 0)
                 fail_msg("%s: tiles of %d on %d threads give other scores", name, (int)tiles[t],
                          threads);
@@ -131,6 +138,25 @@ static void models_infer_alike(void **state) {
     infer_all("lenet");
 }
 
+/* One image at a time, in bands if there are threads for it. Not by samples in lanes, which are
+ * other bits. */
+static void images_by_rows_are_classified_alike(void **state) {
+    (void)state;
+    enum { N = 3, MOST = 7 };
+    static uint8_t pixels[N * SIDE * SIDE];
+    float expected[N * CLASSES], scores[N * CLASSES];
+    tn_model *model = build("mnist-cnn");
+    draw_pixels(pixels, sizeof pixels);
+    classify(model, 0, 0, 1, pixels, N, 1, expected);
+    for (int t = 0; t < N_TILES; t++)
+        for (int threads = 1; threads <= MOST; threads++) {
+            classify(model, 0, tiles[t], threads, pixels, N, 1 + t % 2, scores);
+            if (memcmp(scores, expected, sizeof scores) != 0)
+                fail_msg("%d rows on %d threads give other scores", (int)tiles[t], threads);
+        }
+    tn_model_free(model);
+}
+
 static void negative_tiles_are_refused(void **state) {
     (void)state;
     tn_model *model = build("lenet"), *trained;
@@ -138,6 +164,12 @@ static void negative_tiles_are_refused(void **state) {
     tn_session *session;
     tn_session_options inference = TN_INIT(tn_session_options);
     tn_train_options training = TN_INIT(tn_train_options);
+    inference.tile_rows = training.tile_rows = -1;
+    assert_int_equal(tn_session_create(model, &inference, &session, &error), TN_ERR_ARGUMENT);
+    assert_non_null(strstr(error.message, "or -1 rows"));
+    assert_int_equal(tn_train(model, dataset, &training, &trained, NULL, &error), TN_ERR_ARGUMENT);
+    assert_non_null(strstr(error.message, "rows of a tile is -1"));
+    inference.tile_rows = training.tile_rows = 0;
     inference.tile = training.tile = -1;
     assert_int_equal(tn_session_create(model, &inference, &session, &error), TN_ERR_ARGUMENT);
     assert_non_null(strstr(error.message, "tiles of -1"));
@@ -148,9 +180,11 @@ static void negative_tiles_are_refused(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mnist_cnn_trains_alike), cmocka_unit_test(resnet20_trains_alike),
-        cmocka_unit_test(lenet_trains_alike), cmocka_unit_test(models_infer_alike),
-        cmocka_unit_test(negative_tiles_are_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(mnist_cnn_trains_alike),
+                                       cmocka_unit_test(resnet20_trains_alike),
+                                       cmocka_unit_test(lenet_trains_alike),
+                                       cmocka_unit_test(models_infer_alike),
+                                       cmocka_unit_test(images_by_rows_are_classified_alike),
+                                       cmocka_unit_test(negative_tiles_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -347,6 +347,7 @@ typedef struct tn_session_options {
     int64_t max_batch; /* the largest batch of one run; default 64 */
     int64_t tile;      /* samples that a thread takes through a segment of the plan at once; default
                           what fits the caches. For tests: no bit of a result depends on it */
+    int64_t tile_rows; /* likewise, rows of a large image; default where it pays */
     tn_pin pin;
 } tn_session_options;
 
@@ -489,7 +490,7 @@ typedef struct tn_train_options {
     int64_t bn_group; /* samples whose statistics batch normalisation uses: the batch size
                          divided by a power of two; default the batch */
     tn_augmentation augment;
-    int64_t tile;               /* as in tn_session_options */
+    int64_t tile, tile_rows;    /* as in tn_session_options */
     const char *checkpoint_dir; /* NULL writes no checkpoints; made if missing */
     int64_t checkpoint_every;   /* steps between checkpoints; default: the end of each epoch */
     int checkpoint_keep;        /* the last so many are kept; 3 */
@@ -547,7 +548,7 @@ typedef struct tn_plan_report_options {
                            inference, from uint8 pixels if the model classifies images */
     int64_t batch_size; /* default: the recipe's; 64 for inference */
     int n_threads;      /* default: the core budget */
-    int64_t tile;       /* as in tn_session_options */
+    int64_t tile, tile_rows; /* as in tn_session_options */
 } tn_plan_report_options;
 
 /* Times are of one batch: expected from shapes and the rates below; measured in several runs, of

@@ -53,7 +53,8 @@ static tn_status create_inference(const tn_model *model, const tn_plan_report_op
                                   tn_plan_trial *t, tn_error *error) {
     t->batch = options->batch_size ? options->batch_size : 64;
     TN_TRY(build_graph(model, &t->runner.graph, error));
-    TN_TRY(tn_runner_prepare(&t->runner, &t->kernels, t->pool, t->batch, options->tile, error));
+    TN_TRY(tn_runner_prepare(&t->runner, &t->kernels, t->pool, t->batch, options->tile,
+                             options->tile_rows, error));
     t->plan = t->runner.plan;
     t->execution = t->runner.execution;
     return draw_inputs(t, error);
@@ -92,6 +93,7 @@ static tn_status create_pass(const tn_model *model, const tn_train_options *o, t
                                       o->label_smoothing > 0 ? o->label_smoothing : 0,
                                   .max_batch = t->batch,
                                   .tile = o->tile,
+                                  .tile_rows = o->tile_rows,
                                   .n_shards = model->recipe.n_shards,
                                   .n_groups = 1,
                                   .gradients = true,
@@ -114,6 +116,7 @@ static tn_status create_training(const tn_model *model, const tn_plan_report_opt
     o.batch_size = options->batch_size;
     o.n_threads = tn_pool_threads(t->pool);
     o.tile = options->tile;
+    o.tile_rows = options->tile_rows;
     tn_train_resolve(model, NULL, &o);
     o.limit = t->batch = o.batch_size;
     if (model->channels > 0) TN_TRY(draw_dataset(model, t, error));
@@ -124,11 +127,13 @@ static tn_status create_training(const tn_model *model, const tn_plan_report_opt
 /* ---- Both ------------------------------------------------------------------------------------ */
 
 static tn_status check(const tn_plan_report_options *o, tn_error *error) {
-    if (o->batch_size >= 0 && o->batch_size <= INT32_MAX && o->n_threads >= 0 && o->tile >= 0)
+    if (o->batch_size >= 0 && o->batch_size <= INT32_MAX && o->n_threads >= 0 && o->tile >= 0 &&
+        o->tile_rows >= 0)
         return TN_OK;
     return tn_fail(error, TN_ERR_ARGUMENT,
-                   "cannot plan: %d threads for a batch of %lld in tiles of %lld", o->n_threads,
-                   (long long)o->batch_size, (long long)o->tile);
+                   "cannot plan: %d threads for a batch of %lld in tiles of %lld, or %lld rows",
+                   o->n_threads, (long long)o->batch_size, (long long)o->tile,
+                   (long long)o->tile_rows);
 }
 
 tn_status tn_plan_trial_create(const tn_model *model, const tn_plan_report_options *options,

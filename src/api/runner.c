@@ -5,12 +5,13 @@
 #include <string.h>
 
 tn_status tn_runner_prepare(tn_runner *r, const tn_kernels *kernels, tn_pool *pool,
-                            int64_t max_batch, int64_t tile, tn_error *error) {
+                            int64_t max_batch, int64_t tile, int64_t tile_rows, tn_error *error) {
     const tn_plan_options options = {.max_batch = max_batch,
                                      .n_shards = 1,
                                      .n_threads = tn_pool_threads(pool),
                                      .kernels = kernels,
-                                     .tile = tile};
+                                     .tile = tile,
+                                     .tile_rows = tile_rows};
     TN_TRY(tn_plan_build(r->graph, NULL, &options, &r->plan, error));
     size_t bytes = (size_t)tn_plan_parameters_size(r->plan) * sizeof(real);
     r->parameters = tn_aligned_alloc(bytes);

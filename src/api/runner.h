@@ -17,7 +17,7 @@ typedef struct tn_runner {
  * many samples (0: the plan's choice), and arranges its weights. What has been made is released by
  * tn_runner_free on failure, too. */
 tn_status tn_runner_prepare(tn_runner *runner, const tn_kernels *kernels, tn_pool *pool,
-                            int64_t max_batch, int64_t tile, tn_error *error);
+                            int64_t max_batch, int64_t tile, int64_t tile_rows, tn_error *error);
 void tn_runner_free(tn_runner *runner);
 /* inputs and outputs as in tn_bindings. */
 void tn_runner_run(tn_runner *runner, int64_t batch, const void *const *inputs,

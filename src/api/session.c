@@ -16,14 +16,15 @@ struct tn_session {
     const tn_model *model;
     tn_kernels kernels;
     tn_pool *pool;
-    int64_t max_batch, tile;
+    int64_t max_batch, tile, tile_rows;
     tn_runner tensors; /* takes the model's own inputs */
     tn_runner pixels;  /* takes uint8 images; made when first needed */
     real *scores;      /* [max_batch][n_classes] */
 };
 
 static tn_status prepare(tn_session *s, tn_runner *runner, tn_error *error) {
-    return tn_runner_prepare(runner, &s->kernels, s->pool, s->max_batch, s->tile, error);
+    return tn_runner_prepare(runner, &s->kernels, s->pool, s->max_batch, s->tile, s->tile_rows,
+                             error);
 }
 
 /* ---- Sessions -------------------------------------------------------------------------------- */
@@ -35,9 +36,10 @@ tn_status tn_session_create(const tn_model *model, const tn_session_options *opt
     if (o.mode != TN_MODE_REFERENCE)
         return tn_fail(error, TN_ERR_UNSUPPORTED, "mode %d is not there yet (use reference)",
                        (int)o.mode);
-    if (o.n_threads < 0 || o.max_batch < 0 || o.tile < 0)
-        return tn_fail(error, TN_ERR_ARGUMENT, "%d threads for a batch of %lld in tiles of %lld",
-                       o.n_threads, (long long)o.max_batch, (long long)o.tile);
+    if (o.n_threads < 0 || o.max_batch < 0 || o.tile < 0 || o.tile_rows < 0)
+        return tn_fail(error, TN_ERR_ARGUMENT,
+                       "%d threads for a batch of %lld in tiles of %lld, or %lld rows", o.n_threads,
+                       (long long)o.max_batch, (long long)o.tile, (long long)o.tile_rows);
     if ((int)o.pin < TN_PIN_AUTO || (int)o.pin > TN_PIN_NO)
         return tn_fail(error, TN_ERR_ARGUMENT, "there is no pinning %d", (int)o.pin);
     tn_session *s = calloc(1, sizeof *s);
@@ -45,6 +47,7 @@ tn_status tn_session_create(const tn_model *model, const tn_session_options *opt
     s->model = model;
     s->max_batch = o.max_batch ? o.max_batch : 64;
     s->tile = o.tile;
+    s->tile_rows = o.tile_rows;
     tn_status status = tn_kernels_select(&s->kernels, error);
     if (status == TN_OK)
         status = tn_pool_create(o.n_threads ? o.n_threads : tn_core_budget(), &s->pool, error);

@@ -51,6 +51,8 @@ static double compute(const tn_node *node, const tn_cost *cost, int64_t samples,
 
 int64_t tn_segment_tasks(const tn_plan *plan, const tn_segment *segment) {
     int64_t units = 0;
+    if (tn_is_banded(plan, segment))
+        return plan->max_batch * plan->rolls[segment->first_roll].n_bands;
     if (!segment->whole)
         return segment->by_shard ? tn_shards_of(plan->n_shards, plan->lanes, plan->max_batch)
                                  : (plan->max_batch + segment->tile - 1) / segment->tile;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/size.h"
+#include "graph/images.h"
 #include "graph/lanes.h"
 #include "graph/plan_parts.h"
 #include "kernels/tree_sum.h"
@@ -76,9 +77,13 @@ typedef struct walk {
     int first_reduction; /* of those being summed */
 } walk;
 
-/* The memory of a place for sample `first` (of the batch), as seen by a thread working on a shard.
- */
-static void *resolve(const walk *w, tn_place place, int64_t first, int thread, int shard) {
+/* Where a task is: a sample of the batch, its place in the tile, the thread and the shard. */
+typedef struct spot {
+    int64_t sample, in_tile;
+    int thread, shard;
+} spot;
+
+static void *resolve(const walk *w, tn_place place, const spot *at) {
     const tn_execution *e = w->execution;
     char *base = NULL;
     switch (place.kind) {
@@ -89,11 +94,13 @@ static void *resolve(const walk *w, tn_place place, int64_t first, int thread, i
     case TN_PLACE_PARAMETER: base = (char *)(uintptr_t)w->bindings->parameters; break;
     case TN_PLACE_CONSTANT: base = e->plan->constants; break;
     case TN_PLACE_BATCH: base = e->batch; break;
-    case TN_PLACE_TILE: return e->threads + thread * e->thread_bytes + place.offset;
-    case TN_PLACE_PARTIAL: base = e->partials + shard * e->plan->partial_bytes; break;
+    case TN_PLACE_TILE:
+        return e->threads + at->thread * e->thread_bytes + place.offset +
+               at->in_tile * place.sample_bytes;
+    case TN_PLACE_PARTIAL: base = e->partials + at->shard * e->plan->partial_bytes; break;
     case TN_PLACE_GRADIENT: base = (char *)w->bindings->gradients; break;
     }
-    return base + place.offset + first * place.sample_bytes;
+    return base + place.offset + at->sample * place.sample_bytes;
 }
 
 static void call(const tn_execution *e, const tn_plan_step *step, const tn_run *run, int thread) {
@@ -107,32 +114,85 @@ static void call(const tn_execution *e, const tn_plan_step *step, const tn_run *
     e->profile->steps[at] += tn_now_ns() - begin;
 }
 
-static void run_step(const walk *w, const tn_plan_step *step, tn_run *run, int thread, int shard) {
+/* Fills in what a run knows besides its range of samples, units or rows. */
+static void prepare(const walk *w, const tn_plan_step *step, const spot *at, tn_run *run) {
     const tn_execution *e = w->execution;
     const tn_node *node = step->node;
     run->node = node;
     run->kernels = &e->plan->kernels;
     run->step = w->step;
+    run->first = at->sample;
     for (int i = 0; i < TN_MAX_INPUTS; i++) {
-        run->in[i] = resolve(w, step->in[i], run->first, thread, shard);
+        run->in[i] = resolve(w, step->in[i], at);
         run->in_channels[i] = node->inputs[i] ? node->inputs[i]->channels : 0;
     }
     for (int i = 0; i < TN_MAX_OUTPUTS; i++) {
-        run->out[i] = resolve(w, step->out[i], run->first, thread, shard);
+        run->out[i] = resolve(w, step->out[i], at);
         run->out_channels[i] = node->outputs[i] ? node->outputs[i]->channels : 0;
     }
     run->packed = step->packed < 0 ? NULL : e->packed + step->packed;
-    run->workspace = e->threads + thread * e->thread_bytes + e->plan->tile_bytes;
-    call(e, step, run, thread);
+    run->workspace = e->threads + at->thread * e->thread_bytes + e->plan->tile_bytes;
+}
+
+static void run_step(const walk *w, const tn_plan_step *step, const spot *at, tn_run *run) {
+    prepare(w, step, at, run);
+    tn_run_set_whole(run);
+    call(w->execution, step, run, at->thread);
+}
+
+/* ---- Rows ------------------------------------------------------------------------------------ */
+
+static void run_rows(const walk *w, const tn_plan_step *step, const tn_row_call *rows,
+                     const spot *at) {
+    tn_run run = {.n = 1, .begin = 0, .end = 1, .rows = rows->rows};
+    prepare(w, step, at, &run);
+    memcpy(run.in_rows, rows->in_rows, sizeof run.in_rows);
+    for (int i = 0; i < step->node->n_inputs; i++)
+        if (run.in[i]) run.in[i] = (const char *)run.in[i] + rows->in_offset[i];
+    for (int i = 0; i < step->node->n_outputs; i++) {
+        char *out = run.out[i];
+        if (!out) continue;
+        if (rows->kept_bytes[i] > 0 && rows->kept_offset[i] > 0)
+            memmove(out, out + rows->kept_offset[i], (size_t)rows->kept_bytes[i]);
+        run.out[i] = out + rows->out_offset[i];
+    }
+    call(w->execution, step, &run, at->thread);
+}
+
+/* A band of a sample through all steps of a roll. */
+static void run_roll(const walk *w, const tn_roll *roll, int64_t band, const spot *at) {
+    const tn_plan_step *steps = &w->execution->plan->steps[roll->first_step];
+    const tn_row_call *rows = &roll->calls[band * roll->n_blocks * roll->n_steps];
+    for (int block = 0; block < roll->n_blocks; block++)
+        for (int s = 0; s < roll->n_steps; s++, rows++)
+            if (rows->rows.begin < rows->rows.end) run_rows(w, &steps[s], rows, at);
+}
+
+static void band_task(void *context, int64_t task, int thread) {
+    const walk *w = context;
+    const tn_roll *roll = &w->execution->plan->rolls[w->segment->first_roll];
+    const spot at = {.sample = task / roll->n_bands, .thread = thread};
+    run_roll(w, roll, task % roll->n_bands, &at);
 }
 
 /* ---- Tasks ----------------------------------------------------------------------------------- */
 
 static void run_tile(const walk *w, int64_t first, int64_t n, int thread, int shard) {
     const tn_plan *plan = w->execution->plan;
-    for (int i = 0; i < w->segment->n_steps; i++) {
-        tn_run run = {.first = first, .n = n, .begin = 0, .end = 1};
-        run_step(w, &plan->steps[w->segment->first_step + i], &run, thread, shard);
+    const tn_roll *roll = &plan->rolls[w->segment->first_roll];
+    const tn_roll *rolls_end = roll + w->segment->n_rolls;
+    spot at = {.sample = first, .thread = thread, .shard = shard};
+    for (int i = w->segment->first_step; i < w->segment->first_step + w->segment->n_steps; i++) {
+        if (roll < rolls_end && roll->first_step == i) {
+            for (at.in_tile = 0; at.in_tile < n; at.in_tile++, at.sample++)
+                run_roll(w, roll, 0, &at);
+            at.in_tile = 0;
+            at.sample = first;
+            i += roll++->n_steps - 1;
+            continue;
+        }
+        tn_run run = {.n = n, .begin = 0, .end = 1};
+        run_step(w, &plan->steps[i], &at, &run);
     }
 }
 
@@ -147,10 +207,11 @@ static void shard_task(void *context, int64_t task, int thread) {
     const walk *w = context;
     const tn_plan *plan = w->execution->plan;
     int64_t first = w->step->shard_begin[task], end = w->step->shard_begin[task + 1];
+    const spot at = {.thread = thread, .shard = (int)task};
     for (int i = 0; i < w->segment->n_steps; i++) {
         const tn_plan_step *step = &plan->steps[w->segment->first_step + i];
         for (int k = 0; k < step->node->n_outputs && step->reduces; k++)
-            memset(resolve(w, step->out[k], 0, thread, (int)task), 0,
+            memset(resolve(w, step->out[k], &at), 0,
                    (size_t)tn_shape_elements(&step->node->outputs[k]->shape) * sizeof(real));
     }
     for (; first < end; first += w->segment->tile)
@@ -161,21 +222,22 @@ static void shard_task(void *context, int64_t task, int thread) {
 static void unit_task(void *context, int64_t task, int thread) {
     const walk *w = context;
     const tn_plan_step *step = &w->execution->plan->steps[w->segment->first_step];
+    const spot at = {.thread = thread};
     for (; task >= step->units; step++) task -= step->units;
-    tn_run run = {.first = 0, .n = w->step->batch, .begin = task, .end = task + 1};
-    run_step(w, step, &run, thread, 0);
+    tn_run run = {.n = w->step->batch, .begin = task, .end = task + 1};
+    run_step(w, step, &at, &run);
 }
 
 static void pack_task(void *context, int64_t task, int thread) {
     const walk *w = context;
     const tn_execution *e = w->execution;
     const tn_plan_step *step = &e->plan->steps[task];
-    (void)thread;
+    const spot at = {.thread = thread};
     if (step->packed < 0) return;
     tn_run run = {.node = step->node, .kernels = &e->plan->kernels, .step = w->step};
     for (int i = 0; i < step->node->n_inputs; i++)
         if (step->in[i].kind == TN_PLACE_PARAMETER || step->in[i].kind == TN_PLACE_CONSTANT)
-            run.in[i] = resolve(w, step->in[i], 0, 0, 0);
+            run.in[i] = resolve(w, step->in[i], &at);
     step->implementation->pack(&run, e->packed + step->packed);
 }
 
@@ -194,7 +256,8 @@ static void reduce_task(void *context, int64_t task, int thread) {
     int64_t first = task * REDUCTION_CHUNK, n = tn_min_i64(REDUCTION_CHUNK, r->elements - first);
     real *parts = (real *)(void *)(e->partials + r->partial) + first;
     tn_tree_sum(&e->plan->kernels, w->step->n_shards, parts, r->stride / (int64_t)sizeof(real), n);
-    memcpy((real *)resolve(w, r->to, 0, thread, 0) + first, parts, (size_t)n * sizeof(real));
+    const spot at = {.thread = thread};
+    memcpy((real *)resolve(w, r->to, &at) + first, parts, (size_t)n * sizeof(real));
 }
 
 /* ---- The walk -------------------------------------------------------------------------------- */
@@ -216,6 +279,9 @@ static void run_segment(walk *w, const tn_segment *segment) {
         units += e->plan->steps[segment->first_step + i].units;
     if (segment->whole)
         tn_parallel_for(e->pool, units, unit_task, w);
+    else if (tn_is_banded(e->plan, segment))
+        tn_parallel_for(e->pool, w->step->batch * e->plan->rolls[segment->first_roll].n_bands,
+                        band_task, w);
     else if (segment->by_shard)
         tn_parallel_for(e->pool, w->step->n_shards, shard_task, w);
     else
@@ -253,7 +319,8 @@ static void copy_outputs(const walk *w) {
                       tn_dtype_bytes(plan->graph->outputs[i]->dtype);
         size_t samples = shape->batched ? (size_t)w->step->batch : 1;
         if (w->bindings->outputs[i])
-            memcpy(w->bindings->outputs[i], resolve(w, plan->outputs[i], 0, 0, 0), samples * each);
+            memcpy(w->bindings->outputs[i], resolve(w, plan->outputs[i], &(spot){0}),
+                   samples * each);
     }
 }
 

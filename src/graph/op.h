@@ -86,13 +86,24 @@ typedef struct tn_step {
     int n_shards;
 } tn_step;
 
-/* One call of an implementation: a tile of samples, or a range of units of the whole batch. */
+/* Rows [begin, end) of an image. */
+typedef struct tn_rows {
+    int64_t begin, end;
+} tn_rows;
+
+/* One call of an implementation: a tile of samples, or some rows of one sample, or a range of units
+ * of the whole batch. */
 typedef struct tn_run {
     const tn_node *node;
     const tn_kernels *kernels;
     const tn_step *step;
-    const void *in[TN_MAX_INPUTS]; /* at sample `first` if batched; NULL for an absent input */
-    void *out[TN_MAX_OUTPUTS];     /* likewise; of a node that reduces samples, to be added to */
+    /* At sample `first` if batched, and there at the first of the rows below; NULL for an absent
+     * input. Rows count only where those of a sample follow each other (tn_row_bytes): else the
+     * pointer is at the sample. */
+    const void *in[TN_MAX_INPUTS];
+    void *out[TN_MAX_OUTPUTS]; /* likewise; of a node that reduces samples, to be added to */
+    tn_rows rows;              /* of the outputs, to be computed; all unless rows_in allows less */
+    tn_rows in_rows[TN_MAX_INPUTS];     /* that may be read: what rows_in says, or all */
     int64_t in_channels[TN_MAX_INPUTS]; /* tn_value.channels */
     int64_t out_channels[TN_MAX_OUTPUTS];
     int64_t first, n;   /* samples of this call; values that are not batched are whole */
@@ -131,6 +142,10 @@ typedef struct tn_implementation {
      * the parameters and constants only. */
     int64_t (*packed_bytes)(const tn_node *node, const tn_kernels *kernels);
     void (*pack)(const tn_run *run, void *packed);
+    /* Of images: sets *in to the rows of batched input `input` that rows `out` of the outputs are
+     * made from; those for a part of `out` are among those for all of it. False if this node
+     * cannot be run on some rows of a single sample (images.h). NULL: never. */
+    bool (*rows_in)(const tn_node *node, int input, tn_rows out, tn_rows *in);
     /* Of one in lanes, for the choice between both ways: multiply-accumulates that a sample takes
      * by register tiles, those on padding included. NULL: none. */
     int64_t (*tile_macs)(const tn_node *node);

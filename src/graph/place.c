@@ -82,11 +82,25 @@ static tn_status note_uses(placer *p, tn_error *error) {
 
 /* ---- In place -------------------------------------------------------------------------------- */
 
+/* The rows of a value held by rows; NULL of one that is stored whole. */
+static const tn_held *held(const placer *p, const tn_value *v) {
+    return p->plan->held && p->plan->held[v->id].bytes > 0 ? &p->plan->held[v->id] : NULL;
+}
+
+/* In a roll, only memory for the rows of one block: others are still read in the next. */
+static bool shares_rows(const placer *p, int step) {
+    const tn_node *node = p->plan->steps[step].node;
+    const tn_held *x = node->inputs[0] ? held(p, node->inputs[0]) : NULL;
+    const tn_held *y = held(p, node->outputs[0]);
+    return x && y && !x->keeps && !y->keeps && x->bytes == y->bytes;
+}
+
 /* Whether output 0 of a step may lie over its input 0, if both are of the same kind. */
 static bool may_share(const placer *p, int step) {
     const tn_node *node = p->plan->steps[step].node;
     const tn_value *x = node->inputs[0], *y = node->outputs[0];
     if (!node->op->in_place || x->kind != TN_VALUE_COMPUTED) return false;
+    if (tn_roll_of(p->plan, step) && !shares_rows(p, step)) return false;
     const use *u = &p->uses[x->id];
     return u->last_step == step && !u->output && value_bytes(x, 1) == value_bytes(y, 1);
 }
@@ -195,20 +209,31 @@ static tn_status place_constants(tn_plan *plan, tn_error *error) {
 
 /* ---- Computed values ------------------------------------------------------------------------- */
 
+/* From the first to the last step that needs the memory of a tile value: what outlives a block of
+ * rows, for as long as the steps go round. */
+static void note_roll(const placer *p, const tn_value *v, int *first, int *last) {
+    const tn_held *rows = held(p, v);
+    const tn_roll *made = tn_roll_of(p->plan, *first), *used = tn_roll_of(p->plan, *last);
+    if (rows && !rows->keeps) return;
+    if (made) *first = made->first_step;
+    if (used) *last = used->first_step + used->n_steps - 1;
+}
+
 static void add_lifetime(placer *p, const tn_value *v, int64_t tile, bool share) {
     use *u = &p->uses[v->id];
     bool batch = u->place.kind == TN_PLACE_BATCH;
     tn_lifetime *items = batch ? p->batch : p->tile;
-    int last = batch ? u->last_segment : u->last_step;
+    int first = batch ? u->def_segment : u->def_step, last = batch ? u->last_segment : u->last_step;
+    int64_t bytes =
+        held(p, v) ? held(p, v)->bytes : value_bytes(v, batch ? p->plan->max_batch : tile);
+    if (!batch) note_roll(p, v, &first, &last);
     if (share) {
         u->item = p->uses[v->producer->inputs[0]->id].item;
         if (items[u->item].last < last) items[u->item].last = last;
         return;
     }
     u->item = batch ? p->n_batch++ : p->n_tile++;
-    items[u->item] = (tn_lifetime){.bytes = value_bytes(v, batch ? p->plan->max_batch : tile),
-                                   .first = batch ? u->def_segment : u->def_step,
-                                   .last = last};
+    items[u->item] = (tn_lifetime){.bytes = bytes, .first = first, .last = last};
 }
 
 /* The partial sums of a shard lie side by side; the total goes where the value is used. */
@@ -242,7 +267,7 @@ static void place_outputs(placer *p, int s, int step) {
         use *u = &p->uses[v->id];
         tn_place_kind kind = kind_of(p, at, v, segment->whole);
         bool share = i == 0 && shares_place(p, segment, step, &kind);
-        u->place = (tn_place){kind, 0, value_sample_bytes(v)};
+        u->place = (tn_place){kind, 0, held(p, v) ? 0 : value_sample_bytes(v)};
         if (kind == TN_PLACE_PARTIAL)
             place_partial(p, v);
         else if (kind == TN_PLACE_GRADIENT)

@@ -10,8 +10,6 @@
 #include "graph/layout.h"
 #include "graph/plan_parts.h"
 
-/* What the values of a tile may take, so that it stays in a core's second-level cache. */
-static const int64_t tile_budget_bytes = 256 << 10;
 enum { MOST_TILE_SAMPLES = 16 };
 
 /* ---- Live nodes and implementations ---------------------------------------------------------- */
@@ -112,7 +110,7 @@ static int64_t sample_bytes(const tn_plan *plan, const tn_segment *segment) {
 static void size_tiles(tn_plan *plan, const tn_plan_options *options) {
     for (int i = 0; i < plan->n_segments; i++) {
         tn_segment *segment = &plan->segments[i];
-        int64_t tile = tile_budget_bytes / tn_max_i64(1, sample_bytes(plan, segment));
+        int64_t tile = TN_TILE_BYTES / tn_max_i64(1, sample_bytes(plan, segment));
         int n_shards = tn_shards_of(plan->n_shards, plan->lanes, plan->max_batch);
         int64_t parts = segment->by_shard ? n_shards : options->n_threads;
         tile = tn_min_i64(tile, (plan->max_batch + parts - 1) / parts);
@@ -155,6 +153,7 @@ static tn_status plan_steps(tn_plan *plan, tn_value *const *gradients,
             status = choose(&plan->kernels, graph->nodes[i], &s.waiting[s.n_waiting++], error);
     if (status == TN_OK) status = cut_segments(&s, error);
     if (status == TN_OK && !options->keep_values) status = tn_plan_recompute(plan, error);
+    if (status == TN_OK) status = tn_plan_roll(plan, options, error);
     if (status == TN_OK) size_tiles(plan, options);
     free(live);
     free(s.waiting);
@@ -173,6 +172,9 @@ tn_status tn_plan_build(tn_graph *graph, tn_value *const *gradients, const tn_pl
                        (long long)options->max_batch, options->n_shards);
     if (options->tile < 0)
         return tn_fail(error, TN_ERR_ARGUMENT, "a tile of %lld samples", (long long)options->tile);
+    if (options->tile_rows < 0)
+        return tn_fail(error, TN_ERR_ARGUMENT, "a tile of %lld rows",
+                       (long long)options->tile_rows);
     TN_TRY(tn_graph_set_batch(graph, options->max_batch, error));
     bool lanes = tn_lanes_suit(graph, options);
     TN_TRY(tn_layout_assign(graph, options->kernels, lanes, error));
@@ -195,6 +197,9 @@ tn_status tn_plan_build(tn_graph *graph, tn_value *const *gradients, const tn_pl
 
 void tn_plan_free(tn_plan *plan) {
     if (!plan) return;
+    for (int i = 0; i < plan->n_rolls; i++) free(plan->rolls[i].calls);
+    free(plan->rolls);
+    free(plan->held);
     free(plan->steps);
     free(plan->segments);
     free(plan->reductions);

@@ -18,7 +18,9 @@ typedef struct tn_plan_options {
     int n_threads;
     const tn_kernels *kernels; /* copied */
     int64_t tile; /* samples of a tile; 0 lets the plan choose. No bit of a result depends on it */
-    bool keep_values;      /* compute nothing again. For tests, likewise */
+    int64_t tile_rows; /* rows, in the same sense, of images that are taken through several nodes
+                          by rows; 0 lets the plan choose */
+    bool keep_values;  /* compute nothing again. For tests, likewise */
     tn_lanes_choice lanes; /* bits depend on it */
 } tn_plan_options;
 

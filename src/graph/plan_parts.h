@@ -6,6 +6,9 @@
 
 #include "graph/plan.h"
 
+/* What the values of a tile may take, so that it stays in a core's second-level cache. */
+enum { TN_TILE_BYTES = 256 << 10 };
+
 /* Where a value is while executing. */
 typedef enum tn_place_kind {
     TN_PLACE_NONE,      /* an optional input left out, an output nobody needs */
@@ -35,13 +38,40 @@ typedef struct tn_plan_step {
     tn_place in[TN_MAX_INPUTS], out[TN_MAX_OUTPUTS];
 } tn_plan_step;
 
+/* A call of a step on some rows of one sample. Offsets are in bytes from the place of the sample's
+ * value; of one that is held by rows, from the beginning of its memory. */
+typedef struct tn_row_call {
+    tn_rows rows, in_rows[TN_MAX_INPUTS];
+    int64_t in_offset[TN_MAX_INPUTS], out_offset[TN_MAX_OUTPUTS];
+    /* Before it, of an output held by rows, those still needed move to the beginning. */
+    int64_t kept_offset[TN_MAX_OUTPUTS], kept_bytes[TN_MAX_OUTPUTS];
+} tn_row_call;
+
+/* Steps that take a sample through all of them block of rows after block of rows, from top to
+ * bottom (rows.h); or through a band of its rows, if threads share a sample. */
+typedef struct tn_roll {
+    int first_step, n_steps;
+    int64_t block; /* rows of the last step's output */
+    int n_bands, n_blocks;
+    tn_row_call *calls; /* [n_bands][n_blocks][n_steps]; no rows: no call */
+} tn_roll;
+
+/* Of a value that lives within a roll: bytes of the rows held at most, 0 for one that is stored
+ * whole. It keeps some from block to block, or is done with after each. */
+typedef struct tn_held {
+    int64_t bytes;
+    bool keeps;
+} tn_held;
+
 /* Nodes executed together: tile by tile, each tile through all of them by one thread; or each node
  * over the whole batch, divided into units. */
 typedef struct tn_segment {
     int first_step, n_steps;
     bool whole;
-    bool by_shard; /* some node reduces: a task is a shard, its tiles in order */
-    int64_t tile;  /* samples of a tile */
+    bool by_shard;           /* some node reduces: a task is a shard, its tiles in order */
+    int64_t tile;            /* samples of a tile */
+    int first_roll, n_rolls; /* in the order of their steps; one with bands is the whole segment,
+                                and a task is a band */
     int first_reduction, n_reductions; /* to be summed right after the segment */
 } tn_segment;
 
@@ -66,7 +96,9 @@ struct tn_plan {
     tn_plan_step *steps;
     tn_segment *segments;
     tn_reduction *reductions;
-    int n_steps, n_segments, n_reductions;
+    tn_roll *rolls;
+    tn_held *held; /* by value id; NULL without rolls */
+    int n_steps, n_segments, n_reductions, n_rolls;
     int first_late_reduction; /* these are summed after the last segment, all at once */
     tn_parameter_place *parameters;
     tn_place *outputs;       /* of the graph */
@@ -96,6 +128,13 @@ void tn_unarrange(const tn_arrangement *arrangement, int64_t n, const real *stor
 /* Has later segments compute again what is not worth keeping (recompute.c). Before tiles are sized
  * and values placed. */
 tn_status tn_plan_recompute(tn_plan *plan, tn_error *error);
+
+/* Finds the steps that are to go by rows, and what each call of them does (roll.c). After
+ * recomputing, before tiles are sized and values placed. */
+tn_status tn_plan_roll(tn_plan *plan, const tn_plan_options *options, tn_error *error);
+/* The roll of which a step is a part, or NULL. */
+const tn_roll *tn_roll_of(const tn_plan *plan, int step);
+bool tn_is_banded(const tn_plan *plan, const tn_segment *segment);
 
 /* Where everything goes (place.c): fills in the places of all steps, the reductions, the
  * parameters, the constants and the sizes of all memory. gradients as in tn_plan_build. */

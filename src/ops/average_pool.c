@@ -59,10 +59,10 @@ static window window_at(const tn_pool_attrs *a, const int64_t *dims, int64_t p, 
 static void run_any(const tn_run *run) {
     const int64_t *in = run->node->inputs[0]->shape.dims, *out = run->node->outputs[0]->shape.dims;
     int64_t c = in[1];
-    const real *x = run->in[0];
+    const real *x = tn_run_in_image(run, 0);
     real *y = run->out[0];
     for (int64_t n = 0; n < run->n; n++, x += c * in[2] * in[3])
-        for (int64_t i = 0; i < out[2] * out[3]; i++, y += c) {
+        for (int64_t i = run->rows.begin * out[3]; i < run->rows.end * out[3]; i++, y += c) {
             window win = window_at(run->node->attrs, in, i / out[3], i % out[3]);
             memset(y, 0, (size_t)c * sizeof(real));
             for (int64_t row = win.top; row < win.bottom; row++)
@@ -72,7 +72,7 @@ static void run_any(const tn_run *run) {
         }
 }
 
-static const tn_implementation any = {.name = "any", .run = run_any};
+static const tn_implementation any = {.name = "any", .rows_in = tn_pool_rows_in, .run = run_any};
 static const tn_implementation *const implementations[] = {&any, &tn_average_pool_lanes, NULL};
 
 /* ---- Gradient: each pixel of a window gets an equal part of dy --------------------------------

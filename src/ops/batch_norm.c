@@ -29,6 +29,14 @@ tn_norm_form tn_norm_form_of(const tn_shape *x, int64_t stored_channels) {
     return f;
 }
 
+tn_norm_form tn_norm_form_of_run(const tn_run *run, int x) {
+    const tn_value *v = run->node->inputs[x];
+    tn_norm_form f = tn_norm_form_of(&v->shape, run->in_channels[x]);
+    int64_t rows = tn_max_i64(1, tn_image_rows(run->node, v));
+    f.rows = f.rows / rows * (run->in_rows[x].end - run->in_rows[x].begin);
+    return f;
+}
+
 int64_t tn_norm_group_begin(int64_t batch, int64_t n_groups, int64_t g) {
     return (g * batch + n_groups - 1) / n_groups;
 }
@@ -112,8 +120,7 @@ static tn_norm_form form_in_lanes(const tn_shape *x) {
 
 static void normalise(const tn_run *run, const real *coefficients) {
     const tn_value *value = run->node->inputs[X];
-    tn_norm_form f = value->lanes ? form_in_lanes(&value->shape)
-                                  : tn_norm_form_of(&value->shape, run->in_channels[X]);
+    tn_norm_form f = value->lanes ? form_in_lanes(&value->shape) : tn_norm_form_of_run(run, X);
     int64_t samples = value->lanes ? tn_run_groups(run) : run->n;
     const real *x = run->in[X];
     real *y = run->out[0];
@@ -165,6 +172,7 @@ static const tn_implementation stored = {.name = "stored",
                                          .applies = is_stored,
                                          .packed_bytes = packed_bytes,
                                          .pack = pack,
+                                         .rows_in = tn_rows_same,
                                          .run = run_packed};
 static const tn_implementation any = {
     .name = "any", .stored = TN_STORED_ANYHOW, .workspace_bytes = workspace_bytes, .run = run_any};

@@ -23,6 +23,9 @@ typedef struct tn_norm_form {
 
 tn_norm_form tn_norm_form_of(const tn_shape *x, int64_t stored_channels);
 
+/* Of the rows of input x that belong to a call. */
+tn_norm_form tn_norm_form_of_run(const tn_run *run, int x);
+
 /* The samples of a batch that share statistics: group g of n_groups has those from its begin to
  * that of the next. */
 int64_t tn_norm_group_begin(int64_t batch, int64_t n_groups, int64_t g);

@@ -52,8 +52,7 @@ typedef struct norm_part {
 typedef void norm_visit(const tn_run *run, const tn_norm_form *form, const norm_part *part);
 
 static void visit_parts(const tn_run *run, int x_input, norm_visit *visit) {
-    const tn_shape *x = &run->node->inputs[x_input]->shape;
-    tn_norm_form f = tn_norm_form_of(x, run->in_channels[x_input]);
+    tn_norm_form f = tn_norm_form_of_run(run, x_input);
     for (int64_t i = 0; i < run->n;) {
         int64_t first = i, group, n = take_group(run, &i, &group);
         for (int64_t b = 0; f.blocks > 1 && b < n * f.blocks; b++)
@@ -200,7 +199,7 @@ static void apply_part(const tn_run *run, const tn_norm_form *f, const norm_part
 
 static void run_apply(const tn_run *run) { visit_parts(run, 0, apply_part); }
 
-static const tn_implementation apply = {.name = "any", .run = run_apply};
+static const tn_implementation apply = {.name = "any", .rows_in = tn_rows_same, .run = run_apply};
 static const tn_implementation *const apply_implementations[] = {&apply, NULL};
 
 static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
@@ -342,7 +341,7 @@ static void grad_part(const tn_run *run, const tn_norm_form *f, const norm_part 
 
 static void run_grad(const tn_run *run) { visit_parts(run, 1, grad_part); }
 
-static const tn_implementation grad = {.name = "any", .run = run_grad};
+static const tn_implementation grad = {.name = "any", .rows_in = tn_rows_same, .run = run_grad};
 static const tn_implementation *const grad_implementations[] = {&grad, NULL};
 
 /* Inputs dy, x, coefficients, factors. */

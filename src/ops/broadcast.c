@@ -41,6 +41,14 @@ tn_status tn_infer_broadcast(tn_graph *graph, tn_node *node, tn_error *error) {
     return broadcast_shape(node, &node->outputs[0]->shape, error);
 }
 
+bool tn_broadcast_rows(const tn_node *node, int input, tn_rows out, tn_rows *in) {
+    for (int i = 0; i < node->n_inputs; i++) {
+        const tn_shape *x = &node->inputs[i]->shape;
+        if (!x->batched && x->rank > 1 && x->dims[x->rank - 2] != 1) return false;
+    }
+    return tn_rows_same(node, input, out, in);
+}
+
 /* Steps of an operand along the canonical axes of y. */
 static void operand_steps(const tn_shape *shape, int rank, int64_t channels, int64_t *step) {
     int64_t next = 1;
@@ -149,8 +157,10 @@ void tn_broadcast_run(const tn_run *run, tn_binary_fn *vector, tn_scalar_fn *b_s
     const tn_node *node = run->node;
     const real *a = run->in[0], *b = run->in[1];
     real *y = run->out[0];
-    tn_walk w =
-        tn_walk_of(node->outputs[0], run->n, &node->inputs[0]->shape, &node->inputs[1]->shape);
+    tn_value of_y = *node->outputs[0]; /* as if the rows to be computed were all */
+    if (of_y.shape.rank == 4 && of_y.shape.batched && !of_y.lanes)
+        of_y.shape.dims[2] = run->rows.end - run->rows.begin;
+    tn_walk w = tn_walk_of(&of_y, run->n, &node->inputs[0]->shape, &node->inputs[1]->shape);
     int inner = w.rank - 1;
     int64_t at[TN_WALK_RANK] = {0}, rows = 1;
     for (int i = 0; i < inner; i++) rows *= w.dims[i];

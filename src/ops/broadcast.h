@@ -3,11 +3,14 @@
 #ifndef TN_OPS_BROADCAST_H
 #define TN_OPS_BROADCAST_H
 
-#include "graph/op.h"
+#include "graph/images.h"
 
 /* infer_shape of an operator on two broadcast float tensors; of a batch, the sample dimension
  * stands first and the other operand has it too or is 1 there. */
 tn_status tn_infer_broadcast(tn_graph *graph, tn_node *node, tn_error *error);
+
+/* rows_in of such an operator: what is not batched must be the same for every row. */
+bool tn_broadcast_rows(const tn_node *node, int input, tn_rows out, tn_rows *in);
 
 enum { TN_WALK_RANK = TN_MAX_RANK + 1 }; /* in lanes, the axis of samples is two */
 

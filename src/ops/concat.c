@@ -2,6 +2,7 @@
 /* concat.c: tensors one behind the other along an axis. ONNX Concat. */
 #include <string.h>
 
+#include "graph/images.h"
 #include "ops/axes.h"
 #include "ops/ops.h"
 
@@ -68,14 +69,19 @@ static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) 
     return TN_OK;
 }
 
-/* Elements of a tensor's axes from `axis` on, as stored; *outer is how often they come. */
-static int64_t run_length(const tn_shape *shape, int axis, int64_t n, int64_t *outer) {
+/* Elements of a tensor's axes from `axis` on, as stored; *outer is how often they come in a call.
+ */
+static int64_t run_length(const tn_run *run, const tn_shape *shape, int axis, int64_t *outer) {
     int order[TN_MAX_RANK], at = 0;
     int64_t length = 1;
     tn_axes_stored(shape, order);
     *outer = 1;
-    for (; order[at] != axis; at++)
-        *outer *= order[at] == 0 && shape->batched ? n : shape->dims[order[at]];
+    for (; order[at] != axis; at++) {
+        int64_t dim = shape->dims[order[at]];
+        if (order[at] == 0 && shape->batched) dim = run->n;
+        if (order[at] == 2 && at == 1) dim = run->rows.end - run->rows.begin; /* of an image */
+        *outer *= dim;
+    }
     for (; at < shape->rank; at++) length *= shape->dims[order[at]];
     return length;
 }
@@ -83,9 +89,9 @@ static int64_t run_length(const tn_shape *shape, int axis, int64_t n, int64_t *o
 static void run_any(const tn_run *run) {
     const tn_node *node = run->node;
     int axis = axis_of(node);
-    int64_t outer, row = run_length(&node->outputs[0]->shape, axis, run->n, &outer), before = 0;
+    int64_t outer, row = run_length(run, &node->outputs[0]->shape, axis, &outer), before = 0;
     for (int k = 0; k < node->n_inputs; k++) {
-        int64_t length = run_length(&node->inputs[k]->shape, axis, run->n, &outer);
+        int64_t length = run_length(run, &node->inputs[k]->shape, axis, &outer);
         const real *x = run->in[k];
         real *y = (real *)run->out[0] + before;
         for (int64_t i = 0; i < outer && length > 0; i++, x += length, y += row)
@@ -94,7 +100,11 @@ static void run_any(const tn_run *run) {
     }
 }
 
-static const tn_implementation any = {.name = "any", .run = run_any};
+static bool rows_in(const tn_node *node, int input, tn_rows out, tn_rows *in) {
+    return axis_of(node) != 2 && tn_rows_same(node, input, out, in);
+}
+
+static const tn_implementation any = {.name = "any", .rows_in = rows_in, .run = run_any};
 static const tn_implementation *const implementations[] = {&any, NULL};
 
 const tn_op tn_op_concat = {.name = "Concat",

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "graph/images.h"
 #include "ops/conv_geometry.h"
 #include "ops/conv_parts.h"
 #include "ops/lanes.h"
@@ -143,9 +144,10 @@ static void naive_run(const tn_run *run) {
     const real *w = run->in[1], *bias = run->in[2];
     int64_t x_at, w_at;
     for (int64_t n = 0; n < run->n; n++) {
-        const real *x = (const real *)run->in[0] + n * g.h * g.w * g.c;
-        real *y = (real *)run->out[0] + n * g.p * g.q * g.o;
-        for (int64_t i = 0; i < g.p * g.q * g.o; i++) {
+        const real *x = (const real *)tn_run_in_image(run, 0) + n * g.h * g.w * g.c;
+        real *y = (real *)tn_run_out_image(run, 0) + n * g.p * g.q * g.o;
+        int64_t row = g.q * g.o;
+        for (int64_t i = run->rows.begin * row; i < run->rows.end * row; i++) {
             y[i] = bias ? bias[i % g.o] : 0;
             for (int64_t k = 0; k < g.r * g.s * g.cg; k++)
                 if (conv_product(&g, i, k, &x_at, &w_at)) y[i] += x[x_at] * w[w_at];
@@ -185,24 +187,28 @@ static void tiled_run(const tn_run *run) {
     const conv_packed *p = run->packed;
     const conv_image from = conv_input_image(&g), to = conv_output_image(&g);
     int64_t panels = tn_panels_elements(run->kernels, g.r * g.s * g.cg, g.og);
-    const real *bias = run->in[2];
+    const real *x = tn_run_in_image(run, 0), *bias = run->in[2];
+    real *y = tn_run_out_image(run, 0);
     for (int64_t group = 0; group < g.groups; group++) {
         const tn_product product = {.columns = g.og,
-                                    .a = (const real *)run->in[0] + group * g.cg,
+                                    .a = x + group * g.cg,
                                     .b = p->weights + group * panels,
                                     .source = TN_PANELS_PACKED,
                                     .start = bias ? TN_START_BIAS : TN_START_ZERO,
                                     .bias = bias ? bias + group * g.og : NULL,
-                                    .c = (real *)run->out[0] + group * g.og,
+                                    .c = y + group * g.og,
                                     .relu = run->node->op == &tn_op_conv_relu};
-        conv_parts_run(&p->parts, run->kernels, product, run->n, &from, &to);
+        conv_parts_run(&p->parts, run->kernels, product, run->n, run->rows, &from, &to);
     }
 }
 
 static const tn_implementation naive = {
-    .name = "naive", .applies = conv_naive_applies, .run = naive_run};
-static const tn_implementation tiled = {
-    .name = "tiles", .packed_bytes = tiled_packed_bytes, .pack = tiled_pack, .run = tiled_run};
+    .name = "naive", .applies = conv_naive_applies, .rows_in = conv_rows_in, .run = naive_run};
+static const tn_implementation tiled = {.name = "tiles",
+                                        .packed_bytes = tiled_packed_bytes,
+                                        .pack = tiled_pack,
+                                        .rows_in = conv_rows_in,
+                                        .run = tiled_run};
 static const tn_implementation *const implementations[] = {&naive, &tn_conv_depthwise, &tiled,
                                                            &tn_conv_lanes, NULL};
 

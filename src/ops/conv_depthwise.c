@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "graph/images.h"
 #include "ops/conv_parts.h"
 
 static bool is_depthwise(const conv_geometry *g) {
@@ -19,23 +20,25 @@ enum { ONE_WIDE = 1 };
 static void run_parts(const tn_run *run, const conv_image *from, const conv_image *to,
                       const real *bias, bool relu) {
     const conv_packed *p = run->packed;
+    const real *x = tn_run_in_image(run, 0);
+    real *y = tn_run_out_image(run, 0);
+    int64_t first;
     for (int64_t n = 0; n < run->n; n++)
         for (const conv_part *part = p->parts.parts; part < p->parts.parts + p->parts.n_parts;
              part++) {
-            const tn_depthwise d = {
-                .rows = part->rows,
-                .taps = part->depth,
-                .channels = to->channels,
-                .x = (const real *)run->in[0] + n * from->height * from->width * from->channels,
-                .w = p->weights + part->panel * to->channels,
-                .bias = bias,
-                .x_row = p->parts.a_row + part->row,
-                .offset = p->parts.offset + part->offset,
-                .y_row = p->parts.c_row + part->row,
-                .y = (real *)run->out[0] + n * to->height * to->width * to->channels,
-                .adds = !part->first,
-                .floor = relu && part->last ? 0 : -(real)INFINITY};
-            run->kernels->depthwise(&d);
+            const tn_depthwise d = {.rows = conv_part_pixels(part, run->rows, &first),
+                                    .taps = part->depth,
+                                    .channels = to->channels,
+                                    .x = x + n * from->height * from->width * from->channels,
+                                    .w = p->weights + part->panel * to->channels,
+                                    .bias = bias,
+                                    .x_row = p->parts.a_row + part->row + first,
+                                    .offset = p->parts.offset + part->offset,
+                                    .y_row = p->parts.c_row + part->row + first,
+                                    .y = y + n * to->height * to->width * to->channels,
+                                    .adds = !part->first,
+                                    .floor = relu && part->last ? 0 : -(real)INFINITY};
+            if (d.rows > 0) run->kernels->depthwise(&d);
         }
 }
 
@@ -71,6 +74,7 @@ const tn_implementation tn_conv_depthwise = {.name = "depthwise",
                                              .applies = forward_applies,
                                              .packed_bytes = forward_packed_bytes,
                                              .pack = forward_pack,
+                                             .rows_in = conv_rows_in,
                                              .run = run_forward};
 
 static bool input_applies(const tn_node *node, const tn_kernels *kernels) {
@@ -115,6 +119,7 @@ const tn_implementation tn_conv_grad_input_depthwise = {.name = "depthwise",
                                                         .applies = input_applies,
                                                         .packed_bytes = input_packed_bytes,
                                                         .pack = input_pack,
+                                                        .rows_in = conv_grad_input_rows_in,
                                                         .run = run_input};
 
 /* ---- Weight gradient ---------------------------------------------------------------------- */

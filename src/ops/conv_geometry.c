@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "graph/images.h"
 
 /* No window, stride or pad in any real network comes near; beyond it sums could overflow. */
 static const int64_t window_max = 1 << 20;
@@ -138,6 +139,28 @@ bool conv_product(const conv_geometry *g, int64_t i, int64_t k, int64_t *x, int6
 bool conv_naive_applies(const tn_node *node, const tn_kernels *kernels) {
     (void)node;
     return kernels->naive;
+}
+
+static bool are_rows(const tn_node *node) {
+    return tn_row_bytes(node, node->inputs[0]) > 0 && tn_row_bytes(node, node->outputs[0]) > 0;
+}
+
+bool conv_rows_in(const tn_node *node, int input, tn_rows out, tn_rows *in) {
+    const conv_geometry g = conv_geometry_of(node);
+    (void)input;
+    *in = tn_rows_of_windows(out, g.stride_h, g.pad_top, g.r, g.dilation_h, g.h);
+    return are_rows(node);
+}
+
+/* dx row i gets from dy row p where stride · p + dilation · r - pad = i for a tap r. */
+bool conv_grad_input_rows_in(const tn_node *node, int input, tn_rows out, tn_rows *in) {
+    const conv_geometry g = conv_grad_input_geometry(node);
+    (void)input;
+    int64_t lowest = tn_max_i64(0, out.begin + g.pad_top - (g.r - 1) * g.dilation_h);
+    int64_t begin = tn_min_i64((lowest + g.stride_h - 1) / g.stride_h, g.p);
+    int64_t end = (out.end - 1 + g.pad_top) / g.stride_h + 1;
+    *in = (tn_rows){begin, tn_max_i64(begin, tn_min_i64(end, g.p))};
+    return are_rows(node);
 }
 
 bool conv_is_padded(const conv_geometry *g) {

@@ -50,6 +50,10 @@ conv_geometry conv_geometry_of(const tn_node *node);
 conv_geometry conv_grad_input_geometry(const tn_node *node);
 conv_geometry conv_grad_weight_geometry(const tn_node *node);
 
+/* rows_in of Conv and of ConvGradInput. */
+bool conv_rows_in(const tn_node *node, int input, tn_rows out, tn_rows *in);
+bool conv_grad_input_rows_in(const tn_node *node, int input, tn_rows out, tn_rows *in);
+
 bool conv_is_padded(const conv_geometry *g);
 int64_t conv_padded_h(const conv_geometry *g);
 int64_t conv_padded_w(const conv_geometry *g);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "graph/images.h"
 #include "ops/conv_geometry.h"
 #include "ops/conv_parts.h"
 #include "ops/lanes.h"
@@ -98,13 +99,15 @@ static void tiled_input(const tn_run *run) {
     const conv_packed *p = run->packed;
     const conv_image from = conv_output_image(&g), to = conv_input_image(&g);
     int64_t panels = tn_panels_elements(run->kernels, g.r * g.s * g.og, g.cg);
+    const real *dy = tn_run_in_image(run, 0);
+    real *dx = tn_run_out_image(run, 0);
     for (int64_t group = 0; group < g.groups; group++) {
         const tn_product product = {.columns = g.cg,
-                                    .a = (const real *)run->in[0] + group * g.og,
+                                    .a = dy + group * g.og,
                                     .b = p->weights + group * panels,
                                     .source = TN_PANELS_PACKED,
-                                    .c = (real *)run->out[0] + group * g.cg};
-        conv_parts_run(&p->parts, run->kernels, product, run->n, &from, &to);
+                                    .c = dx + group * g.cg};
+        conv_parts_run(&p->parts, run->kernels, product, run->n, run->rows, &from, &to);
     }
 }
 
@@ -114,6 +117,7 @@ static const tn_implementation tiled_input_implementation = {.name = "tiles",
                                                              .packed_bytes =
                                                                  tiled_input_packed_bytes,
                                                              .pack = tiled_input_pack,
+                                                             .rows_in = conv_grad_input_rows_in,
                                                              .run = tiled_input};
 static const tn_implementation *const input_implementations[] = {
     &naive_input_implementation, &tn_conv_grad_input_depthwise, &tn_conv_grad_input_sparse,

@@ -48,6 +48,10 @@ static void add_part(const adding *a, const band *y, const band *x, int64_t r, i
     const conv_image *from = a->from, *image = a->image;
     conv_part part = {.rows = (y->end - y->begin) * (x->end - x->begin),
                       .depth = (r_end - r) * (x->hi - x->lo) * a->depth,
+                      .top = a->h->first + y->begin * a->h->step,
+                      .height = y->end - y->begin,
+                      .step = a->h->step,
+                      .width = x->end - x->begin,
                       .row = p->n_rows,
                       .offset = p->n_offsets,
                       .panel = a->panel + (r * a->w->taps + x->lo) * a->depth * a->nr,
@@ -181,18 +185,32 @@ void conv_parts_add_input(conv_parts *parts, const conv_geometry *g, int64_t nr)
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
+/* How many of a part's rows are above row `row` of the image. */
+static int64_t rows_above(const conv_part *part, int64_t row) {
+    int64_t above = row > part->top ? (row - part->top + part->step - 1) / part->step : 0;
+    return tn_min_i64(above, part->height);
+}
+
+int64_t conv_part_pixels(const conv_part *part, tn_rows rows, int64_t *first) {
+    int64_t above = rows_above(part, rows.begin);
+    *first = above * part->width;
+    return (rows_above(part, rows.end) - above) * part->width;
+}
+
 void conv_parts_run(const conv_parts *p, const tn_kernels *kernels, tn_product product, int64_t n,
-                    const conv_image *from, const conv_image *to) {
+                    tn_rows rows, const conv_image *from, const conv_image *to) {
     const tn_product whole = product;
-    for (int64_t first = 0; first < n; first += p->images) {
-        int64_t images = tn_min_i64(p->images, n - first);
-        product.a = whole.a + first * from->height * from->width * from->channels;
-        product.c = whole.c + first * to->height * to->width * to->channels;
+    for (int64_t sample = 0; sample < n; sample += p->images) {
+        int64_t images = tn_min_i64(p->images, n - sample), first;
+        product.a = whole.a + sample * from->height * from->width * from->channels;
+        product.c = whole.c + sample * to->height * to->width * to->channels;
         for (const conv_part *part = p->parts; part < p->parts + p->n_parts; part++) {
-            product.rows = part->rows * images;
+            int64_t pixels = conv_part_pixels(part, rows, &first);
+            if (pixels == 0) continue;
+            product.rows = pixels + part->rows * (images - 1);
             product.depth = part->depth;
-            product.a_row = p->a_row + part->row;
-            product.c_row = p->c_row + part->row;
+            product.a_row = p->a_row + part->row + first;
+            product.c_row = p->c_row + part->row + first;
             product.offset = p->offset + part->offset;
             product.b = whole.b + part->panel;
             product.panel_depth = part->panel_depth;

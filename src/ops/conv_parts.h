@@ -24,11 +24,13 @@ typedef struct conv_image {
 } conv_image;
 
 typedef struct conv_part {
-    int64_t rows, depth; /* of the product; rows for each image */
-    int64_t row, offset; /* where its lists begin */
-    int64_t panel;       /* where its taps begin in the panels, in elements */
-    int64_t panel_depth; /* of the whole panels */
-    bool first, last;    /* among the parts that add up the same pixels */
+    int64_t rows, depth;              /* of the product; rows for each image */
+    int64_t top, height, step, width; /* of the image: `height` rows from `top` on, every step-th,
+                                         with so many pixels each */
+    int64_t row, offset;              /* where its lists begin */
+    int64_t panel;                    /* where its taps begin in the panels, in elements */
+    int64_t panel_depth;              /* of the whole panels */
+    bool first, last;                 /* among the parts that add up the same pixels */
 } conv_part;
 
 /* Lists for several images side by side: images of few pixels fill whole tiles only together. */
@@ -67,9 +69,13 @@ void conv_parts_add_input(conv_parts *parts, const conv_geometry *g, int64_t nr)
 /* Whether tap k along an axis meets pixels of an input whose phase is `phase`. */
 bool conv_phase_meets(int64_t phase, int64_t k, int64_t dilation, int64_t stride);
 
-/* All parts for n images and one group: `product` says where a, b and c are for the first, its
- * columns, start, bias and relu. */
+/* How many pixels of a part are in these rows of an image; *first is the place of the first of them
+ * in the part's lists. */
+int64_t conv_part_pixels(const conv_part *part, tn_rows rows, int64_t *first);
+
+/* All parts, as far as they are in these rows (all if n > 1), for n images and one group: `product`
+ * says where a, b and c are for the first, its columns, start, bias and relu. */
 void conv_parts_run(const conv_parts *parts, const tn_kernels *kernels, tn_product product,
-                    int64_t n, const conv_image *from, const conv_image *to);
+                    int64_t n, tn_rows rows, const conv_image *from, const conv_image *to);
 
 #endif

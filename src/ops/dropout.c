@@ -63,15 +63,18 @@ static bool drops(const tn_run *run) {
 static void run_any(const tn_run *run) {
     bool batched = run->node->inputs[0]->shape.batched;
     int64_t samples = batched ? run->n : 1, each = tn_run_elements(run) / tn_max_i64(samples, 1);
+    int64_t rows = run->rows.end - run->rows.begin;
+    int64_t before = rows > 0 ? each / rows * run->rows.begin : 0;
     if (!drops(run)) return;
     for (int64_t i = 0; i < samples; i++) {
         const drawing d = drawing_of(run, i);
-        run->kernels->dropout(each, d.key, d.counter, 0, d.threshold, d.scale,
+        run->kernels->dropout(each, d.key, d.counter, before, d.threshold, d.scale,
                               (const real *)run->in[0] + i * each, (real *)run->out[0] + i * each);
     }
 }
 
-static const tn_implementation any = {.name = "any", .cost = {.per_element = 20}, .run = run_any};
+static const tn_implementation any = {
+    .name = "any", .cost = {.per_element = 20}, .rows_in = tn_rows_same, .run = run_any};
 
 /* The numbers of an image are drawn channels last, as if it were stored so. */
 static void run_lanes(const tn_run *run) {

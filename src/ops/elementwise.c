@@ -16,5 +16,7 @@ tn_status tn_infer_same(tn_graph *graph, tn_node *node, tn_error *error) {
 int64_t tn_run_elements(const tn_run *run) {
     const tn_value *y = run->node->outputs[0];
     int64_t samples = y->lanes ? tn_round_up(run->n, TN_LANES) : run->n;
-    return tn_shape_sample_elements(&y->shape) * (y->shape.batched ? samples : 1);
+    int64_t rows = tn_max_i64(1, tn_image_rows(run->node, y));
+    return tn_shape_sample_elements(&y->shape) / rows * (run->rows.end - run->rows.begin) *
+           (y->shape.batched ? samples : 1);
 }

@@ -24,7 +24,7 @@ static void run_gradient(const tn_run *run) {
 }
 
 static const tn_implementation gradient = {
-    .name = "any", .stored = TN_STORED_ANYHOW, .run = run_gradient};
+    .name = "any", .stored = TN_STORED_ANYHOW, .rows_in = tn_rows_same, .run = run_gradient};
 static const tn_implementation *const gradient_implementations[] = {&gradient, NULL};
 
 /* dx = alpha · dy where 0 < y < 1, else 0; inputs dy, y. */
@@ -51,7 +51,8 @@ static void run_any(const tn_run *run) {
     run->kernels->clip(n, y, 0, 1, y);
 }
 
-static const tn_implementation any = {.name = "any", .stored = TN_STORED_ANYHOW, .run = run_any};
+static const tn_implementation any = {
+    .name = "any", .stored = TN_STORED_ANYHOW, .rows_in = tn_rows_same, .run = run_any};
 static const tn_implementation *const implementations[] = {&any, NULL};
 
 const tn_op tn_op_hard_sigmoid = {.name = "HardSigmoid",

@@ -24,8 +24,11 @@ static void run_any(const tn_run *run) {
     if (run->in[0] != run->out[0]) memcpy(run->out[0], run->in[0], bytes);
 }
 
-static const tn_implementation any = {
-    .name = "any", .stored = TN_STORED_ANYHOW, .copies = true, .run = run_any};
+static const tn_implementation any = {.name = "any",
+                                      .stored = TN_STORED_ANYHOW,
+                                      .copies = true,
+                                      .rows_in = tn_rows_same,
+                                      .run = run_any};
 static const tn_implementation *const implementations[] = {&any, NULL};
 
 const tn_op tn_op_identity = {.name = "Identity",

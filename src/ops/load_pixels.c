@@ -59,8 +59,11 @@ static void run_any(const tn_run *run) {
                           run->out[0]);
 }
 
-static const tn_implementation any = {
-    .name = "any", .packed_bytes = packed_bytes, .pack = pack, .run = run_any};
+static const tn_implementation any = {.name = "any",
+                                      .packed_bytes = packed_bytes,
+                                      .pack = pack,
+                                      .rows_in = tn_rows_same,
+                                      .run = run_any};
 
 static int64_t packed_bytes_lanes(const tn_node *node, const tn_kernels *kernels) {
     (void)kernels;

@@ -74,19 +74,21 @@ static void run_any(const tn_run *run) {
     int64_t c = in[1], x_each = c * in[2] * in[3], y_each = c * out[2] * out[3];
     window win;
     const real *taps[MAX_TAPS];
-    for (int64_t i = 0; i < out[2] * out[3]; i++) {
+    const real *images = tn_run_in_image(run, 0);
+    real *y = tn_run_out_image(run, 0);
+    uint8_t *arg = run->out[1] ? tn_run_out_image(run, 1) : NULL;
+    for (int64_t i = run->rows.begin * out[3]; i < run->rows.end * out[3]; i++) {
         window_at(run->node->attrs, in, i / out[3], i % out[3], &win);
         for (int64_t n = 0; n < run->n; n++) {
-            const real *x = (const real *)run->in[0] + n * x_each;
+            const real *x = images + n * x_each;
             int64_t at = n * y_each + i * c;
-            uint8_t *arg = run->out[1] ? (uint8_t *)run->out[1] + at : NULL;
             for (int t = 0; t < win.n; t++) taps[t] = x + win.at[t];
-            run->kernels->max_pool(win.n, taps, c, (real *)run->out[0] + at, arg);
+            run->kernels->max_pool(win.n, taps, c, y + at, arg ? arg + at : NULL);
         }
     }
 }
 
-static const tn_implementation any = {.name = "any", .run = run_any};
+static const tn_implementation any = {.name = "any", .rows_in = tn_pool_rows_in, .run = run_any};
 static const tn_implementation *const implementations[] = {
     &tn_max_pool_2x2, &any, &tn_max_pool_2x2_lanes, &tn_max_pool_lanes, NULL};
 

@@ -71,12 +71,14 @@ static int64_t arg_at(const images *m, int64_t i) {
 static void pool(const tn_run *run, bool lanes) {
     const tn_node *node = run->node;
     const images m = images_of(run, &node->inputs[0]->shape, &node->outputs[0]->shape, lanes);
+    const tn_rows rows = lanes ? (tn_rows){0, m.p} : run->rows;
     int64_t row = m.w * m.channels, y_row = m.q * m.channels;
+    uint8_t *winners = run->out[1] ? tn_run_out_image(run, 1) : NULL;
     for (int64_t i = 0; i < m.n; i++) {
-        const real *x = (const real *)run->in[0] + i * m.h * row;
-        real *y = (real *)run->out[0] + i * m.p * y_row;
-        uint8_t *arg = run->out[1] ? (uint8_t *)run->out[1] + arg_at(&m, i) : NULL;
-        for (int64_t p = 0; p < m.p; p++)
+        const real *x = (const real *)tn_run_in_image(run, 0) + i * m.h * row;
+        real *y = (real *)tn_run_out_image(run, 0) + i * m.p * y_row;
+        uint8_t *arg = winners ? winners + arg_at(&m, i) : NULL;
+        for (int64_t p = rows.begin; p < rows.end; p++)
             run->kernels->max_pool_2x2(m.q, m.channels, x + 2 * p * row, x + (2 * p + 1) * row,
                                        has_relu(node), y + p * y_row,
                                        arg ? arg + p * (m.arg / m.p) : NULL);
@@ -114,8 +116,11 @@ static void run_lanes(const tn_run *run) { pool(run, true); }
 static void run_gradient(const tn_run *run) { pool_gradient(run, false); }
 static void run_gradient_lanes(const tn_run *run) { pool_gradient(run, true); }
 
-const tn_implementation tn_max_pool_2x2 = {
-    .name = "2x2", .cost = {.per_element = 4}, .applies = applies, .run = run_rows};
+const tn_implementation tn_max_pool_2x2 = {.name = "2x2",
+                                           .cost = {.per_element = 4},
+                                           .applies = applies,
+                                           .rows_in = tn_pool_rows_in,
+                                           .run = run_rows};
 const tn_implementation tn_max_pool_2x2_lanes = {
     .name = "2x2 lanes", .stored = TN_STORED_IN_LANES, .applies = applies, .run = run_lanes};
 

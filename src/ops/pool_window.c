@@ -41,6 +41,17 @@ tn_status tn_pool_infer_global(tn_graph *graph, tn_node *node, tn_error *error) 
     return TN_OK;
 }
 
+bool tn_pool_rows_in(const tn_node *node, int input, tn_rows out, tn_rows *in) {
+    const tn_pool_attrs *a = node->attrs;
+    const tn_value *x = node->inputs[input];
+    int64_t dilation = a->dilations.n > 0 ? a->dilations.v[0] : 1;
+    *in = tn_rows_of_windows(out, a->strides.v[0], a->pads.v[0], a->kernel_shape.v[0], dilation,
+                             x->shape.dims[2]);
+    for (int i = 0; i < node->n_outputs; i++)
+        if (tn_row_bytes(node, node->outputs[i]) == 0) return false;
+    return tn_row_bytes(node, x) > 0;
+}
+
 tn_pool_grad_attrs tn_pool_grad_attrs_make(const tn_node *node) {
     const int64_t *x = node->inputs[0]->shape.dims;
     tn_pool_grad_attrs a = {.h = x[2], .w = x[3]};

@@ -3,6 +3,7 @@
 #ifndef TN_OPS_POOL_WINDOW_H
 #define TN_OPS_POOL_WINDOW_H
 
+#include "graph/images.h"
 #include "ops/conv_geometry.h"
 
 /* infer_shape of pooling by windows: fills in the attributes left out (of tn_pool_attrs; pads then
@@ -11,6 +12,9 @@
 tn_status tn_pool_infer(tn_node *node, tn_error *error);
 /* infer_shape of pooling over the whole of each channel: [n][c][h][w] -> [n][c][1][1]. */
 tn_status tn_pool_infer_global(tn_graph *graph, tn_node *node, tn_error *error);
+
+/* rows_in of pooling by windows. */
+bool tn_pool_rows_in(const tn_node *node, int input, tn_rows out, tn_rows *in);
 
 /* Attributes of the gradient operators: those of the pooling (zero if it has none), and the size
  * of the image. */

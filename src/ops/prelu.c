@@ -81,7 +81,8 @@ static void run_any(const tn_run *run) {
     tn_broadcast_run(run, run->kernels->prelu, run->kernels->leaky_relu, NULL);
 }
 
-static const tn_implementation any = {.name = "any", .stored = TN_STORED_ANYHOW, .run = run_any};
+static const tn_implementation any = {
+    .name = "any", .stored = TN_STORED_ANYHOW, .rows_in = tn_broadcast_rows, .run = run_any};
 static const tn_implementation *const implementations[] = {&any, NULL};
 
 const tn_op tn_op_prelu = {.name = "PRelu",

@@ -14,13 +14,30 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     return TN_OK;
 }
 
-/* [c][rest] -> [rest][c] where the output is channels last, else back. */
+/* [c][rest] -> [rest][c] where the output is channels last, else back. Of some rows of an image,
+ * the pixels are `rest`; on the plain side they are a part of each channel. */
 static void reorder_channels(const tn_run *run, int64_t each) {
-    int64_t from = run->in_channels[0], to = run->out_channels[0];
-    int64_t rows = to > 1 ? to : each / from, columns = each / rows;
-    for (int64_t i = 0; i < run->n; i++)
-        run->kernels->transpose(rows, columns, (const real *)run->in[0] + i * each, columns,
-                                (real *)run->out[0] + i * each, rows);
+    int64_t to = run->out_channels[0], channels = to > 1 ? to : run->in_channels[0];
+    int64_t row = each / tn_image_rows(run->node, run->node->outputs[0]);
+    int64_t pixels = each / channels, first = row * run->rows.begin / channels;
+    int64_t n = row * (run->rows.end - run->rows.begin) / channels;
+    for (int64_t i = 0; i < run->n; i++) {
+        const real *x = (const real *)run->in[0] + i * each;
+        real *y = (real *)run->out[0] + i * each;
+        if (to > 1)
+            run->kernels->transpose(channels, n, x + first, pixels, y, channels);
+        else
+            run->kernels->transpose(n, channels, x, channels, y + first, pixels);
+    }
+}
+
+/* Between channels last, where rows of images follow each other, and plain, where they need not. */
+static bool rows_in(const tn_node *node, int input, tn_rows out, tn_rows *in) {
+    const tn_value *x = node->inputs[input], *y = node->outputs[0];
+    const tn_value *last = y->channels > 1 ? y : x;
+    *in = out;
+    return x->shape.rank == 4 && !x->lanes && !y->lanes &&
+           x->channels * y->channels == last->shape.dims[1];
 }
 
 static void reorder_into_lanes(const tn_run *run, int64_t each) {
@@ -51,7 +68,8 @@ static void run_any(const tn_run *run) {
         reorder_channels(run, each);
 }
 
-static const tn_implementation any = {.name = "any", .stored = TN_STORED_ANYHOW, .run = run_any};
+static const tn_implementation any = {
+    .name = "any", .stored = TN_STORED_ANYHOW, .rows_in = rows_in, .run = run_any};
 static const tn_implementation *const implementations[] = {&any, NULL};
 
 const tn_op tn_op_reorder = {.name = "Reorder",

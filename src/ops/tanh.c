@@ -9,7 +9,7 @@ static void run_gradient(const tn_run *run) {
 }
 
 static const tn_implementation gradient = {
-    .name = "any", .stored = TN_STORED_ANYHOW, .run = run_gradient};
+    .name = "any", .stored = TN_STORED_ANYHOW, .rows_in = tn_rows_same, .run = run_gradient};
 static const tn_implementation *const gradient_implementations[] = {&gradient, NULL};
 
 /* dx = dy · (1 - y²); inputs dy, y. */
@@ -30,7 +30,8 @@ static void run_any(const tn_run *run) {
     run->kernels->tanh(tn_run_elements(run), run->in[0], run->out[0]);
 }
 
-static const tn_implementation any = {.name = "any", .stored = TN_STORED_ANYHOW, .run = run_any};
+static const tn_implementation any = {
+    .name = "any", .stored = TN_STORED_ANYHOW, .rows_in = tn_rows_same, .run = run_any};
 static const tn_implementation *const implementations[] = {&any, NULL};
 
 const tn_op tn_op_tanh = {.name = "Tanh",

@@ -90,6 +90,7 @@ static tn_status check_counts(const tn_train_options *o, tn_error *error) {
     TN_TRY(check_int("the patience", o->patience, 0, MAX_EPOCHS, error));
     TN_TRY(check_int("the pinning", o->pin, TN_PIN_AUTO, TN_PIN_NO, error));
     TN_TRY(check_int("the number of samples of a tile", o->tile, 0, INT32_MAX, error));
+    TN_TRY(check_int("the number of rows of a tile", o->tile_rows, 0, INT32_MAX, error));
     if (o->resume && !o->checkpoint_dir)
         return tn_fail(error, TN_ERR_ARGUMENT,
                        "cannot resume: no directory of checkpoints is given (name it with "

@@ -54,6 +54,7 @@ static tn_status create_plan(tn_pass *pass, tn_value *const *gradients,
                                           .n_threads = tn_pool_threads(options->pool),
                                           .kernels = options->kernels,
                                           .tile = options->tile,
+                                          .tile_rows = options->tile_rows,
                                           .keep_values = options->keep_values};
     TN_TRY(tn_passes_run(pass->graph, options->gradients ? gradients : NULL, error));
     TN_TRY(tn_plan_build(pass->graph, options->gradients ? gradients : NULL, &plan_options,

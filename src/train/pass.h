@@ -11,9 +11,9 @@
 typedef struct tn_pass_options {
     double label_smoothing;
     int64_t max_batch;
-    int64_t tile;           /* as in tn_plan_options */
-    bool keep_values;       /* likewise */
-    int n_shards, n_groups; /* groups share the statistics of normalisation */
+    int64_t tile, tile_rows; /* as in tn_plan_options */
+    bool keep_values;        /* likewise */
+    int n_shards, n_groups;  /* groups share the statistics of normalisation */
     bool gradients;
     const tn_augmentation *augment; /* NULL for images as they are */
     const tn_kernels *kernels;

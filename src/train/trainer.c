@@ -15,6 +15,7 @@ static tn_status create_passes(tn_trainer *trainer, const tn_train_options *opti
     tn_pass_options pass = {.label_smoothing = smoothing,
                             .max_batch = trainer->max_batch,
                             .tile = options->tile,
+                            .tile_rows = options->tile_rows,
                             .n_shards = trainer->model->recipe.n_shards,
                             .n_groups = (int)(options->batch_size / options->bn_group),
                             .gradients = true,
