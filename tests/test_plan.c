@@ -396,7 +396,7 @@ int main(void) {
                                        cmocka_unit_test(arrangements_go_there_and_back),
                                        cmocka_unit_test(a_training_step_is_few_segments),
                                        cmocka_unit_test(zeros_behind_a_pool_are_left_out),
-        cmocka_unit_test(a_training_step_is_small),
+                                       cmocka_unit_test(a_training_step_is_small),
                                        cmocka_unit_test(side_by_side_nothing_is_in_place),
                                        cmocka_unit_test(empty_tensors_run),
                                        cmocka_unit_test(a_weight_may_be_shared),
