@@ -74,7 +74,7 @@ static void conv(tn_graph *g, conv_setting s) { output(g, conv_of(g, INPUT(s.c, 
 
 static void conv_plain(tn_graph *g) { conv(g, (conv_setting){3, 7, 6, 5, 3, 3}); }
 static void conv_first_layer(tn_graph *g) { conv(g, (conv_setting){1, 9, 9, 16, 3, 3}); }
-static void conv_wide(tn_graph *g) { conv(g, (conv_setting){20, 5, 5, 40, 3, 3}); }
+static void conv_wide(tn_graph *g) { conv(g, (conv_setting){20, 5, 5, 40, 3, 2}); }
 static void conv_1x1(tn_graph *g) { conv(g, (conv_setting){6, 4, 5, 7, 1, 1}); }
 static void conv_no_bias(tn_graph *g) {
     conv(g, (conv_setting){2, 5, 5, 3, 3, 2, .no_bias = true});
@@ -150,10 +150,18 @@ static void pool_overlap(tn_graph *g) { output(g, pool_of(g, INPUT(2, 7, 6), 3, 
 static void pool_ceil(tn_graph *g) { output(g, pool_of(g, INPUT(2, 7, 6), 3, 2, 1, 1, true)); }
 static void pool_dilated(tn_graph *g) { output(g, pool_of(g, INPUT(2, 9, 8), 2, 1, 0, 3, false)); }
 
+/* By Winograd's algorithm, forward and backward (conv_winograd.c): tiles inside, at the edges and
+ * beyond; channels that fill no vector and no panel. */
+static void conv_winograd(tn_graph *g) {
+    tn_value *x = conv_of(g, INPUT(9, 8, 9), (conv_setting){9, 8, 9, 17, 3, 3});
+    x = apply(g, &tn_op_relu, NULL, x, NULL, NULL);
+    output(g, conv_of(g, x, (conv_setting){17, 6, 7, 8, 3, 3, .pads = {4, {2, 0, 1, 2}}}));
+}
+
 /* A convolution whose gradient is mostly zero, by rows of numbers (conv_sparse.c): one band and
  * several, padding, kernels that are no squares, x a parameter's product so that dx is wanted. */
 static void conv_before_pool(tn_graph *g) {
-    tn_value *x = conv_of(g, INPUT(8, 13, 9), (conv_setting){8, 13, 9, 16, 3, 3});
+    tn_value *x = conv_of(g, INPUT(8, 13, 9), (conv_setting){8, 13, 9, 16, 4, 3});
     output(g, pool_of(g, x, 2, 2, 0, 1, false));
 }
 static void conv_before_pool_pads(tn_graph *g) {
@@ -381,6 +389,7 @@ static const op_case first_cases[] = {
     {"Conv, SAME_UPPER", &tn_op_conv, conv_same_upper},
     {"Conv, SAME_LOWER", &tn_op_conv, conv_same_lower},
     {"Conv, chain", &tn_op_conv, conv_chain},
+    {"Conv, Winograd", &tn_op_conv, conv_winograd, .inexact = true},
     {"Conv before MaxPool", &tn_op_conv, conv_before_pool},
     {"Conv before MaxPool, pads", &tn_op_conv, conv_before_pool_pads},
     {"Conv before MaxPool, wide", &tn_op_conv, conv_before_pool_wide},

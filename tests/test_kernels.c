@@ -667,6 +667,69 @@ static void sparse_product_equals_the_reference(void **state) {
     guarded_free(&matrix_slot);
 }
 
+/* ---- Winograd -------------------------------------------------------------------------------- */
+
+enum { WINO_PARTS = TN_WINOGRAD_IN * TN_WINOGRAD_IN, WINO_CHANNELS = 19 };
+
+typedef struct wino_case {
+    float image[6 * 6 * WINO_CHANNELS], taps[3 * 3 * WINO_CHANNELS];
+    float bias[WINO_CHANNELS];
+    float v[WINO_PARTS * WINO_CHANNELS], u[WINO_PARTS * WINO_CHANNELS];
+} wino_case;
+
+/* y of a tile by the kernels, each channel convolved by itself, into exactly as much memory. */
+static void wino_tile(const tn_kernels *k, wino_case *c, int64_t channels, float floor, float *y) {
+    tn_winograd w = {.channels = channels,
+                     .image = c->image,
+                     .row_step = 6 * channels,
+                     .pixel_step = channels,
+                     .parts = c->v,
+                     .part_step = channels};
+    k->winograd_input(&w);
+    w.image = c->taps;
+    w.row_step = 3 * channels;
+    w.parts = c->u;
+    k->winograd_weight(&w);
+    for (int64_t i = 0; i < WINO_PARTS * channels; i++) c->v[i] *= c->u[i];
+    w.parts = c->v;
+    w.result = y;
+    w.row_step = 4 * channels;
+    w.bias = c->bias;
+    w.floor = floor;
+    k->winograd_output(&w);
+}
+
+/* Every level against the convolution itself, in double. */
+static void winograd_convolves(void **state) {
+    tn_kernels tables[MAX_LEVELS];
+    guarded y_slot = guarded_new(16 * WINO_CHANNELS * sizeof(float));
+    static wino_case c;
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int l = 0; l < n_levels; l++)
+        for (int64_t channels = 1; channels <= WINO_CHANNELS; channels++)
+            for (int relu = 0; relu < 2; relu++) {
+                tn_random random = tn_random_begin(9, TN_PURPOSE_TEST, (uint64_t)channels);
+                float *y = guarded_place(&y_slot, (size_t)(16 * channels) * sizeof(float), relu);
+                fill(&random, RANDOM, c.image, 36 * channels);
+                fill(&random, RANDOM, c.taps, 9 * channels);
+                fill(&random, RANDOM, c.bias, channels);
+                wino_tile(&tables[l], &c, channels, relu ? 0 : -INFINITY, y);
+                for (int64_t i = 0; i < 16 * channels; i++) {
+                    int64_t row = i / channels / 4, column = i / channels % 4, k = i % channels;
+                    double expected = (double)c.bias[k];
+                    for (int t = 0; t < 9; t++)
+                        expected +=
+                            (double)c.taps[t * channels + k] *
+                            (double)c.image[((row + t / 3) * 6 + column + t % 3) * channels + k];
+                    if (relu && expected < 0) expected = 0;
+                    assert_true(fabs((double)y[i] - expected) < 4e-6);
+                }
+                guarded_check(&y_slot, "winograd_output");
+            }
+    guarded_free(&y_slot);
+}
+
 /* ---- Transposition, log-softmax, exp and log ------------------------------------------------ */
 
 static void transposes_any_shape(void **state) {
@@ -930,6 +993,7 @@ int main(void) {
         cmocka_unit_test(tile_computes_sums),
         cmocka_unit_test(tile_bits_do_not_depend),
         cmocka_unit_test(depthwise_equals_the_reference),
+        cmocka_unit_test(winograd_convolves),
         cmocka_unit_test(nonzero_finds_all_but_zeros),
         cmocka_unit_test(sparse_product_equals_the_reference),
         cmocka_unit_test(tile_starts_and_floors),

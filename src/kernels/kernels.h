@@ -58,6 +58,28 @@ typedef void tn_tree_tile_fn(const tn_tree_tile *tile);
  *     tiles[i / mr · step + i % mr] = x[i]                                          i < n */
 typedef void tn_deal_row_fn(int64_t n, const real *x, real *tiles, int64_t step);
 
+/* The transforms of Winograd's convolution F(4×4, 3×3): between an image, whose rows are row_step and
+ * pixels pixel_step numbers apart, and 36 parts, part_step apart; each number of a pixel by itself.
+ *     input    6×6 pixels of x into parts      weight   3×3 taps into parts
+ *     output   parts into 4×4 pixels of y, result = max(floor, y + bias)  (bias NULL: none)
+ * Such that the parts of y are products of those of x and of the weight. The points of Cook's and
+ * Toom's algorithm are 0, ±A, ±B and infinity; among simple fractions these make the smallest error,
+ * a third of that of 1 and 2. */
+#define TN_WINOGRAD_A (5.0 / 8)
+#define TN_WINOGRAD_B (3.0 / 2)
+enum { TN_WINOGRAD_IN = 6, TN_WINOGRAD_OUT = 4 };
+typedef struct tn_winograd {
+    int64_t channels;
+    const real *image;
+    real *result; /* of output */
+    int64_t row_step, pixel_step;
+    real *parts;
+    int64_t part_step;
+    const real *bias;
+    real floor;
+} tn_winograd;
+typedef void tn_winograd_fn(const tn_winograd *winograd);
+
 /* The numbers that are not zero (NaN is not) and their places, ascending; returns how many. values
  * and places have room for n + TN_NONZERO_SLACK, all of which may be written. */
 enum { TN_NONZERO_SLACK = 16 };
@@ -309,6 +331,7 @@ typedef struct tn_kernels {
     tn_tree_tile_fn *tree_tile;
     tn_deal_row_fn *deal_row;
     tn_transpose_fn *transpose;
+    tn_winograd_fn *winograd_input, *winograd_weight, *winograd_output;
     tn_nonzero_fn *nonzero;
     tn_sparse_product_fn *sparse_product;
     tn_depthwise_fn *depthwise;
@@ -379,7 +402,8 @@ tn_status tn_kernels_select(tn_kernels *kernels, tn_error *error);
 
 /* Each level's part of the table (an implementation detail of kernels.c). */
 void tn_kernels_fill_ref(tn_kernels *kernels);
-void tn_kernels_fill_ref_lanes(tn_kernels *kernels); /* called by the former */
+void tn_kernels_fill_ref_lanes(tn_kernels *kernels);    /* called by the former, */
+void tn_kernels_fill_ref_winograd(tn_kernels *kernels); /* likewise */
 void tn_kernels_fill_sse2(tn_kernels *kernels);
 void tn_kernels_fill_avx2(tn_kernels *kernels);
 

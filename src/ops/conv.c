@@ -209,8 +209,8 @@ static const tn_implementation tiled = {.name = "tiles",
                                         .pack = tiled_pack,
                                         .rows_in = conv_rows_in,
                                         .run = tiled_run};
-static const tn_implementation *const implementations[] = {&naive, &tn_conv_depthwise, &tiled,
-                                                           &tn_conv_lanes, NULL};
+static const tn_implementation *const implementations[] = {
+    &naive, &tn_conv_depthwise, &tn_conv_winograd, &tiled, &tn_conv_lanes, NULL};
 
 /* What follows is the maximum with 0. Made by passes from Conv and Relu. */
 const tn_op tn_op_conv_relu = {.name = "ConvRelu",

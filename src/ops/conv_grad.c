@@ -119,9 +119,13 @@ static const tn_implementation tiled_input_implementation = {.name = "tiles",
                                                              .pack = tiled_input_pack,
                                                              .rows_in = conv_grad_input_rows_in,
                                                              .run = tiled_input};
-static const tn_implementation *const input_implementations[] = {
-    &naive_input_implementation, &tn_conv_grad_input_depthwise, &tn_conv_grad_input_sparse,
-    &tiled_input_implementation, &tn_conv_grad_input_lanes,     NULL};
+static const tn_implementation *const input_implementations[] = {&naive_input_implementation,
+                                                                 &tn_conv_grad_input_depthwise,
+                                                                 &tn_conv_grad_input_sparse,
+                                                                 &tn_conv_grad_input_winograd,
+                                                                 &tiled_input_implementation,
+                                                                 &tn_conv_grad_input_lanes,
+                                                                 NULL};
 
 const tn_op tn_op_conv_grad_input = {.name = "ConvGradInput",
                                      .attrs_bytes = sizeof(conv_grad_attrs),

@@ -458,4 +458,5 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .sum_squares = sum_squares,
     };
     tn_kernels_fill_ref_lanes(kernels);
+    tn_kernels_fill_ref_winograd(kernels);
 }

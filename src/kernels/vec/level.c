@@ -21,6 +21,7 @@
 #include "kernels/vec/softmax.h"
 #include "kernels/vec/sparse.h"
 #include "kernels/vec/tile.h"
+#include "kernels/vec/winograd.h"
 
 void VEC_FILL(tn_kernels *kernels) {
     kernels->naive = false;
@@ -33,6 +34,9 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->transpose = transpose;
     kernels->depthwise = depthwise;
     kernels->depthwise_weight = depthwise_weight;
+    kernels->winograd_input = winograd_input;
+    kernels->winograd_weight = winograd_weight;
+    kernels->winograd_output = winograd_output;
     kernels->nonzero = nonzero;
     kernels->sparse_product = sparse_product;
     kernels->relu = relu;

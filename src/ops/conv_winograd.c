@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv_winograd.c: convolutions by 3×3 with a quarter of the products: F(4×4, 3×3), A. Lavin and
+ * S. Gray, "Fast Algorithms for Convolutional Neural Networks", 2015. Each 4×4 pixels of y come
+ * from 6×6 of x by a product for each of 36 parts. A few tiles go through all three stages
+ * together, so that their parts stay in the second-level cache. The input gradient is the same with
+ * dy as the image and the kernel turned round. */
+#include <math.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "graph/images.h"
+#include "ops/conv_geometry.h"
+#include "ops/conv_parts.h"
+#include "ops/tiles.h"
+
+enum {
+    IN = TN_WINOGRAD_IN,
+    OUT = TN_WINOGRAD_OUT,
+    PARTS = IN * IN,
+    GROUP_BYTES = 256 << 10, /* of the parts of tiles that go together */
+    MOST_TILES = 48,         /* of a group */
+    LEAST_TILES = 4,         /* of an image */
+    LEAST_CHANNELS = 8,
+    GAP = 16 /* numbers between parts: a power of two apart, they would meet in few
+                places of a cache */
+};
+
+/* One pass: from an image with its pads to another. */
+typedef struct pass {
+    conv_image from, to;
+    int64_t pad_top, pad_left;
+} pass;
+
+static int64_t tiles_of(int64_t size) { return (size + OUT - 1) / OUT; }
+static int64_t image_tiles(const pass *p) { return tiles_of(p->to.height) * tiles_of(p->to.width); }
+
+/* Whether fewer products outweigh the transforms, in the time of one vector's multiply-add. A
+ * product of few channels is all beginning and end, that of few tiles fills no register tile. */
+static bool pays(const pass *p) {
+    const double direct_share = 0.9, product_share = 0.75, input = 180, output = 140;
+    double c = (double)p->from.channels, o = (double)p->to.channels;
+    if (c < LEAST_CHANNELS || o < LEAST_CHANNELS || image_tiles(p) < LEAST_TILES) return false;
+    double direct = (double)(p->to.height * p->to.width) * 9 * c * o / 8 / direct_share;
+    double tile = PARTS * c * o / 8 / product_share + input * ceil(c / 8) + output * ceil(o / 8);
+    return (double)image_tiles(p) * tile < direct;
+}
+
+static bool is_3x3(const conv_geometry *g) {
+    return g->groups == 1 && g->r == 3 && g->s == 3 && g->stride_h == 1 && g->stride_w == 1 &&
+           g->dilation_h == 1 && g->dilation_w == 1;
+}
+
+static pass forward_pass(const conv_geometry *g) {
+    return (pass){conv_input_image(g), conv_output_image(g), g->pad_top, g->pad_left};
+}
+
+static pass input_pass(const conv_geometry *g) {
+    return (pass){conv_output_image(g), conv_input_image(g), 2 - g->pad_top, 2 - g->pad_left};
+}
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
+
+static int64_t group_tiles(const pass *p, const tn_kernels *kernels) {
+    int64_t bytes = PARTS * (p->from.channels + p->to.channels) * (int64_t)sizeof(real);
+    int64_t n = tn_min_i64(MOST_TILES, GROUP_BYTES / bytes) / kernels->mr * kernels->mr;
+    return tn_max_i64(kernels->mr, n);
+}
+
+/* Workspace: the lists of a product, one tile of each image, the parts of a group. */
+typedef struct room {
+    int64_t *a_row, *c_row, *offset;
+    real *patch, *from_parts, *to_parts;
+    int64_t tiles, from_step, to_step;
+} room;
+
+static int64_t lists_bytes(const pass *p, int64_t tiles) {
+    return tn_product_steps_bytes(2 * tiles + p->from.channels);
+}
+
+static int64_t patch_elements(const pass *p) {
+    return PARTS * tn_max_i64(p->from.channels, p->to.channels);
+}
+
+static int64_t workspace_bytes(const pass *p, const tn_kernels *kernels) {
+    int64_t tiles = group_tiles(p, kernels);
+    int64_t parts = PARTS * (tiles * (p->from.channels + p->to.channels) + 2 * GAP);
+    return lists_bytes(p, tiles) + (patch_elements(p) + parts) * (int64_t)sizeof(real);
+}
+
+static room split(const pass *p, const tn_run *run) {
+    room m = {.tiles = group_tiles(p, run->kernels), .a_row = run->workspace};
+    m.c_row = tn_product_steps(m.a_row, m.tiles, p->from.channels);
+    m.offset = tn_product_steps(m.c_row, m.tiles, p->to.channels);
+    tn_product_steps(m.offset, p->from.channels, 1);
+    m.from_step = m.tiles * p->from.channels + GAP;
+    m.to_step = m.tiles * p->to.channels + GAP;
+    m.patch = (real *)(void *)((char *)run->workspace + lists_bytes(p, m.tiles));
+    m.from_parts = m.patch + patch_elements(p);
+    m.to_parts = m.from_parts + PARTS * m.from_step;
+    return m;
+}
+
+/* ---- The three stages ------------------------------------------------------------------------ */
+
+/* Tiles begin at the same rows of the image whatever rows are wanted: a pixel's bits must not
+ * depend on that. */
+static tn_rows in_whole_tiles(tn_rows rows) {
+    return (tn_rows){rows.begin / OUT * OUT, tiles_of(rows.end) * OUT};
+}
+
+/* Where tile t of a call lies: which image, and its first pixel of y. */
+typedef struct place {
+    int64_t image, row, column;
+} place;
+
+static place place_of(const pass *p, tn_rows rows, int64_t t) {
+    const tn_rows tiled = in_whole_tiles(rows);
+    int64_t across = tiles_of(p->to.width), image = (tiled.end - tiled.begin) / OUT * across;
+    return (place){t / image, tiled.begin + t % image / across * OUT, t % across * OUT};
+}
+
+/* The pixels of x that a tile needs, zeros around the image. */
+static void cut_patch(const pass *p, const real *x, int64_t row, int64_t column, real *patch) {
+    int64_t c = p->from.channels, begin = tn_max_i64(0, -column);
+    int64_t end = tn_min_i64(IN, p->from.width - column);
+    memset(patch, 0, (size_t)(PARTS * c) * sizeof *patch);
+    for (int64_t i = 0; i < IN && begin < end; i++)
+        if (row + i >= 0 && row + i < p->from.height)
+            memcpy(patch + (i * IN + begin) * c,
+                   x + ((row + i) * p->from.width + column + begin) * c,
+                   (size_t)((end - begin) * c) * sizeof *patch);
+}
+
+static void transform_input(const tn_run *run, const pass *p, const room *m, int64_t t, int64_t i) {
+    place at = place_of(p, run->rows, t);
+    int64_t row = at.row - p->pad_top, column = at.column - p->pad_left, c = p->from.channels;
+    const real *x =
+        (const real *)tn_run_in_image(run, 0) + at.image * p->from.height * p->from.width * c;
+    tn_winograd w = {.channels = c,
+                     .image = x + (row * p->from.width + column) * c,
+                     .row_step = p->from.width * c,
+                     .pixel_step = c,
+                     .parts = m->from_parts + i * c,
+                     .part_step = m->from_step};
+    if (row < 0 || column < 0 || row + IN > p->from.height || column + IN > p->from.width) {
+        cut_patch(p, x, row, column, m->patch);
+        w.image = m->patch;
+        w.row_step = IN * c;
+    }
+    run->kernels->winograd_input(&w);
+}
+
+static void multiply(const tn_run *run, const pass *p, const room *m, int64_t tiles) {
+    const real *weights = run->packed;
+    for (int64_t i = 0; i < PARTS; i++) {
+        const tn_product product = {
+            .rows = tiles,
+            .depth = p->from.channels,
+            .columns = p->to.channels,
+            .a = m->from_parts + i * m->from_step,
+            .a_row = m->a_row,
+            .offset = m->offset,
+            .b = weights + i * tn_panels_elements(run->kernels, p->from.channels, p->to.channels),
+            .panel_depth = p->from.channels,
+            .source = TN_PANELS_PACKED,
+            .c = m->to_parts + i * m->to_step,
+            .c_row = m->c_row};
+        tn_product_run(run->kernels, &product, NULL);
+    }
+}
+
+static void transform_output(const tn_run *run, const pass *p, const room *m, int64_t t, int64_t i,
+                             const real *bias, real floor) {
+    place at = place_of(p, run->rows, t);
+    int64_t o = p->to.channels, width = p->to.width;
+    int64_t first = tn_max_i64(0, run->rows.begin - at.row);
+    int64_t rows = tn_min_i64(OUT, run->rows.end - at.row);
+    int64_t columns = tn_min_i64(OUT, width - at.column);
+    bool whole = first == 0 && rows == OUT && columns == OUT;
+    real *y = (real *)tn_run_out_image(run, 0) +
+              ((at.image * p->to.height + at.row) * width + at.column) * o;
+    const tn_winograd w = {.channels = o,
+                           .result = whole ? y : m->patch,
+                           .row_step = (whole ? width : OUT) * o,
+                           .pixel_step = o,
+                           .parts = m->to_parts + i * o,
+                           .part_step = m->to_step,
+                           .bias = bias,
+                           .floor = floor};
+    run->kernels->winograd_output(&w);
+    for (int64_t r = first; r < rows && !whole; r++)
+        memcpy(y + r * width * o, m->patch + r * OUT * o, (size_t)(columns * o) * sizeof(real));
+}
+
+static void run_pass(const tn_run *run, const pass *p, const real *bias, real floor) {
+    const room m = split(p, run);
+    const tn_rows tiled = in_whole_tiles(run->rows);
+    int64_t all = run->n * ((tiled.end - tiled.begin) / OUT) * tiles_of(p->to.width);
+    for (int64_t first = 0; first < all; first += m.tiles) {
+        int64_t n = tn_min_i64(m.tiles, all - first);
+        for (int64_t i = 0; i < n; i++) transform_input(run, p, &m, first + i, i);
+        multiply(run, p, &m, n);
+        for (int64_t i = 0; i < n; i++) transform_output(run, p, &m, first + i, i, bias, floor);
+    }
+}
+
+/* ---- Weights --------------------------------------------------------------------------------- */
+
+static int64_t weights_elements(const pass *p, const tn_kernels *kernels) {
+    return PARTS * tn_panels_elements(kernels, p->from.channels, p->to.channels);
+}
+
+/* Panels of each part, of a weight [r][s][from][to] whose taps are tap_step apart, from w on. */
+static void pack_weights(const tn_kernels *kernels, const pass *p, const real *w, int64_t tap_step,
+                         real *packed) {
+    int64_t c = p->from.channels, o = p->to.channels, nr = kernels->nr;
+    memset(packed, 0, (size_t)weights_elements(p, kernels) * sizeof *packed);
+    for (int64_t j = 0; j < o; j += nr)
+        for (int64_t k = 0; k < c; k++) {
+            const tn_winograd weight = {.channels = tn_min_i64(nr, o - j),
+                                        .image = w + k * o + j,
+                                        .row_step = 3 * tap_step,
+                                        .pixel_step = tap_step,
+                                        .parts = packed + j * c + k * nr,
+                                        .part_step = tn_panels_elements(kernels, c, o)};
+            kernels->winograd_weight(&weight);
+        }
+}
+
+/* ---- Rows ------------------------------------------------------------------------------------ */
+
+static tn_rows rows_from(const pass *p, tn_rows out) {
+    tn_rows tiled = in_whole_tiles(out);
+    tiled.end = tn_min_i64(tiled.end, p->to.height);
+    return tn_rows_of_windows(tiled, 1, p->pad_top, 3, 1, p->from.height);
+}
+
+static bool forward_rows_in(const tn_node *node, int input, tn_rows out, tn_rows *in) {
+    const conv_geometry g = conv_geometry_of(node);
+    const pass p = forward_pass(&g);
+    bool can = conv_rows_in(node, input, out, in);
+    *in = rows_from(&p, out);
+    return can;
+}
+
+static bool input_rows_in(const tn_node *node, int input, tn_rows out, tn_rows *in) {
+    const conv_geometry g = conv_grad_input_geometry(node);
+    const pass p = input_pass(&g);
+    bool can = conv_grad_input_rows_in(node, input, out, in);
+    *in = rows_from(&p, out);
+    return can;
+}
+
+/* ---- Forward --------------------------------------------------------------------------------- */
+
+static bool forward_applies(const tn_node *node, const tn_kernels *kernels) {
+    const conv_geometry g = conv_geometry_of(node);
+    const pass p = forward_pass(&g);
+    return !kernels->naive && is_3x3(&g) && pays(&p);
+}
+
+static int64_t forward_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    (void)n;
+    const conv_geometry g = conv_geometry_of(node);
+    const pass p = forward_pass(&g);
+    return workspace_bytes(&p, kernels);
+}
+
+static int64_t forward_packed_bytes(const tn_node *node, const tn_kernels *kernels) {
+    const conv_geometry g = conv_geometry_of(node);
+    const pass p = forward_pass(&g);
+    return weights_elements(&p, kernels) * (int64_t)sizeof(real);
+}
+
+static void forward_pack(const tn_run *run, void *packed) {
+    const conv_geometry g = conv_geometry_of(run->node);
+    const pass p = forward_pass(&g);
+    pack_weights(run->kernels, &p, run->in[1], g.c * g.o, packed);
+}
+
+static void run_forward(const tn_run *run) {
+    const conv_geometry g = conv_geometry_of(run->node);
+    const pass p = forward_pass(&g);
+    bool relu = run->node->op == &tn_op_conv_relu;
+    run_pass(run, &p, run->in[2], relu ? 0 : -(real)INFINITY);
+}
+
+const tn_implementation tn_conv_winograd = {.name = "winograd",
+                                            .cost = {.efficiency = 2.4F},
+                                            .applies = forward_applies,
+                                            .workspace_bytes = forward_workspace,
+                                            .packed_bytes = forward_packed_bytes,
+                                            .pack = forward_pack,
+                                            .rows_in = forward_rows_in,
+                                            .run = run_forward};
+
+/* ---- Input gradient -------------------------------------------------------------------------- */
+
+static bool input_applies(const tn_node *node, const tn_kernels *kernels) {
+    const conv_geometry g = conv_grad_input_geometry(node);
+    const pass p = input_pass(&g);
+    return !kernels->naive && is_3x3(&g) && p.pad_top >= 0 && p.pad_left >= 0 && pays(&p);
+}
+
+static int64_t input_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    (void)n;
+    const conv_geometry g = conv_grad_input_geometry(node);
+    const pass p = input_pass(&g);
+    return workspace_bytes(&p, kernels);
+}
+
+/* Behind the panels is room for the weight [r][s][o][c]. */
+static int64_t input_packed_bytes(const tn_node *node, const tn_kernels *kernels) {
+    const conv_geometry g = conv_grad_input_geometry(node);
+    const pass p = input_pass(&g);
+    return (weights_elements(&p, kernels) + 9 * g.c * g.o) * (int64_t)sizeof(real);
+}
+
+static void input_pack(const tn_run *run, void *packed) {
+    const conv_geometry g = conv_grad_input_geometry(run->node);
+    const pass p = input_pass(&g);
+    int64_t tap = g.c * g.o;
+    real *turned = (real *)packed + weights_elements(&p, run->kernels);
+    for (int64_t k = 0; k < 9; k++)
+        run->kernels->transpose(g.c, g.o, (const real *)run->in[1] + k * tap, g.o,
+                                turned + (8 - k) * tap, g.c);
+    pack_weights(run->kernels, &p, turned, tap, packed);
+}
+
+static void run_input(const tn_run *run) {
+    const conv_geometry g = conv_grad_input_geometry(run->node);
+    const pass p = input_pass(&g);
+    run_pass(run, &p, NULL, -(real)INFINITY);
+}
+
+const tn_implementation tn_conv_grad_input_winograd = {.name = "winograd",
+                                                       .cost = {.efficiency = 2.4F},
+                                                       .applies = input_applies,
+                                                       .workspace_bytes = input_workspace,
+                                                       .packed_bytes = input_packed_bytes,
+                                                       .pack = input_pack,
+                                                       .rows_in = input_rows_in,
+                                                       .run = run_input};
