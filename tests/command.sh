@@ -212,10 +212,11 @@ tn 0 info mnist-cnn --plan --train --batch-size 64 && grep -q '^Nodes marked + a
 report $? "info --plan marks what is computed again"
 tn 0 info lenet --plan --train --json - && is_json out && [ "$(value out shards)" -eq 16 ] &&
     [ "$(value out training)" = true ] && [ "$(value out batch_size)" -eq 64 ] &&
-    for key in plan segments nodes memory macs tasks tile by_shard implementation place bytes_in \
-        bytes_out expected_us measured_us expected_cpu_us measured_cpu_us gflops core_gflops \
-        l2_bytes_per_s packing_us summing_us batch_bytes tile_bytes partial_bytes packed_bytes \
-        workspace_bytes parameter_bytes total_bytes again; do
+    for key in plan segments nodes memory macs tasks tile bands by_shard implementation \
+        place rows held bytes_in bytes_out expected_us measured_us expected_cpu_us \
+        measured_cpu_us gflops core_gflops l2_bytes_per_s packing_us summing_us \
+        batch_bytes tile_bytes partial_bytes packed_bytes workspace_bytes parameter_bytes \
+        total_bytes again; do
         grep -q "\"$key\":" out || { echo "no $key" >>err; break; }
     done && ! grep -q '^no ' err
 report $? "info --plan --train --json - has its keys"
@@ -272,6 +273,10 @@ tn 0 train lenet --limit 640 --epochs 1 --no-checkpoint --tile 3 -o odd.onnx &&
     cmp lenet.onnx odd.onnx >>err && tn 0 train --help && ! grep -q -- --tile out
 report $? "tiles of an odd size give the same file, and are no option for everybody"
 usage_error 'takes a whole number from 1' train --tile 0
+tn 0 train lenet --limit 640 --epochs 1 --no-checkpoint --tile-rows 3 -o odd.onnx &&
+    cmp lenet.onnx odd.onnx >>err
+report $? "images by some rows at a time give the same file"
+usage_error 'takes a whole number from 1' train --tile-rows 0
 tn 0 train mnist-cnn --limit 640 --epochs 1 --batch-size 64 --threads 2 --json m.json -o m.onnx &&
     echo "$(value m.json peak_rss_bytes) bytes" >>err &&
     [ "$(value m.json peak_rss_bytes)" -lt $((120 << 20)) ]

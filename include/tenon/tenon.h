@@ -585,6 +585,7 @@ typedef struct tn_plan_segment_info {
     bool tiled;      /* a task takes samples through all nodes; else it is a unit of one of them */
     bool by_shard;   /* a task is a shard, tile after tile; else one tile */
     int64_t tile;    /* samples */
+    int n_bands;     /* a task is a band of rows of one sample, one of so many; else 1 */
     int64_t n_tasks; /* that threads take */
     int first_node, n_nodes;
     int64_t macs, bytes_in, bytes_out;     /* sums over its nodes */
@@ -601,6 +602,8 @@ typedef struct tn_plan_node_info {
     int64_t bytes_in, bytes_out; /* of a batch */
     const char *place; /* where outputs are: "tile", "batch", "partial" (one for each shard),
                           "gradient", or several: "tile+batch" */
+    int64_t rows;      /* of a large image that one call makes; 0: whole samples */
+    bool held;         /* only the rows at hand are in memory */
     double expected_cpu_s, measured_cpu_s; /* of all threads together */
 } tn_plan_node_info;
 

@@ -47,6 +47,15 @@ static char *places(tn_arena *arena, const tn_plan_step *step) {
     return tn_arena_strdup(arena, text);
 }
 
+/* Rows that a call of a step makes in the middle of an image. */
+static int64_t rows_of(const tn_plan *plan, int step) {
+    const tn_roll *roll = tn_roll_of(plan, step);
+    if (!roll) return 0;
+    const tn_row_call *calls = &roll->calls[roll->n_blocks / 2 * roll->n_steps];
+    const tn_rows rows = calls[step - roll->first_step].rows;
+    return rows.end - rows.begin;
+}
+
 static int64_t measured_ns(const tn_plan_trial *trial, int step) {
     int64_t sum = 0;
     for (int t = 0; t < tn_pool_threads(trial->pool); t++)
@@ -66,6 +75,8 @@ static tn_status describe_node(tn_plan_report *r, const tn_plan_trial *trial,
                                 .implementation = s->implementation->name,
                                 .segment = segment,
                                 .again = s->again,
+                                .rows = rows_of(trial->plan, step),
+                                .held = trial->plan->held[s->node->outputs[0]->id].bytes > 0,
                                 .macs = count(work.macs),
                                 .bytes_in = work.bytes_in,
                                 .bytes_out = work.bytes_out,
@@ -74,6 +85,10 @@ static tn_status describe_node(tn_plan_report *r, const tn_plan_trial *trial,
                                     trial->plan, &trial->plan->segments[segment], s, roofline),
                                 .measured_cpu_s = seconds(measured_ns(trial, step))};
     return node->name && node->place ? TN_OK : tn_fail_memory(error);
+}
+
+static int bands_of(const tn_plan *plan, const tn_segment *segment) {
+    return tn_is_banded(plan, segment) ? plan->rolls[segment->first_roll].n_bands : 1;
 }
 
 /* ---- Segments and the whole ------------------------------------------------------------------ */
@@ -87,6 +102,7 @@ static tn_status describe_segment(tn_plan_report *r, const tn_plan_trial *trial,
                                    .tiled = !segment->whole,
                                    .by_shard = segment->by_shard,
                                    .tile = segment->tile,
+                                   .n_bands = bands_of(trial->plan, segment),
                                    .n_tasks = tn_segment_tasks(trial->plan, segment),
                                    .first_node = segment->first_step,
                                    .n_nodes = segment->n_steps,

@@ -60,9 +60,11 @@ int64_t tn_segment_tasks(const tn_plan *plan, const tn_segment *segment) {
     return units;
 }
 
-/* How often each step of a segment is called for one batch. */
-static int64_t calls_of(const tn_plan *plan, const tn_segment *segment) {
+/* How often a step of a segment is called for one batch. */
+static int64_t calls_of(const tn_plan *plan, const tn_segment *segment, const tn_plan_step *step) {
+    const tn_roll *roll = tn_roll_of(plan, (int)(step - plan->steps));
     if (segment->whole) return 1;
+    if (roll) return plan->max_batch * roll->n_bands * roll->n_blocks;
     int n_shards = tn_shards_of(plan->n_shards, plan->lanes, plan->max_batch);
     int64_t parts = segment->by_shard ? n_shards : 1;
     int64_t samples = (plan->max_batch + parts - 1) / parts;
@@ -100,7 +102,9 @@ static double move(const tn_plan *plan, const tn_value *v, tn_place place, int64
     if (!v || place.kind == TN_PLACE_NONE) return 0;
     int64_t bytes = value_bytes(v, plan->max_batch);
     double times = v->shape.batched ? 1 : (double)calls;
-    return times * (double)bytes / r->bytes_per_s[level_of(plan, place, bytes, r)];
+    int64_t held = plan->held[v->id].bytes;
+    tn_level level = held > 0 ? tn_roofline_level(r, held, true) : level_of(plan, place, bytes, r);
+    return times * (double)bytes / r->bytes_per_s[level];
 }
 
 static bool meets(const tn_node *node, const tn_value *v) {
@@ -132,7 +136,7 @@ static bool is_done(const tn_plan_step *step) {
 double tn_cost_of_step(const tn_plan *plan, const tn_segment *segment, const tn_plan_step *step,
                        const tn_roofline *r) {
     const tn_node *node = step->node;
-    int64_t calls = calls_of(plan, segment);
+    int64_t calls = calls_of(plan, segment, step);
     double moving = 0;
     if (is_done(step)) return (double)calls * call_seconds;
     for (int i = 0; i < node->n_inputs; i++)

@@ -51,18 +51,18 @@ static bool lies_over_input(const tn_row_walk *w, int s, const int64_t *before) 
 
 static block_bytes bytes_of_block(const chooser *c, int64_t block) {
     const tn_row_walk *w = &c->walk;
-    int64_t before[TN_ROLL_STEPS], after[TN_ROLL_STEPS], end[TN_ROLL_STEPS];
+    int64_t before[TN_ROLL_STEPS], after[TN_ROLL_STEPS], heights[TN_ROLL_STEPS];
     int64_t height = tn_row_walk_height(w, w->n - 1), to = tn_min_i64(height, (height + block) / 2);
     block_bytes sum = {0, 0};
     tn_row_walk_ends(w, to, after);
-    tn_row_walk_ends(w, height, end);
     tn_row_walk_ends(w, tn_max_i64(0, to - block), before);
-    tn_row_walk_needed(w, before, end);
+    for (int s = 0; s < w->n; s++) heights[s] = tn_row_walk_height(w, s);
+    tn_row_walk_needed(w, before, heights);
     for (int s = 0; s < w->n; s++) {
         const tn_node *node = w->plan->steps[w->first + s].node;
         for (int k = 0; k < node->n_outputs; k++) {
             const tn_value *v = node->outputs[k];
-            double row = (double)sample_bytes(v) / (double)tn_row_walk_height(w, s);
+            double row = (double)sample_bytes(v) / (double)heights[s];
             int64_t kept = before[s] - tn_min_i64(w->row[v->id], before[s]);
             if (tn_row_walk_is_whole(w, v)) kept = 0;
             if (k == 0 && kept == 0 && lies_over_input(w, s, before)) continue;
@@ -73,12 +73,13 @@ static block_bytes bytes_of_block(const chooser *c, int64_t block) {
     return sum;
 }
 
-/* Rows of the last step's output, so many that a block stays within the budget; 1 if none are. Few
- * enough that all blocks are about as high. */
+/* Rows of the last step's output, so many that a block stays within the budget, and few enough that
+ * all blocks are about as high; 1 if that is too much, 0 if by far. */
 static int64_t block_that_fits(const chooser *c, int64_t rows) {
     enum { PROBE = 9 };
-    double one = bytes_of_block(c, 1).all, more = bytes_of_block(c, PROBE).all;
-    double row = (more - one) / (PROBE - 1);
+    double one = bytes_of_block(c, 1).all;
+    if (one > 2 * TN_TILE_BYTES) return 0;
+    double row = (bytes_of_block(c, PROBE).all - one) / (PROBE - 1);
     double fit = row > 0 ? 1 + (TN_TILE_BYTES - one) / row : (double)rows;
     int64_t block = fit < 1 ? 1 : fit > (double)rows ? rows : (int64_t)fit;
     int64_t n = (rows + block - 1) / block;
@@ -167,22 +168,27 @@ static bool is_large(const chooser *c) {
     return false;
 }
 
-/* Of the run in c->walk. */
-static choice weigh(const chooser *c) {
-    int64_t rows = tn_row_walk_height(&c->walk, c->walk.n - 1), forced = c->options->tile_rows;
-    choice found = {.block = forced > 0 ? tn_min_i64(forced, rows) : block_that_fits(c, rows),
+/* Of the run in c->walk, forced to go by rows: the longest is the best. */
+static choice weigh_forced(const chooser *c, int64_t rows) {
+    choice found = {.saved_s = c->walk.n - 0.5,
+                    .block = tn_min_i64(c->options->tile_rows, rows),
                     .n_bands = (int)tn_min_i64(c->most_bands, rows)};
-    int64_t least = (rows + TN_ROLL_BLOCKS - 1) / TN_ROLL_BLOCKS;
-    found.block = tn_max_i64(found.block, least);
-    double banded = bands_save(c, rows, found.n_bands);
-    double rolled = c->walk.n > 1 ? rolling_saves(c, rows, found.block) : 0;
-    if (forced > 0) { /* as long as possible */
-        if (!tn_row_walk_divides(&c->walk, found.n_bands)) found.n_bands = 1;
-        found.saved_s = c->walk.n - 0.5;
-        return found;
+    if (!tn_row_walk_divides(&c->walk, found.n_bands)) found.n_bands = 1;
+    return found;
+}
+
+/* Of the run in c->walk. The block is 0 if a longer one cannot pay either. */
+static choice weigh(const chooser *c, int64_t rows) {
+    choice found = {.block = rows, .n_bands = (int)tn_min_i64(c->most_bands, rows)};
+    int64_t block = 0;
+    if (is_large(c)) {
+        block = block_that_fits(c, rows);
+        if (block == 0 && c->most_bands == 1) found.block = 0;
     }
+    double rolled = block > 0 && c->walk.n > 1 ? rolling_saves(c, rows, block) : 0;
+    double banded = bands_save(c, rows, found.n_bands);
     if (banded <= 0) found.n_bands = 1;
-    if (rolled <= 0) found.block = rows;
+    if (rolled > 0) found.block = block;
     found.saved_s = (banded > 0 ? banded : 0) + (rolled > 0 ? rolled / found.n_bands : 0);
     return found;
 }
@@ -196,23 +202,27 @@ typedef struct cut {
     choice run;
 } cut;
 
-/* cuts[i] is for the steps before number i. */
+/* The runs of steps from `first` + i on; cuts[i] is for the steps before. */
+static void find_runs(chooser *c, int first, int i, int n, cut *cuts) {
+    for (int end = i; end < n && end - i < TN_ROLL_STEPS; end++) {
+        if (!tn_step_has_rows(&c->plan->steps[first + end])) break;
+        c->walk.first = first + i;
+        c->walk.n = end - i + 1;
+        int64_t rows = tn_row_walk_height(&c->walk, c->walk.n - 1);
+        choice run = c->options->tile_rows > 0 ? weigh_forced(c, rows) : weigh(c, rows);
+        if (run.block == 0) break;
+        if (run.saved_s > 0 && cuts[i].saved_s + run.saved_s > cuts[end + 1].saved_s)
+            cuts[end + 1] = (cut){cuts[i].saved_s + run.saved_s, i, run};
+    }
+}
+
 static void find_cuts(chooser *c, int first, int n, cut *cuts) {
     cuts[0] = (cut){0};
     for (int i = 1; i <= n; i++) cuts[i] = (cut){.saved_s = -1};
     for (int i = 0; i < n; i++) {
         if (cuts[i].saved_s > cuts[i + 1].saved_s)
             cuts[i + 1] = (cut){.saved_s = cuts[i].saved_s, .from = i + 1};
-        for (int end = i; end < n && end - i < TN_ROLL_STEPS; end++) {
-            if (!tn_step_has_rows(&c->plan->steps[first + end])) break;
-            c->walk.first = first + i;
-            c->walk.n = end - i + 1;
-            if (c->most_bands == 1 && c->options->tile_rows == 0 && !is_large(c)) continue;
-            choice run = weigh(c);
-            if (run.saved_s <= 0 || cuts[i].saved_s + run.saved_s <= cuts[end + 1].saved_s)
-                continue;
-            cuts[end + 1] = (cut){cuts[i].saved_s + run.saved_s, i, run};
-        }
+        find_runs(c, first, i, n, cuts);
     }
 }
 
@@ -224,9 +234,10 @@ static tn_status add_roll(chooser *c, int first, int end, const choice *run, tn_
     rows = tn_row_walk_height(&c->walk, c->walk.n - 1);
     tn_roll *roll = &plan->rolls[plan->n_rolls++];
     int64_t band = (rows + run->n_bands - 1) / run->n_bands;
+    int64_t least = (band + TN_ROLL_BLOCKS - 1) / TN_ROLL_BLOCKS;
     *roll = (tn_roll){.first_step = first,
                       .n_steps = end - first,
-                      .block = tn_min_i64(run->block, band),
+                      .block = tn_max_i64(least, tn_min_i64(run->block, band)),
                       .n_bands = run->n_bands};
     roll->n_blocks = (int)((band + roll->block - 1) / roll->block);
     return tn_row_walk_schedule(&c->walk, roll, plan->held, error);

@@ -59,6 +59,16 @@ static void print_rate(char cell[static CELL], int64_t macs, double seconds) {
     if (macs > 0) snprintf(cell, CELL, "%.*f", rate < 9.95 ? 1 : 0, rate);
 }
 
+/* "tile"; or "8 rows" of what is in memory by rows only, "tile, 8 rows" of what is whole but made
+ * so. */
+static void print_place(char cell[static CELL], const tn_plan_node_info *n) {
+    text_clean(cell, CELL, n->held ? "" : n->place);
+    size_t used = strlen(cell);
+    if (n->rows > 0)
+        snprintf(cell + used, CELL - used, "%s%" PRId64 " row%s", used > 0 ? ", " : "", n->rows,
+                 n->rows == 1 ? "" : "s");
+}
+
 static void fill_node(const tn_plan_report *report, int i, row *r) {
     tn_plan_node_info n = TN_INIT(tn_plan_node_info);
     tn_plan_report_describe_node(report, i, &n);
@@ -67,7 +77,7 @@ static void fill_node(const tn_plan_report *report, int i, row *r) {
     snprintf(op, sizeof op, "%s%s", n.again ? "+ " : "", n.op);
     text_clean(r->cell[COLUMN_OP], CELL, op);
     text_clean(r->cell[COLUMN_KERNEL], CELL, n.implementation);
-    text_clean(r->cell[COLUMN_PLACE], CELL, n.place);
+    print_place(r->cell[COLUMN_PLACE], &n);
     print_scaled(r->cell[COLUMN_MACS], n.macs);
     print_scaled(r->cell[COLUMN_IN], n.bytes_in);
     print_scaled(r->cell[COLUMN_OUT], n.bytes_out);
@@ -118,7 +128,9 @@ static void print_segment_title(FILE *out, int i, const tn_plan_info *plan,
     print_ms(expected, s->expected_s);
     print_ms(took, s->measured_s);
     int n = snprintf(title, sizeof title, "segment %d of %d: ", i + 1, plan->n_segments);
-    if (s->tiled)
+    if (s->n_bands > 1)
+        n += snprintf(title + n, sizeof title - (size_t)n, "%d bands of each sample, ", s->n_bands);
+    else if (s->tiled)
         n += snprintf(title + n, sizeof title - (size_t)n, "tiles of %" PRId64 "%s, ", s->tile,
                       s->by_shard ? " by shard" : "");
     else
@@ -242,6 +254,8 @@ static json_t *node_json(const tn_plan_report *report, int i) {
     json_put_text(o, "operator", n.op);
     json_put_text(o, "implementation", n.implementation);
     json_put_text(o, "place", n.place);
+    json_put_integer(o, "rows", n.rows);
+    json_put_bool(o, "held", n.held);
     json_put_bool(o, "again", n.again);
     json_put_integer(o, "macs", n.macs);
     json_put_integer(o, "bytes_in", n.bytes_in);
@@ -259,6 +273,7 @@ static json_t *segment_json(const tn_plan_report *report, int i) {
     json_put_bool(o, "tiled", s.tiled);
     json_put_bool(o, "by_shard", s.by_shard);
     json_put_integer(o, "tile", s.tile);
+    json_put_integer(o, "bands", s.n_bands);
     json_put_integer(o, "tasks", s.n_tasks);
     json_put_integer(o, "macs", s.macs);
     json_put_integer(o, "bytes_in", s.bytes_in);
