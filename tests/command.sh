@@ -196,6 +196,10 @@ tn 0 info lenet --plan --batch-size 6 --threads 1 &&
     grep -qE 'LoadPixels +[a-z]+ +tile +[0-9]' out && grep -qE '^ *sum ' out &&
     grep -qE '^  tile .* for each of 1 thread$' out && ! grep -qE ' $|attributes' out
 report $? "info --plan: segments, nodes, sums, memory"
+tn 0 info mnist-cnn --plan --batch-size 1 --threads 2 &&
+    grep -qE '^segment 1 of [0-9]+: 2 bands of each sample, 2 tasks' out &&
+    grep -qE '(^| )MaxPool +2x2 +[0-9]+ rows +[0-9]' out && grep -qE ' batch, [0-9]+ rows' out
+report $? "info --plan: threads that share an image"
 for columns in 80 120; do
     for training in '' --train; do
         # shellcheck disable=SC2086 # no word or one

@@ -234,7 +234,7 @@ static tn_status add_roll(chooser *c, int first, int end, const choice *run, tn_
     rows = tn_row_walk_height(&c->walk, c->walk.n - 1);
     tn_roll *roll = &plan->rolls[plan->n_rolls++];
     int64_t band = (rows + run->n_bands - 1) / run->n_bands;
-    int64_t least = (band + TN_ROLL_BLOCKS - 1) / TN_ROLL_BLOCKS;
+    int64_t least = (rows + TN_ROLL_BLOCKS - 1) / TN_ROLL_BLOCKS;
     *roll = (tn_roll){.first_step = first,
                       .n_steps = end - first,
                       .block = tn_max_i64(least, tn_min_i64(run->block, band)),
@@ -276,18 +276,15 @@ static tn_status roll_segment(chooser *c, tn_segment *segment, cut *cuts, tn_err
 
 /* ---- Segments of bands ----------------------------------------------------------------------- */
 
-/* Ends a segment before or behind one of its steps; returns the rest of it. */
-static tn_segment *split(tn_segment *segments, int *n, const tn_segment *whole, int first, int end,
-                         int first_roll, int n_rolls) {
-    tn_segment *segment = &segments[*n];
-    if (first == end) return segment;
-    *segment = *whole;
-    segment->first_step = first;
-    segment->n_steps = end - first;
-    segment->first_roll = first_roll;
-    segment->n_rolls = n_rolls;
-    (*n)++;
-    return segment;
+/* Appends the part of a segment that has these steps and rolls, if any. */
+static void append_part(tn_segment *segments, int *n, const tn_segment *whole, int first_step,
+                        int end_step, int first_roll, int end_roll) {
+    if (first_step == end_step) return;
+    segments[*n] = *whole;
+    segments[*n].first_step = first_step;
+    segments[*n].n_steps = end_step - first_step;
+    segments[*n].first_roll = first_roll;
+    segments[(*n)++].n_rolls = end_roll - first_roll;
 }
 
 /* Bands are tasks: each roll that has some becomes a segment. */
@@ -302,12 +299,12 @@ static tn_status split_segments(tn_plan *plan, tn_error *error) {
         for (int k = roll; k < end; k++) {
             const tn_roll *r = &plan->rolls[k];
             if (r->n_bands == 1) continue;
-            split(segments, &n, s, step, r->first_step, roll, k - roll);
-            split(segments, &n, s, r->first_step, r->first_step + r->n_steps, k, 1);
+            append_part(segments, &n, s, step, r->first_step, roll, k);
             step = r->first_step + r->n_steps;
             roll = k + 1;
+            append_part(segments, &n, s, r->first_step, step, k, roll);
         }
-        split(segments, &n, s, step, s->first_step + s->n_steps, roll, end - roll);
+        append_part(segments, &n, s, step, s->first_step + s->n_steps, roll, end);
     }
     free(plan->segments);
     plan->segments = segments;

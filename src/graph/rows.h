@@ -8,7 +8,8 @@
 
 #include "graph/plan_parts.h"
 
-enum { TN_ROLL_STEPS = 16, TN_ROLL_BLOCKS = 256 }; /* at most */
+/* At most; so many blocks in all bands together, besides one of each. */
+enum { TN_ROLL_STEPS = 16, TN_ROLL_BLOCKS = 256 };
 
 /* A run of steps, and how far each is. */
 typedef struct tn_row_walk {
