@@ -730,6 +730,51 @@ static void winograd_convolves(void **state) {
     guarded_free(&y_slot);
 }
 
+/* The weight gradient of a tile, added to what is there, likewise. */
+static void winograd_makes_gradients(void **state) {
+    tn_kernels tables[MAX_LEVELS];
+    guarded dw_slot = guarded_new(9 * WINO_CHANNELS * sizeof(float));
+    static wino_case c;
+    static float dy[16 * WINO_CHANNELS], before[9 * WINO_CHANNELS];
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int l = 0; l < n_levels; l++)
+        for (int64_t channels = 1; channels <= WINO_CHANNELS; channels++) {
+            tn_random random = tn_random_begin(10, TN_PURPOSE_TEST, (uint64_t)channels);
+            float *dw = guarded_place(&dw_slot, (size_t)(9 * channels) * sizeof(float), true);
+            fill(&random, RANDOM, c.image, 36 * channels);
+            fill(&random, RANDOM, dy, 16 * channels);
+            fill(&random, RANDOM, before, 9 * channels);
+            memcpy(dw, before, (size_t)(9 * channels) * sizeof(float));
+            tn_winograd w = {.channels = channels,
+                             .image = c.image,
+                             .row_step = 6 * channels,
+                             .pixel_step = channels,
+                             .parts = c.v,
+                             .part_step = channels};
+            tables[l].winograd_input(&w);
+            w.image = dy;
+            w.row_step = 4 * channels;
+            w.parts = c.u;
+            tables[l].winograd_gradient(&w);
+            for (int64_t i = 0; i < WINO_PARTS * channels; i++) c.u[i] *= c.v[i];
+            w.result = dw;
+            w.row_step = 3 * channels;
+            tables[l].winograd_taps(&w);
+            for (int64_t i = 0; i < 9 * channels; i++) {
+                int64_t row = i / channels / 3, column = i / channels % 3, k = i % channels;
+                double expected = (double)before[i];
+                for (int p = 0; p < 16; p++)
+                    expected +=
+                        (double)dy[p * channels + k] *
+                        (double)c.image[((row + p / 4) * 6 + column + p % 4) * channels + k];
+                assert_true(fabs((double)dw[i] - expected) < 4e-6);
+            }
+            guarded_check(&dw_slot, "winograd_taps");
+        }
+    guarded_free(&dw_slot);
+}
+
 /* ---- Transposition, log-softmax, exp and log ------------------------------------------------ */
 
 static void transposes_any_shape(void **state) {
@@ -994,6 +1039,7 @@ int main(void) {
         cmocka_unit_test(tile_bits_do_not_depend),
         cmocka_unit_test(depthwise_equals_the_reference),
         cmocka_unit_test(winograd_convolves),
+        cmocka_unit_test(winograd_makes_gradients),
         cmocka_unit_test(nonzero_finds_all_but_zeros),
         cmocka_unit_test(sparse_product_equals_the_reference),
         cmocka_unit_test(tile_starts_and_floors),

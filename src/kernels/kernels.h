@@ -62,7 +62,9 @@ typedef void tn_deal_row_fn(int64_t n, const real *x, real *tiles, int64_t step)
  * pixels pixel_step numbers apart, and 36 parts, part_step apart; each number of a pixel by itself.
  *     input    6×6 pixels of x into parts      weight   3×3 taps into parts
  *     output   parts into 4×4 pixels of y, result = max(floor, y + bias)  (bias NULL: none)
- * Such that the parts of y are products of those of x and of the weight. The points of Cook's and
+ *     gradient 4×4 pixels of dy into parts     taps     parts into 3×3 taps, result += taps
+ * Such that the parts of y are products of those of x and of the weight, and those of the weight's
+ * gradient of those of x and of dy. The points of Cook's and
  * Toom's algorithm are 0, ±A, ±B and infinity; among simple fractions these make the smallest error,
  * a third of that of 1 and 2. */
 #define TN_WINOGRAD_A (5.0 / 8)
@@ -332,6 +334,7 @@ typedef struct tn_kernels {
     tn_deal_row_fn *deal_row;
     tn_transpose_fn *transpose;
     tn_winograd_fn *winograd_input, *winograd_weight, *winograd_output;
+    tn_winograd_fn *winograd_gradient, *winograd_taps;
     tn_nonzero_fn *nonzero;
     tn_sparse_product_fn *sparse_product;
     tn_depthwise_fn *depthwise;

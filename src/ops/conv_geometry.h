@@ -62,8 +62,9 @@ int64_t conv_padded_w(const conv_geometry *g);
 extern const tn_implementation tn_conv_depthwise, tn_conv_grad_input_depthwise,
     tn_conv_grad_weight_depthwise;
 
-/* Implementations with fewer products, of 3×3 (conv_winograd.c). */
-extern const tn_implementation tn_conv_winograd, tn_conv_grad_input_winograd;
+/* Implementations with fewer products, of 3×3 (conv_winograd.c, conv_winograd_weight.c). */
+extern const tn_implementation tn_conv_winograd, tn_conv_grad_input_winograd,
+    tn_conv_grad_weight_winograd;
 
 /* Implementations for a gradient of y that is mostly zero (conv_sparse.c). */
 extern const tn_implementation tn_conv_grad_input_sparse, tn_conv_grad_weight_sparse;

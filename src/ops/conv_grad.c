@@ -264,9 +264,13 @@ static const tn_implementation tiled_weight_implementation = {
     .packed_bytes = tiled_weight_packed_bytes,
     .pack = tiled_weight_pack,
     .run = tiled_weight};
-static const tn_implementation *const weight_implementations[] = {
-    &naive_weight_implementation, &tn_conv_grad_weight_depthwise, &tn_conv_grad_weight_sparse,
-    &tiled_weight_implementation, &tn_conv_grad_weight_lanes,     NULL};
+static const tn_implementation *const weight_implementations[] = {&naive_weight_implementation,
+                                                                  &tn_conv_grad_weight_depthwise,
+                                                                  &tn_conv_grad_weight_sparse,
+                                                                  &tn_conv_grad_weight_winograd,
+                                                                  &tiled_weight_implementation,
+                                                                  &tn_conv_grad_weight_lanes,
+                                                                  NULL};
 
 const tn_op tn_op_conv_grad_weight = {.name = "ConvGradWeight",
                                       .attrs_bytes = sizeof(conv_grad_attrs),

@@ -12,6 +12,7 @@
 #include "ops/conv_geometry.h"
 #include "ops/conv_parts.h"
 #include "ops/tiles.h"
+#include "ops/winograd.h"
 
 enum {
     IN = TN_WINOGRAD_IN,
@@ -19,11 +20,18 @@ enum {
     PARTS = IN * IN,
     GROUP_BYTES = 256 << 10, /* of the parts of tiles that go together */
     MOST_TILES = 48,         /* of a group */
-    LEAST_TILES = 4,         /* of an image */
-    LEAST_CHANNELS = 8,
-    GAP = 16 /* numbers between parts: a power of two apart, they would meet in few
-                places of a cache */
+    LEAST_TILES = 4          /* of an image */
 };
+
+int64_t winograd_tiles(int64_t size) { return (size + OUT - 1) / OUT; }
+
+/* A product of few channels is all beginning and end. */
+bool winograd_suits(const conv_geometry *g) {
+    enum { LEAST_CHANNELS = 8 };
+    return g->groups == 1 && g->r == 3 && g->s == 3 && g->stride_h == 1 && g->stride_w == 1 &&
+           g->dilation_h == 1 && g->dilation_w == 1 && g->c >= LEAST_CHANNELS &&
+           g->o >= LEAST_CHANNELS;
+}
 
 /* One pass: from an image with its pads to another. */
 typedef struct pass {
@@ -31,23 +39,19 @@ typedef struct pass {
     int64_t pad_top, pad_left;
 } pass;
 
-static int64_t tiles_of(int64_t size) { return (size + OUT - 1) / OUT; }
-static int64_t image_tiles(const pass *p) { return tiles_of(p->to.height) * tiles_of(p->to.width); }
+static int64_t image_tiles(const pass *p) {
+    return winograd_tiles(p->to.height) * winograd_tiles(p->to.width);
+}
 
 /* Whether fewer products outweigh the transforms, in the time of one vector's multiply-add. A
  * product of few channels is all beginning and end, that of few tiles fills no register tile. */
 static bool pays(const pass *p) {
     const double direct_share = 0.9, product_share = 0.75, input = 180, output = 140;
     double c = (double)p->from.channels, o = (double)p->to.channels;
-    if (c < LEAST_CHANNELS || o < LEAST_CHANNELS || image_tiles(p) < LEAST_TILES) return false;
+    if (image_tiles(p) < LEAST_TILES) return false;
     double direct = (double)(p->to.height * p->to.width) * 9 * c * o / 8 / direct_share;
     double tile = PARTS * c * o / 8 / product_share + input * ceil(c / 8) + output * ceil(o / 8);
     return (double)image_tiles(p) * tile < direct;
-}
-
-static bool is_3x3(const conv_geometry *g) {
-    return g->groups == 1 && g->r == 3 && g->s == 3 && g->stride_h == 1 && g->stride_w == 1 &&
-           g->dilation_h == 1 && g->dilation_w == 1;
 }
 
 static pass forward_pass(const conv_geometry *g) {
@@ -83,7 +87,7 @@ static int64_t patch_elements(const pass *p) {
 
 static int64_t workspace_bytes(const pass *p, const tn_kernels *kernels) {
     int64_t tiles = group_tiles(p, kernels);
-    int64_t parts = PARTS * (tiles * (p->from.channels + p->to.channels) + 2 * GAP);
+    int64_t parts = PARTS * (tiles * (p->from.channels + p->to.channels) + 2 * WINOGRAD_GAP);
     return lists_bytes(p, tiles) + (patch_elements(p) + parts) * (int64_t)sizeof(real);
 }
 
@@ -92,8 +96,8 @@ static room split(const pass *p, const tn_run *run) {
     m.c_row = tn_product_steps(m.a_row, m.tiles, p->from.channels);
     m.offset = tn_product_steps(m.c_row, m.tiles, p->to.channels);
     tn_product_steps(m.offset, p->from.channels, 1);
-    m.from_step = m.tiles * p->from.channels + GAP;
-    m.to_step = m.tiles * p->to.channels + GAP;
+    m.from_step = m.tiles * p->from.channels + WINOGRAD_GAP;
+    m.to_step = m.tiles * p->to.channels + WINOGRAD_GAP;
     m.patch = (real *)(void *)((char *)run->workspace + lists_bytes(p, m.tiles));
     m.from_parts = m.patch + patch_elements(p);
     m.to_parts = m.from_parts + PARTS * m.from_step;
@@ -102,10 +106,22 @@ static room split(const pass *p, const tn_run *run) {
 
 /* ---- The three stages ------------------------------------------------------------------------ */
 
+void winograd_cut(const conv_image *image, const real *x, int64_t row, int64_t column, int64_t size,
+                  real *patch) {
+    int64_t c = image->channels, begin = tn_max_i64(0, -column);
+    int64_t end = tn_min_i64(size, image->width - column);
+    memset(patch, 0, (size_t)(size * size * c) * sizeof *patch);
+    for (int64_t i = 0; i < size && begin < end; i++)
+        if (row + i >= 0 && row + i < image->height)
+            memcpy(patch + (i * size + begin) * c,
+                   x + ((row + i) * image->width + column + begin) * c,
+                   (size_t)((end - begin) * c) * sizeof *patch);
+}
+
 /* Tiles begin at the same rows of the image whatever rows are wanted: a pixel's bits must not
  * depend on that. */
 static tn_rows in_whole_tiles(tn_rows rows) {
-    return (tn_rows){rows.begin / OUT * OUT, tiles_of(rows.end) * OUT};
+    return (tn_rows){rows.begin / OUT * OUT, winograd_tiles(rows.end) * OUT};
 }
 
 /* Where tile t of a call lies: which image, and its first pixel of y. */
@@ -115,20 +131,8 @@ typedef struct place {
 
 static place place_of(const pass *p, tn_rows rows, int64_t t) {
     const tn_rows tiled = in_whole_tiles(rows);
-    int64_t across = tiles_of(p->to.width), image = (tiled.end - tiled.begin) / OUT * across;
+    int64_t across = winograd_tiles(p->to.width), image = (tiled.end - tiled.begin) / OUT * across;
     return (place){t / image, tiled.begin + t % image / across * OUT, t % across * OUT};
-}
-
-/* The pixels of x that a tile needs, zeros around the image. */
-static void cut_patch(const pass *p, const real *x, int64_t row, int64_t column, real *patch) {
-    int64_t c = p->from.channels, begin = tn_max_i64(0, -column);
-    int64_t end = tn_min_i64(IN, p->from.width - column);
-    memset(patch, 0, (size_t)(PARTS * c) * sizeof *patch);
-    for (int64_t i = 0; i < IN && begin < end; i++)
-        if (row + i >= 0 && row + i < p->from.height)
-            memcpy(patch + (i * IN + begin) * c,
-                   x + ((row + i) * p->from.width + column + begin) * c,
-                   (size_t)((end - begin) * c) * sizeof *patch);
 }
 
 static void transform_input(const tn_run *run, const pass *p, const room *m, int64_t t, int64_t i) {
@@ -143,7 +147,7 @@ static void transform_input(const tn_run *run, const pass *p, const room *m, int
                      .parts = m->from_parts + i * c,
                      .part_step = m->from_step};
     if (row < 0 || column < 0 || row + IN > p->from.height || column + IN > p->from.width) {
-        cut_patch(p, x, row, column, m->patch);
+        winograd_cut(&p->from, x, row, column, IN, m->patch);
         w.image = m->patch;
         w.row_step = IN * c;
     }
@@ -195,7 +199,7 @@ static void transform_output(const tn_run *run, const pass *p, const room *m, in
 static void run_pass(const tn_run *run, const pass *p, const real *bias, real floor) {
     const room m = split(p, run);
     const tn_rows tiled = in_whole_tiles(run->rows);
-    int64_t all = run->n * ((tiled.end - tiled.begin) / OUT) * tiles_of(p->to.width);
+    int64_t all = run->n * ((tiled.end - tiled.begin) / OUT) * winograd_tiles(p->to.width);
     for (int64_t first = 0; first < all; first += m.tiles) {
         int64_t n = tn_min_i64(m.tiles, all - first);
         for (int64_t i = 0; i < n; i++) transform_input(run, p, &m, first + i, i);
@@ -256,7 +260,7 @@ static bool input_rows_in(const tn_node *node, int input, tn_rows out, tn_rows *
 static bool forward_applies(const tn_node *node, const tn_kernels *kernels) {
     const conv_geometry g = conv_geometry_of(node);
     const pass p = forward_pass(&g);
-    return !kernels->naive && is_3x3(&g) && pays(&p);
+    return !kernels->naive && winograd_suits(&g) && pays(&p);
 }
 
 static int64_t forward_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
@@ -299,7 +303,7 @@ const tn_implementation tn_conv_winograd = {.name = "winograd",
 static bool input_applies(const tn_node *node, const tn_kernels *kernels) {
     const conv_geometry g = conv_grad_input_geometry(node);
     const pass p = input_pass(&g);
-    return !kernels->naive && is_3x3(&g) && p.pad_top >= 0 && p.pad_left >= 0 && pays(&p);
+    return !kernels->naive && winograd_suits(&g) && p.pad_top >= 0 && p.pad_left >= 0 && pays(&p);
 }
 
 static int64_t input_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {

@@ -37,6 +37,8 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->winograd_input = winograd_input;
     kernels->winograd_weight = winograd_weight;
     kernels->winograd_output = winograd_output;
+    kernels->winograd_gradient = winograd_gradient;
+    kernels->winograd_taps = winograd_taps;
     kernels->nonzero = nonzero;
     kernels->sparse_product = sparse_product;
     kernels->relu = relu;

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv_winograd_weight.c: the weight gradient of a convolution by 3×3, F(3×3, 4×4): the same tiles
+ * of x as forward, those of dy in the place of the kernel. The parts are summed over the tiles of
+ * one sample, turned into 3×3 taps and added to the gradient: one sample after the other, so that
+ * bits do not depend on how many come together. */
+#include <string.h>
+
+#include "base/size.h"
+#include "ops/conv_geometry.h"
+#include "ops/tiles.h"
+#include "ops/winograd.h"
+
+enum {
+    IN = TN_WINOGRAD_IN,
+    OUT = TN_WINOGRAD_OUT,
+    PARTS = IN * IN,
+    GROUP_BYTES = 512 << 10, /* of the parts of tiles that go together */
+    MOST_TILES = 64
+};
+
+static int64_t sample_tiles(const conv_geometry *g) {
+    return winograd_tiles(g->p) * winograd_tiles(g->q);
+}
+
+static int64_t group_tiles(const conv_geometry *g) {
+    int64_t bytes = PARTS * (g->c + g->o) * (int64_t)sizeof(real);
+    int64_t n = tn_max_i64(1, tn_min_i64(MOST_TILES, GROUP_BYTES / bytes));
+    int64_t groups = (sample_tiles(g) + n - 1) / n; /* alike */
+    return (sample_tiles(g) + groups - 1) / groups;
+}
+
+/* In the time of one vector's multiply-add. Products of few tiles are all beginning and end. */
+static bool pays(const conv_geometry *g) {
+    const double direct_share = 0.85, ends = 8, input = 180, gradient = 150, taps = 200;
+    double c = (double)g->c, vectors = (double)((g->o + 7) / 8), n = (double)group_tiles(g);
+    double direct = (double)(g->p * g->q) * 9 * c * (double)g->o / 8 / direct_share;
+    double tile = PARTS * c * vectors * (n + ends) / n + input * c / 8 + gradient * vectors;
+    return (double)sample_tiles(g) * tile + taps * c * vectors < direct;
+}
+
+static bool applies(const tn_node *node, const tn_kernels *kernels) {
+    const conv_geometry g = conv_grad_weight_geometry(node);
+    return !kernels->naive && winograd_suits(&g) && pays(&g);
+}
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
+
+/* Workspace: the lists of a product; a patch of an image; the parts of x [tile][c], of dy in panels
+ * of a group's tiles, and of dw [c][o]. */
+typedef struct room {
+    int64_t *a_row, *c_row, *offset;
+    real *patch, *x_parts, *dy_parts, *dw_parts;
+    int64_t tiles, x_step, dy_step, dw_step;
+} room;
+
+static int64_t lists_bytes(const conv_geometry *g) {
+    return tn_product_steps_bytes(2 * g->c + group_tiles(g));
+}
+
+static room split(const conv_geometry *g, const tn_kernels *kernels, void *memory) {
+    room m = {.tiles = group_tiles(g), .a_row = memory};
+    m.c_row = m.a_row + g->c;
+    m.offset = m.c_row + g->c;
+    m.x_step = m.tiles * g->c + WINOGRAD_GAP;
+    m.dy_step = tn_panels_elements(kernels, m.tiles, g->o) + WINOGRAD_GAP;
+    m.dw_step = g->c * g->o + WINOGRAD_GAP;
+    m.patch = (real *)(void *)((char *)memory + lists_bytes(g));
+    m.x_parts = m.patch + PARTS * tn_max_i64(g->c, g->o);
+    m.dy_parts = m.x_parts + PARTS * m.x_step;
+    m.dw_parts = m.dy_parts + PARTS * m.dy_step;
+    return m;
+}
+
+static int64_t workspace_bytes(const tn_node *node, const tn_kernels *kernels, int64_t n) {
+    (void)n;
+    const conv_geometry g = conv_grad_weight_geometry(node);
+    const room m = split(&g, kernels, NULL);
+    int64_t parts = PARTS * (m.x_step + m.dy_step + m.dw_step + tn_max_i64(g.c, g.o));
+    return lists_bytes(&g) + parts * (int64_t)sizeof(real);
+}
+
+/* ---- Running --------------------------------------------------------------------------------- */
+
+static void transform_x(const tn_run *run, const conv_geometry *g, const room *m, const real *x,
+                        int64_t row, int64_t column, int64_t i) {
+    const conv_image image = conv_input_image(g);
+    tn_winograd w = {.channels = g->c,
+                     .image = x + (row * g->w + column) * g->c,
+                     .row_step = g->w * g->c,
+                     .pixel_step = g->c,
+                     .parts = m->x_parts + i * g->c,
+                     .part_step = m->x_step};
+    if (row < 0 || column < 0 || row + IN > g->h || column + IN > g->w) {
+        winograd_cut(&image, x, row, column, IN, m->patch);
+        w.image = m->patch;
+        w.row_step = IN * g->c;
+    }
+    run->kernels->winograd_input(&w);
+}
+
+static void transform_dy(const tn_run *run, const conv_geometry *g, const room *m, const real *dy,
+                         int64_t row, int64_t column, int64_t i) {
+    const conv_image image = conv_output_image(g);
+    int64_t nr = run->kernels->nr;
+    bool inside = row + OUT <= g->p && column + OUT <= g->q;
+    const real *from = inside ? dy + (row * g->q + column) * g->o : m->patch;
+    if (!inside) winograd_cut(&image, dy, row, column, OUT, m->patch);
+    for (int64_t j = 0; j < g->o; j += nr) {
+        const tn_winograd w = {.channels = tn_min_i64(nr, g->o - j),
+                               .image = from + j,
+                               .row_step = (inside ? g->q : OUT) * g->o,
+                               .pixel_step = g->o,
+                               .parts = m->dy_parts + j * m->tiles + i * nr,
+                               .part_step = m->dy_step};
+        run->kernels->winograd_gradient(&w);
+    }
+}
+
+static void multiply(const tn_run *run, const conv_geometry *g, const room *m, int64_t tiles,
+                     bool first) {
+    for (int64_t i = 0; i < PARTS; i++) {
+        const tn_product product = {.rows = g->c,
+                                    .depth = tiles,
+                                    .columns = g->o,
+                                    .a = m->x_parts + i * m->x_step,
+                                    .a_row = m->a_row,
+                                    .offset = m->offset,
+                                    .b = m->dy_parts + i * m->dy_step,
+                                    .panel_depth = m->tiles,
+                                    .source = TN_PANELS_PACKED,
+                                    .start = first ? TN_START_ZERO : TN_START_C,
+                                    .c = m->dw_parts + i * m->dw_step,
+                                    .c_row = m->c_row};
+        tn_product_run(run->kernels, &product, NULL);
+    }
+}
+
+static void add_taps(const tn_run *run, const conv_geometry *g, const room *m) {
+    const tn_winograd w = {.channels = g->c * g->o,
+                           .parts = m->dw_parts,
+                           .part_step = m->dw_step,
+                           .result = run->out[0],
+                           .row_step = 3 * g->c * g->o,
+                           .pixel_step = g->c * g->o};
+    run->kernels->winograd_taps(&w);
+}
+
+static void run_weight(const tn_run *run) {
+    const conv_geometry g = conv_grad_weight_geometry(run->node);
+    const room m = split(&g, run->kernels, run->workspace);
+    int64_t across = winograd_tiles(g.q), all = sample_tiles(&g);
+    tn_product_steps(m.a_row, g.c, 1);
+    tn_product_steps(m.c_row, g.c, g.o);
+    tn_product_steps(m.offset, m.tiles, g.c);
+    /* Columns of panels beyond the last output are multiplied, but not kept. */
+    memset(m.dy_parts, 0, (size_t)(PARTS * m.dy_step) * sizeof(real));
+    for (int64_t n = 0; n < run->n; n++) {
+        const real *x = (const real *)run->in[0] + n * g.h * g.w * g.c;
+        const real *dy = (const real *)run->in[1] + n * g.p * g.q * g.o;
+        for (int64_t first = 0; first < all; first += m.tiles) {
+            int64_t tiles = tn_min_i64(m.tiles, all - first);
+            for (int64_t i = 0; i < tiles; i++) {
+                int64_t row = (first + i) / across * OUT, column = (first + i) % across * OUT;
+                transform_x(run, &g, &m, x, row - g.pad_top, column - g.pad_left, i);
+                transform_dy(run, &g, &m, dy, row, column, i);
+            }
+            multiply(run, &g, &m, tiles, first == 0);
+        }
+        add_taps(run, &g, &m);
+    }
+}
+
+const tn_implementation tn_conv_grad_weight_winograd = {.name = "winograd",
+                                                        .cost = {.efficiency = 1.8F},
+                                                        .applies = applies,
+                                                        .workspace_bytes = workspace_bytes,
+                                                        .run = run_weight};

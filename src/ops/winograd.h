@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* winograd.h: what the passes of a convolution by Winograd's algorithm share (conv_winograd.c,
+ * conv_winograd_weight.c). */
+#ifndef TN_OPS_WINOGRAD_H
+#define TN_OPS_WINOGRAD_H
+
+#include "ops/conv_parts.h"
+
+/* Numbers between parts: a power of two apart, they would meet in few places of a cache. */
+enum { WINOGRAD_GAP = 16 };
+
+/* Whether the algorithm is one for such a convolution, whether it pays or not. */
+bool winograd_suits(const conv_geometry *g);
+/* Tiles along an axis of so many pixels of y. */
+int64_t winograd_tiles(int64_t size);
+/* size×size pixels of an image from (row, column) on, with zeros around it. */
+void winograd_cut(const conv_image *image, const real *x, int64_t row, int64_t column, int64_t size,
+                  real *patch);
+
+#endif
