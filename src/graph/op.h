@@ -146,6 +146,9 @@ typedef struct tn_implementation {
      * made from; those for a part of `out` are among those for all of it. False if this node
      * cannot be run on some rows of a single sample (images.h). NULL: never. */
     bool (*rows_in)(const tn_node *node, int input, tn_rows out, tn_rows *in);
+    /* It computes rows in groups of so many, counted from the top of the image: what a call wants
+     * of a group takes as long as all of it. 0 is 1. */
+    int row_group;
     /* Of one in lanes, for the choice between both ways: multiply-accumulates that a sample takes
      * by register tiles, those on padding included. NULL: none. */
     int64_t (*tile_macs)(const tn_node *node);

@@ -52,10 +52,11 @@ static bool lies_over_input(const tn_row_walk *w, int s, const int64_t *before) 
 static block_bytes bytes_of_block(const chooser *c, int64_t block) {
     const tn_row_walk *w = &c->walk;
     int64_t before[TN_ROLL_STEPS], after[TN_ROLL_STEPS], heights[TN_ROLL_STEPS];
-    int64_t height = tn_row_walk_height(w, w->n - 1), to = tn_min_i64(height, (height + block) / 2);
+    int64_t height = tn_row_walk_height(w, w->n - 1), group = tn_row_walk_group(w);
+    int64_t to = tn_min_i64(height, tn_round_up((height + block) / 2, group));
     block_bytes sum = {0, 0};
-    tn_row_walk_ends(w, to, after);
-    tn_row_walk_ends(w, tn_max_i64(0, to - block), before);
+    tn_row_walk_ends(w, to, true, after);
+    tn_row_walk_ends(w, tn_max_i64(0, to - block), true, before);
     for (int s = 0; s < w->n; s++) heights[s] = tn_row_walk_height(w, s);
     tn_row_walk_needed(w, before, heights);
     for (int s = 0; s < w->n; s++) {
@@ -74,16 +75,18 @@ static block_bytes bytes_of_block(const chooser *c, int64_t block) {
 }
 
 /* Rows of the last step's output, so many that a block stays within the budget, and few enough that
- * all blocks are about as high; 1 if that is too much, 0 if by far. */
+ * all blocks are about as high; always whole groups. One group if that is too much, 0 if by far. */
 static int64_t block_that_fits(const chooser *c, int64_t rows) {
     enum { PROBE = 9 };
-    double one = bytes_of_block(c, 1).all;
+    int64_t group = tn_row_walk_group(&c->walk);
+    double one = bytes_of_block(c, group).all;
     if (one > 2 * TN_TILE_BYTES) return 0;
-    double row = (bytes_of_block(c, PROBE).all - one) / (PROBE - 1);
-    double fit = row > 0 ? 1 + (TN_TILE_BYTES - one) / row : (double)rows;
-    int64_t block = fit < 1 ? 1 : fit > (double)rows ? rows : (int64_t)fit;
-    int64_t n = (rows + block - 1) / block;
-    return (rows + n - 1) / n;
+    double step = (bytes_of_block(c, PROBE * group).all - one) / (PROBE - 1);
+    double fit = step > 0 ? 1 + (TN_TILE_BYTES - one) / step : (double)rows;
+    int64_t groups = (rows + group - 1) / group;
+    int64_t block = fit < 1 ? 1 : fit > (double)groups ? groups : (int64_t)fit;
+    int64_t n = (groups + block - 1) / block;
+    return tn_min_i64((groups + n - 1) / n * group, rows);
 }
 
 /* ---- What a run saves ------------------------------------------------------------------------ */
@@ -151,10 +154,10 @@ static double computing_s(const chooser *c, const int64_t *begin, const int64_t 
 static double bands_save(const chooser *c, int64_t rows, int n_bands) {
     int64_t none[TN_ROLL_STEPS] = {0}, begin[TN_ROLL_STEPS], end[TN_ROLL_STEPS];
     if (n_bands < 2 || !tn_row_walk_divides(&c->walk, n_bands)) return 0;
-    tn_row_walk_ends(&c->walk, rows, end);
+    tn_row_walk_ends(&c->walk, rows, false, end);
     double whole = computing_s(c, none, end);
     tn_row_walk_begins(&c->walk, rows * (n_bands / 2) / n_bands, begin);
-    tn_row_walk_ends(&c->walk, rows * (n_bands / 2 + 1) / n_bands, end);
+    tn_row_walk_ends(&c->walk, rows * (n_bands / 2 + 1) / n_bands, false, end);
     return whole - computing_s(c, begin, end) - 2 * join_s;
 }
 

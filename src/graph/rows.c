@@ -101,13 +101,30 @@ static void begin_walk(const tn_row_walk *w, int64_t rows, bool to_height) {
     }
 }
 
-void tn_row_walk_ends(const tn_row_walk *w, int64_t rows, int64_t end[TN_ROLL_STEPS]) {
+static int64_t group_of(const tn_row_walk *w, int s) {
+    return tn_max_i64(1, step_at(w, s)->implementation->row_group);
+}
+
+/* Strides and groups are powers of two or do not fit anyway. */
+int64_t tn_row_walk_group(const tn_row_walk *w) {
+    enum { MOST = 16 };
+    int64_t last = tn_row_walk_height(w, w->n - 1), group = 1;
+    for (int s = 0; s < w->n; s++)
+        while (group < MOST && tn_row_walk_height(w, s) * group / last % group_of(w, s) != 0)
+            group *= 2;
+    return group;
+}
+
+void tn_row_walk_ends(const tn_row_walk *w, int64_t rows, bool in_groups,
+                      int64_t end[TN_ROLL_STEPS]) {
     begin_walk(w, rows, false);
     for (int s = w->n - 1; s >= 0; s--) {
         const tn_node *node = step_at(w, s)->node;
         end[s] = 0;
         for (int k = 0; k < node->n_outputs; k++)
             end[s] = tn_max_i64(end[s], w->row[node->outputs[k]->id]);
+        if (in_groups)
+            end[s] = tn_min_i64(tn_round_up(end[s], group_of(w, s)), tn_row_walk_height(w, s));
         for (int i = 0; i < node->n_inputs && end[s] > 0; i++) {
             if (maker(w, s, i) < 0) continue;
             int64_t *row = &w->row[node->inputs[i]->id];
@@ -157,7 +174,7 @@ bool tn_row_walk_divides(const tn_row_walk *w, int n_bands) {
     for (int band = 0; band < n_bands; band++) {
         int64_t from = band_begin(w, band, n_bands), to = band_begin(w, band + 1, n_bands);
         tn_row_walk_begins(w, from, begin);
-        tn_row_walk_ends(w, to, end);
+        tn_row_walk_ends(w, to, false, end);
         for (int s = 0; s < w->n; s++) {
             const tn_node *node = step_at(w, s)->node;
             int64_t height = tn_row_walk_height(w, s);
@@ -226,7 +243,7 @@ static void note_kept(const progress *p) {
 /* The calls of a block, at the end of which `rows` of the last step's are computed. */
 static void schedule_block(progress *p, int64_t rows, tn_row_call *calls) {
     int64_t next[TN_ROLL_STEPS];
-    tn_row_walk_ends(p->walk, rows, next);
+    tn_row_walk_ends(p->walk, rows, true, next);
     tn_row_walk_needed(p->walk, p->done, p->end);
     note_kept(p);
     for (int s = 0; s < p->walk->n; s++) {
@@ -243,7 +260,7 @@ static void schedule_block(progress *p, int64_t rows, tn_row_call *calls) {
 static void schedule_band(const tn_row_walk *w, const tn_roll *roll, int band, tn_held *held) {
     progress p = {.walk = w, .held = held};
     int64_t from = band_begin(w, band, roll->n_bands), to = band_begin(w, band + 1, roll->n_bands);
-    tn_row_walk_ends(w, to, p.end);
+    tn_row_walk_ends(w, to, false, p.end);
     tn_row_walk_begins(w, from, p.done);
     for (int s = 0; s < w->n; s++)
         for (int k = 0; k < TN_MAX_OUTPUTS; k++) p.base[s][k] = p.done[s];

@@ -26,11 +26,15 @@ void tn_row_walk_free(tn_row_walk *walk);
 bool tn_step_has_rows(const tn_plan_step *step);
 /* Rows of what step number `step` of the run makes. */
 int64_t tn_row_walk_height(const tn_row_walk *walk, int step);
+/* Rows of the last step's output that, if all steps keep pace, are whole groups of each. */
+int64_t tn_row_walk_group(const tn_row_walk *walk);
 /* Whether a value that the run makes is used outside of it. */
 bool tn_row_walk_is_whole(const tn_row_walk *walk, const tn_value *v);
 /* The end of the rows that each step must have computed when `rows` of the last step's are, and the
- * first one that it must compute for those from `rows` on. Values stored whole keep pace. */
-void tn_row_walk_ends(const tn_row_walk *walk, int64_t rows, int64_t end[TN_ROLL_STEPS]);
+ * first one that it must compute for those from `rows` on. Values stored whole keep pace. In
+ * groups: as many more as make whole groups of rows (tn_implementation.row_group). */
+void tn_row_walk_ends(const tn_row_walk *walk, int64_t rows, bool in_groups,
+                      int64_t end[TN_ROLL_STEPS]);
 void tn_row_walk_begins(const tn_row_walk *walk, int64_t rows, int64_t begin[TN_ROLL_STEPS]);
 /* With rows before done[s] computed by each step and those up to end[s] to come: sets walk->row of
  * each value that the run makes to the first row that is still needed; INT64_MAX for none. */

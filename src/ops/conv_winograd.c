@@ -296,6 +296,7 @@ const tn_implementation tn_conv_winograd = {.name = "winograd",
                                             .packed_bytes = forward_packed_bytes,
                                             .pack = forward_pack,
                                             .rows_in = forward_rows_in,
+                                            .row_group = OUT,
                                             .run = run_forward};
 
 /* ---- Input gradient -------------------------------------------------------------------------- */
@@ -344,4 +345,5 @@ const tn_implementation tn_conv_grad_input_winograd = {.name = "winograd",
                                                        .packed_bytes = input_packed_bytes,
                                                        .pack = input_pack,
                                                        .rows_in = input_rows_in,
+                                                       .row_group = OUT,
                                                        .run = run_input};
