@@ -118,6 +118,7 @@ typedef struct tn_cost {
     float efficiency;  /* share of that rate at which it does the MACs of its operator; 0 is 0.9 */
     float per_element; /* MACs' worth of other work for each element of output 0, or of input 0 if
                           those are more */
+    float weights;     /* how many times what is stored of its weights each call reads; 0 is 1 */
 } tn_cost;
 
 /* Ways of storing batched values that an implementation is for: one after the other, or

@@ -290,7 +290,7 @@ static void run_forward(const tn_run *run) {
 }
 
 const tn_implementation tn_conv_winograd = {.name = "winograd",
-                                            .cost = {.efficiency = 2.4F},
+                                            .cost = {.efficiency = 2.4F, .weights = PARTS / 9},
                                             .applies = forward_applies,
                                             .workspace_bytes = forward_workspace,
                                             .packed_bytes = forward_packed_bytes,
@@ -338,12 +338,13 @@ static void run_input(const tn_run *run) {
     run_pass(run, &p, NULL, -(real)INFINITY);
 }
 
-const tn_implementation tn_conv_grad_input_winograd = {.name = "winograd",
-                                                       .cost = {.efficiency = 2.4F},
-                                                       .applies = input_applies,
-                                                       .workspace_bytes = input_workspace,
-                                                       .packed_bytes = input_packed_bytes,
-                                                       .pack = input_pack,
-                                                       .rows_in = input_rows_in,
-                                                       .row_group = OUT,
-                                                       .run = run_input};
+const tn_implementation tn_conv_grad_input_winograd = {
+    .name = "winograd",
+    .cost = {.efficiency = 2.4F, .weights = PARTS / 9},
+    .applies = input_applies,
+    .workspace_bytes = input_workspace,
+    .packed_bytes = input_packed_bytes,
+    .pack = input_pack,
+    .rows_in = input_rows_in,
+    .row_group = OUT,
+    .run = run_input};
