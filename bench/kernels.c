@@ -15,6 +15,7 @@
 #include "data/augment.h"
 #include "fma_peak.h"
 #include "kernel_cases.h"
+#include "shape_cases.h"
 #include "timing.h"
 
 enum { N = 1024, TAPS = 9, CHANNELS = 32, DEPTH = TAPS * CHANNELS, IMAGE_WIDTH = 28 };
@@ -133,13 +134,13 @@ static bool equals_ref(const tn_kernels *ref, const tn_kernels *kernels, const k
 
 /* The rate at which bytes move, the part of its roof that this is, and which roof: what takes the
  * longer at its best, moving the bytes or computing. */
-static void print_rate(const kernel_case *c, double ns, const double *bandwidth, double peak) {
-    double moved =
-        c->only_loads ? bandwidth[BENCH_LOAD] : fmax(bandwidth[BENCH_COPY], bandwidth[BENCH_MERGE]);
-    double moving = c->traffic_bytes / moved, computing = c->flop / peak;
-    printf(" %8.1f %4.0f %% %-5s", c->traffic_bytes / ns, 100 * fmax(moving, computing) / ns,
+static void print_rate(bench_work work, double ns, const double *bandwidth, double peak) {
+    double moved = work.only_loads ? bandwidth[BENCH_LOAD]
+                                   : fmax(bandwidth[BENCH_COPY], bandwidth[BENCH_MERGE]);
+    double moving = work.bytes / moved, computing = work.flop / peak;
+    printf(" %8.1f %4.0f %% %-5s", work.bytes / ns, 100 * fmax(moving, computing) / ns,
            computing > moving ? "peak"
-           : c->only_loads    ? "loads"
+           : work.only_loads  ? "loads"
                               : "moves");
 }
 
@@ -147,17 +148,66 @@ static bool bench_case(const tn_kernels *ref, const tn_kernels *kernels, const k
                        const place *places, const roofs *r, const settings *s) {
     bool equal = equals_ref(ref, kernels, c, places[IN_L1].n);
     if (equal && c->traffic_bytes == 0) return true;
+    const bench_work work = {
+        .flop = c->flop, .bytes = c->traffic_bytes, .only_loads = c->only_loads};
     printf("%-6s %-20s %-7s", kernels->level, c->name, equal ? "equal" : "DIFFERS");
     for (int p = 0; p < s->n_places; p++) {
         timed_case t = {.kernels = kernels, .c = c, .n = places[p].n};
         t.data = make_data(c, t.n);
         double ns = bench_time_call(call_case, &t, s->turn_ns) / (double)t.n;
         if (p == IN_L1) printf(" %8.3f", ns);
-        print_rate(c, ns, r->bandwidth[p], r->peak);
+        print_rate(work, ns, r->bandwidth[p], r->peak);
         free_data(&t.data);
     }
     printf("\n");
     return equal;
+}
+
+/* ---- Kernels over shapes -------------------------------------------------------------------- */
+
+typedef struct timed_shape {
+    const tn_kernels *kernels;
+    const bench_shape_case *c;
+    bench_shape_data *data;
+} timed_shape;
+
+static void call_shape(void *context) {
+    const timed_shape *t = context;
+    t->c->run(t->kernels, t->data);
+}
+
+static const char *compare_shapes(const bench_shape_case *c, const bench_shape_data *expected,
+                                  const bench_shape_data *got) {
+    if (memcmp(expected->places, got->places, sizeof got->places) != 0) return NULL;
+    if (memcmp(expected->y, got->y, sizeof got->y) == 0) return "equal";
+    for (int i = 0; i < SHAPE_NUMBERS; i++)
+        if (!(fabsf(expected->y[i] - got->y[i]) <= c->error)) return NULL;
+    return c->error > 0 ? "near" : NULL;
+}
+
+static bool bench_shape(const tn_kernels *ref, const tn_kernels *kernels, const bench_shape_case *c,
+                        const roofs *r, const settings *s) {
+    bench_shape_data *expected = allocate(sizeof *expected), *got = allocate(sizeof *got);
+    bench_shape_data_fill(expected);
+    bench_shape_data_fill(got);
+    if (c->expect != NULL)
+        c->expect(kernels, expected);
+    else
+        c->run(ref, expected);
+    const bench_work work = c->run(kernels, got);
+    const char *verdict = compare_shapes(c, expected, got);
+    timed_shape t = {.kernels = kernels, .c = c, .data = got};
+    double ns = bench_time_call(call_shape, &t, s->turn_ns);
+    printf("%-6s %-20s %-7s %8.1f", kernels->level, c->name, verdict ? verdict : "DIFFERS", ns);
+    if (work.flop > 0)
+        printf(" %8.1f", work.flop / ns);
+    else
+        printf(" %8s", "");
+    print_rate(work, ns, r->bandwidth[IN_L1], r->peak);
+    printf("\n");
+    free(expected);
+    free(got);
+    return verdict != NULL;
 }
 
 /* ---- Tiles ---------------------------------------------------------------------------------- */
@@ -278,6 +328,37 @@ static void bench_augmentations(const settings *s) {
     }
 }
 
+/* ---- Are these all? ------------------------------------------------------------------------- */
+
+/* The row that times the kernel which tn_kernels has there, or NULL. */
+static const char *name_of_row(size_t member) {
+    if (member == offsetof(tn_kernels, tile)) return "tile";
+    for (int i = 0; i < bench_n_shape_cases; i++)
+        if (bench_shape_cases[i].member == member) return bench_shape_cases[i].name;
+    for (int i = 0; i < N_KERNEL_CASES; i++)
+        if (kernel_cases[i].member == member && kernel_cases[i].traffic_bytes > 0)
+            return kernel_cases[i].name;
+    return NULL;
+}
+
+/* The pointers of the table follow each other from the first, the tile, to its end. */
+static bool every_kernel_has_a_row(void) {
+    const char *before = "depth_block";
+    bool all = true;
+    for (size_t at = offsetof(tn_kernels, tile); at < sizeof(tn_kernels);
+         at += sizeof(tn_tile_fn *)) {
+        const char *name = name_of_row(at);
+        if (name == NULL)
+            fprintf(stderr,
+                    "bench-kernels: no time for a kernel: the member of tn_kernels after %s has no "
+                    "row (add one to bench/shape_cases.c or tests/kernel_cases.h)\n",
+                    before);
+        all = all && name != NULL;
+        before = name != NULL ? name : "that";
+    }
+    return all;
+}
+
 /* ---- Program -------------------------------------------------------------------------------- */
 
 static bool bench_level(const tn_kernels *ref, const tn_kernels *kernels, const place *places,
@@ -287,6 +368,10 @@ static bool bench_level(const tn_kernels *ref, const tn_kernels *kernels, const 
     for (int m = 1; m <= kernels->mr; m++) good &= bench_tile(kernels, m, DEPTH, r.peak, s);
     good &= bench_tile(kernels, kernels->mr, 9, r.peak, s);
     good &= bench_tile(kernels, kernels->mr, 32, r.peak, s);
+    printf("%-6s %-20s %-7s %8s %8s %8s %-12s\n", "level", "kernel", "", "ns", "GFLOP/s", "GB/s",
+           "L1");
+    for (int i = 0; i < bench_n_shape_cases; i++)
+        good &= bench_shape(ref, kernels, &bench_shape_cases[i], &r, s);
     printf("%-6s %-20s %-7s %8s", "level", "kernel", "", "ns/n L1");
     for (int p = 0; p < s->n_places; p++) printf(" %8s %-12s", "GB/s", places[p].name);
     printf("\n");
@@ -302,7 +387,7 @@ static int bench_levels(const settings *s) {
     tn_kernels ref, kernels;
     place places[N_PLACES];
     unsigned isa = tn_isa_detect();
-    bool good = true, found = false;
+    bool good = every_kernel_has_a_row(), found = false;
     set_places(places);
     tn_kernels_init(&ref, "ref", 0);
     for (const char *const *level = tn_kernel_levels(); *level != NULL; level++) {
@@ -319,7 +404,8 @@ static int bench_levels(const settings *s) {
         return 2;
     }
     if (s->level == NULL) bench_augmentations(s);
-    if (!good) fprintf(stderr, "bench-kernels: some kernel differs from the reference\n");
+    if (!good)
+        fprintf(stderr, "bench-kernels: some kernel has no row or differs from the reference\n");
     return good ? 0 : 1;
 }
 
@@ -328,12 +414,14 @@ static void print_help(FILE *file) {
         "usage: bench-kernels [--level LEVEL] [--quick]\n"
         "Checks the kernels against the reference and times them on one core; then augmentation,\n"
         "an image at a time. Tiles are shown with the part of the multiply-add peak they reach;\n"
-        "other kernels with the bytes they read and write, their vectors in L1 (for the best\n"
-        "level in L2 and memory, too), and the part of the roof that binds: loads, moves (copies\n"
-        "or merges of two vectors into a third) or the multiply-add peak, as measured in this\n"
-        "run. A division or root counts as one operation, so kernels with those stay well below;\n"
-        "one that works in place may be above, since what it stores to is in the cache.\n"
+        "then kernels whose work is a matter of shapes (products, transforms, lists), their data\n"
+        "in L1; then those over vectors, in L1 (for the best level in L2 and memory, too). These\n"
+        "have the bytes they read and write, and the part of the roof that binds: loads, moves\n"
+        "(copies or merges of two vectors into a third) or the multiply-add peak, as measured in\n"
+        "this run. A division or root counts as one operation, so kernels with those stay well\n"
+        "below; one that works in place may be above, since what it stores to is in the cache.\n"
         "A peak that differs much between start and end means a busy machine: measure again.\n"
+        "Fails if a kernel differs, or if one of the table is not among those timed.\n"
         "  --quick  nothing in memory, and too short for numbers to be good\n"
         "levels:",
         file);
