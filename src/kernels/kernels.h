@@ -58,15 +58,15 @@ typedef void tn_tree_tile_fn(const tn_tree_tile *tile);
  *     tiles[i / mr · step + i % mr] = x[i]                                          i < n */
 typedef void tn_deal_row_fn(int64_t n, const real *x, real *tiles, int64_t step);
 
-/* The transforms of Winograd's convolution F(4×4, 3×3): between an image, whose rows are row_step and
- * pixels pixel_step numbers apart, and 36 parts, part_step apart; each number of a pixel by itself.
+/* The transforms of Winograd's convolution F(4×4, 3×3): between an image, whose rows are row_step
+ * and pixels pixel_step numbers apart, and 36 parts, part_step apart; each number of a pixel by
+ * itself.
  *     input    6×6 pixels of x into parts      weight   3×3 taps into parts
  *     output   parts into 4×4 pixels of y, result = max(floor, y + bias)  (bias NULL: none)
  *     gradient 4×4 pixels of dy into parts     taps     parts into 3×3 taps, result += taps
  * Such that the parts of y are products of those of x and of the weight, and those of the weight's
- * gradient of those of x and of dy. The points of Cook's and
- * Toom's algorithm are 0, ±A, ±B and infinity; among simple fractions these make the smallest error,
- * a third of that of 1 and 2. */
+ * gradient of those of x and of dy. The points of Cook's and Toom's algorithm are 0, ±A, ±B and
+ * infinity; among simple fractions these make the smallest error, a third of that of 1 and 2. */
 #define TN_WINOGRAD_A (5.0 / 8)
 #define TN_WINOGRAD_B (3.0 / 2)
 enum { TN_WINOGRAD_IN = 6, TN_WINOGRAD_OUT = 4 };

@@ -85,7 +85,8 @@ static void multiply_panel(const tn_kernels *kernels, const tn_product *p, int64
                     .ldb = kernels->nr,
                     .floor = p->relu && first + n == p->depth ? 0 : -(real)INFINITY};
     int64_t tiles = (p->rows + kernels->mr - 1) / kernels->mr, share[2];
-    for (int q = 0; q < 2; q++) share[q] = (p->ahead[q].rows + tiles - 1) / tiles;
+    bool looks_ahead = p->ahead[0].rows > 0 || p->ahead[1].rows > 0;
+    for (int q = 0; q < 2 && looks_ahead; q++) share[q] = (p->ahead[q].rows + tiles - 1) / tiles;
     for (int64_t i = 0, part = 0; i < p->rows; i += kernels->mr, part++) {
         tile.m = (int)tn_min_i64(kernels->mr, p->rows - i);
         for (int r = 0; r < tile.m; r++) {
@@ -93,7 +94,8 @@ static void multiply_panel(const tn_kernels *kernels, const tn_product *p, int64
             tile.c[r] = p->c + p->c_row[i + r] + column;
             tile.start[r] = to_c ? tile.c[r] : start;
         }
-        for (int q = 0; q < 2; q++) fetch_ahead(&p->ahead[q], part * share[q], share[q]);
+        for (int q = 0; q < 2 && looks_ahead; q++)
+            fetch_ahead(&p->ahead[q], part * share[q], share[q]);
         if (width == kernels->nr)
             kernels->tile(&tile);
         else
