@@ -207,7 +207,7 @@ for columns in 80 120; do
             awk -v n="$columns" 'length > n { print; exit 1 }' out >>err
         report $? "info --plan $training fits into $columns columns"
     done
-    grep -qE '^(Conv_1  +)?Conv .* tiles ' out
+    grep -qE '^(Conv_1  +)?Conv .* (tiles|winograd) ' out
     report $? "info --plan in $columns columns: $(grep -c '^Conv_1 ' out) rows begin with a name"
 done
 tn 0 info mnist-cnn --plan --train --batch-size 64 && grep -q '^Nodes marked + are' out &&
