@@ -88,7 +88,7 @@ static tn_rows rows_in(const tn_row_walk *w, int s, int i, int64_t begin, int64_
 /* ---- How far --------------------------------------------------------------------------------- */
 
 /* Sets the row of what each step makes: of values stored whole, as many of theirs as `rows` are of
- * the last step's; `other` of the rest. */
+ * the last step's; of the rest none, or all. */
 static void begin_walk(const tn_row_walk *w, int64_t rows, bool to_height) {
     int64_t last = tn_row_walk_height(w, w->n - 1);
     for (int s = 0; s < w->n; s++) {

@@ -66,7 +66,7 @@ typedef void tn_deal_row_fn(int64_t n, const real *x, real *tiles, int64_t step)
  *     gradient 4×4 pixels of dy into parts     taps     parts into 3×3 taps, result += taps
  * Such that the parts of y are products of those of x and of the weight, and those of the weight's
  * gradient of those of x and of dy. The points of Cook's and Toom's algorithm are 0, ±A, ±B and
- * infinity; among simple fractions these make the smallest error, a third of that of 1 and 2. */
+ * infinity, chosen to round little (test_kernels.c holds the bound). */
 #define TN_WINOGRAD_A (5.0 / 8)
 #define TN_WINOGRAD_B (3.0 / 2)
 enum { TN_WINOGRAD_IN = 6, TN_WINOGRAD_OUT = 4 };

@@ -118,6 +118,21 @@ void winograd_cut(const conv_image *image, const real *x, int64_t row, int64_t c
                    (size_t)((end - begin) * c) * sizeof *patch);
 }
 
+void winograd_input_tile(const tn_kernels *kernels, const conv_image *image, const real *x,
+                         int64_t row, int64_t column, real *patch, real *parts, int64_t step) {
+    int64_t c = image->channels;
+    bool inside =
+        row >= 0 && column >= 0 && row + IN <= image->height && column + IN <= image->width;
+    if (!inside) winograd_cut(image, x, row, column, IN, patch);
+    const tn_winograd w = {.channels = c,
+                           .image = inside ? x + (row * image->width + column) * c : patch,
+                           .row_step = (inside ? image->width : IN) * c,
+                           .pixel_step = c,
+                           .parts = parts,
+                           .part_step = step};
+    kernels->winograd_input(&w);
+}
+
 /* Tiles begin at the same rows of the image whatever rows are wanted: a pixel's bits must not
  * depend on that. */
 static tn_rows in_whole_tiles(tn_rows rows) {
@@ -137,21 +152,11 @@ static place place_of(const pass *p, tn_rows rows, int64_t t) {
 
 static void transform_input(const tn_run *run, const pass *p, const room *m, int64_t t, int64_t i) {
     place at = place_of(p, run->rows, t);
-    int64_t row = at.row - p->pad_top, column = at.column - p->pad_left, c = p->from.channels;
+    int64_t c = p->from.channels;
     const real *x =
         (const real *)tn_run_in_image(run, 0) + at.image * p->from.height * p->from.width * c;
-    tn_winograd w = {.channels = c,
-                     .image = x + (row * p->from.width + column) * c,
-                     .row_step = p->from.width * c,
-                     .pixel_step = c,
-                     .parts = m->from_parts + i * c,
-                     .part_step = m->from_step};
-    if (row < 0 || column < 0 || row + IN > p->from.height || column + IN > p->from.width) {
-        winograd_cut(&p->from, x, row, column, IN, m->patch);
-        w.image = m->patch;
-        w.row_step = IN * c;
-    }
-    run->kernels->winograd_input(&w);
+    winograd_input_tile(run->kernels, &p->from, x, at.row - p->pad_top, at.column - p->pad_left,
+                        m->patch, m->from_parts + i * c, m->from_step);
 }
 
 static void multiply(const tn_run *run, const pass *p, const room *m, int64_t tiles) {

@@ -81,23 +81,6 @@ static int64_t workspace_bytes(const tn_node *node, const tn_kernels *kernels, i
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
-static void transform_x(const tn_run *run, const conv_geometry *g, const room *m, const real *x,
-                        int64_t row, int64_t column, int64_t i) {
-    const conv_image image = conv_input_image(g);
-    tn_winograd w = {.channels = g->c,
-                     .image = x + (row * g->w + column) * g->c,
-                     .row_step = g->w * g->c,
-                     .pixel_step = g->c,
-                     .parts = m->x_parts + i * g->c,
-                     .part_step = m->x_step};
-    if (row < 0 || column < 0 || row + IN > g->h || column + IN > g->w) {
-        winograd_cut(&image, x, row, column, IN, m->patch);
-        w.image = m->patch;
-        w.row_step = IN * g->c;
-    }
-    run->kernels->winograd_input(&w);
-}
-
 static void transform_dy(const tn_run *run, const conv_geometry *g, const room *m, const real *dy,
                          int64_t row, int64_t column, int64_t i) {
     const conv_image image = conv_output_image(g);
@@ -148,6 +131,7 @@ static void add_taps(const tn_run *run, const conv_geometry *g, const room *m) {
 static void run_weight(const tn_run *run) {
     const conv_geometry g = conv_grad_weight_geometry(run->node);
     const room m = split(&g, run->kernels, run->workspace);
+    const conv_image image = conv_input_image(&g);
     int64_t across = winograd_tiles(g.q), all = sample_tiles(&g);
     tn_product_steps(m.a_row, g.c, 1);
     tn_product_steps(m.c_row, g.c, g.o);
@@ -161,7 +145,8 @@ static void run_weight(const tn_run *run) {
             int64_t tiles = tn_min_i64(m.tiles, all - first);
             for (int64_t i = 0; i < tiles; i++) {
                 int64_t row = (first + i) / across * OUT, column = (first + i) % across * OUT;
-                transform_x(run, &g, &m, x, row - g.pad_top, column - g.pad_left, i);
+                winograd_input_tile(run->kernels, &image, x, row - g.pad_top, column - g.pad_left,
+                                    m.patch, m.x_parts + i * g.c, m.x_step);
                 transform_dy(run, &g, &m, dy, row, column, i);
             }
             multiply(run, &g, &m, tiles, first == 0);

@@ -90,7 +90,6 @@ static void forward_unit(const tn_run *run, const forward_room *room, int64_t ro
                          int64_t first, int64_t last) {
     int64_t k = forward_depth(run->node), o = forward_outputs(run->node);
     int64_t block = blocks(k, blocks(k, BLOCK));
-    bool as_wide = run->kernels->nr == TN_GEMM_PANEL;
     const real *x = (const real *)run->in[0] + row * k;
     tn_product_start start = tn_gemm_start(run, row, rows, first, last);
     tn_product product = {.rows = rows,
@@ -99,8 +98,7 @@ static void forward_unit(const tn_run *run, const forward_room *room, int64_t ro
                           .a_row = room->a_row,
                           .offset = room->offset,
                           .ldb = TN_GEMM_PANEL,
-                          .panel_depth = k,
-                          .source = as_wide ? TN_PANELS_PACKED : TN_PANELS_STORED,
+                          .source = TN_PANELS_STORED,
                           .c_row = room->c_row};
     for (int64_t t = 0; t < k; t += block) {
         product.depth = tn_min_i64(block, k - t);

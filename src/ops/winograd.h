@@ -13,6 +13,9 @@ enum { WINOGRAD_GAP = 16 };
 bool winograd_suits(const conv_geometry *g);
 /* Tiles along an axis of so many pixels of y. */
 int64_t winograd_tiles(int64_t size);
+/* The parts of the tile of x at (row, column), `step` apart; patch has room for 6×6 pixels. */
+void winograd_input_tile(const tn_kernels *kernels, const conv_image *image, const real *x,
+                         int64_t row, int64_t column, real *patch, real *parts, int64_t step);
 /* size×size pixels of an image from (row, column) on, with zeros around it. */
 void winograd_cut(const conv_image *image, const real *x, int64_t row, int64_t column, int64_t size,
                   real *patch);
