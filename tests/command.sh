@@ -281,6 +281,10 @@ tn 0 train lenet --limit 640 --epochs 1 --no-checkpoint --tile-rows 3 -o odd.onn
     cmp lenet.onnx odd.onnx >>err
 report $? "images by some rows at a time give the same file"
 usage_error 'takes a whole number from 1' train --tile-rows 0
+tn 0 train mnist-cnn --limit 64 --epochs 1 --no-checkpoint -o winograd.onnx &&
+    tn 0 train mnist-cnn --limit 64 --epochs 1 --no-checkpoint --no-winograd -o direct.onnx &&
+    ! cmp -s winograd.onnx direct.onnx && tn 0 train --help && ! grep -q -- --no-winograd out
+report $? "Winograd's algorithm can be left out, and that is no option for everybody"
 tn 0 train mnist-cnn --limit 640 --epochs 1 --batch-size 64 --threads 2 --json m.json -o m.onnx &&
     echo "$(value m.json peak_rss_bytes) bytes" >>err &&
     [ "$(value m.json peak_rss_bytes)" -lt $((120 << 20)) ]

@@ -192,6 +192,25 @@ static void resnet20_has_the_same_bits(void **state) {
     f->n_dirs = own.n_dirs;
 }
 
+/* For measuring what it costs. lenet's convolutions never go by it. */
+static void winograd_can_be_left_out(void **state) {
+    fixture *f = *state;
+    const tn_model_options size = TN_INIT(tn_model_options);
+    char by_it[65], direct[65];
+    fixture own = *f;
+    tn_train_options o = options_of(TN_OPTIMIZER_SGD), without = o;
+    o.limit = without.limit = 64;
+    without.no_winograd = true;
+    train(f, &o, TN_OK, NULL, by_it);
+    train(f, &without, TN_OK, NULL, direct);
+    assert_string_equal(direct, by_it);
+    assert_int_equal(tn_model_build("mnist-cnn", &size, &own.lenet, NULL), TN_OK);
+    train(&own, &o, TN_OK, NULL, by_it);
+    train(&own, &without, TN_OK, NULL, direct);
+    assert_string_not_equal(direct, by_it);
+    tn_model_free(own.lenet);
+}
+
 /* ---- What features do --------------------------------------------------------------------- */
 
 /* One step of plain SGD from zero weights, where every class has probability 1/10: the new bias is
@@ -519,6 +538,7 @@ static void features_are_part_of_a_checkpoint(void **state) {
     REFUSE(keep_best, true, "keep_best false, but this run has true");
     REFUSE(bn_group, 16, "bn_group 32, but this run has 16");
     REFUSE(augment.flip, true, "augment none, but this run has flip");
+    REFUSE(no_winograd, true, "without Winograd's algorithm");
 #undef REFUSE
 }
 
@@ -563,6 +583,7 @@ int main(void) {
         cmocka_unit_test(interrupted_features_end_in_the_same_bits),
         cmocka_unit_test(running_statistics_end_in_the_same_bits),
         cmocka_unit_test(resnet20_has_the_same_bits),
+        cmocka_unit_test(winograd_can_be_left_out),
         cmocka_unit_test(one_step_is_the_mean_gradient),
         cmocka_unit_test(accumulated_batches_are_like_one),
         cmocka_unit_test(decay_spares_biases),

@@ -501,6 +501,7 @@ typedef struct tn_train_options {
     tn_log_fn *log;
     void *user; /* passed to both callbacks */
     tn_pin pin;
+    bool no_winograd; /* convolve directly: to measure what Winograd's rounding costs */
 } tn_train_options;
 
 typedef struct tn_train_result {

@@ -325,6 +325,8 @@ typedef struct tn_kernels {
     const char *level; /* "ref", "sse2", "avx2" */
     /* Operators use their plain loops instead of tiles: the oracle of the tests. */
     bool naive;
+    /* No convolution goes by Winograd's algorithm: to measure what its rounding costs. */
+    bool direct;
 
     int mr, nr;
     /* Rows of b that keep a panel of nr columns in half of the first-level cache. */

@@ -26,11 +26,11 @@ enum {
 int64_t winograd_tiles(int64_t size) { return (size + OUT - 1) / OUT; }
 
 /* A product of few channels is all beginning and end. */
-bool winograd_suits(const conv_geometry *g) {
+bool winograd_suits(const conv_geometry *g, const tn_kernels *kernels) {
     enum { LEAST_CHANNELS = 8 };
-    return g->groups == 1 && g->r == 3 && g->s == 3 && g->stride_h == 1 && g->stride_w == 1 &&
-           g->dilation_h == 1 && g->dilation_w == 1 && g->c >= LEAST_CHANNELS &&
-           g->o >= LEAST_CHANNELS;
+    return !kernels->naive && !kernels->direct && g->groups == 1 && g->r == 3 && g->s == 3 &&
+           g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 && g->dilation_w == 1 &&
+           g->c >= LEAST_CHANNELS && g->o >= LEAST_CHANNELS;
 }
 
 /* One pass: from an image with its pads to another. */
@@ -265,7 +265,7 @@ static bool input_rows_in(const tn_node *node, int input, tn_rows out, tn_rows *
 static bool forward_applies(const tn_node *node, const tn_kernels *kernels) {
     const conv_geometry g = conv_geometry_of(node);
     const pass p = forward_pass(&g);
-    return !kernels->naive && winograd_suits(&g) && pays(&p);
+    return winograd_suits(&g, kernels) && pays(&p);
 }
 
 static int64_t forward_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
@@ -309,7 +309,7 @@ const tn_implementation tn_conv_winograd = {.name = "winograd",
 static bool input_applies(const tn_node *node, const tn_kernels *kernels) {
     const conv_geometry g = conv_grad_input_geometry(node);
     const pass p = input_pass(&g);
-    return !kernels->naive && winograd_suits(&g) && p.pad_top >= 0 && p.pad_left >= 0 && pays(&p);
+    return winograd_suits(&g, kernels) && p.pad_top >= 0 && p.pad_left >= 0 && pays(&p);
 }
 
 static int64_t input_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {

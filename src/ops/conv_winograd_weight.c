@@ -40,7 +40,7 @@ static bool pays(const conv_geometry *g) {
 
 static bool applies(const tn_node *node, const tn_kernels *kernels) {
     const conv_geometry g = conv_grad_weight_geometry(node);
-    return !kernels->naive && winograd_suits(&g) && pays(&g);
+    return winograd_suits(&g, kernels) && pays(&g);
 }
 
 /* ---- Memory ---------------------------------------------------------------------------------- */

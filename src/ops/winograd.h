@@ -9,8 +9,9 @@
 /* Numbers between parts: a power of two apart, they would meet in few places of a cache. */
 enum { WINOGRAD_GAP = 16 };
 
-/* Whether the algorithm is one for such a convolution, whether it pays or not. */
-bool winograd_suits(const conv_geometry *g);
+/* Whether the algorithm is one for such a convolution, and wanted at all, whether it pays or not.
+ */
+bool winograd_suits(const conv_geometry *g, const tn_kernels *kernels);
 /* Tiles along an axis of so many pixels of y. */
 int64_t winograd_tiles(int64_t size);
 /* The parts of the tile of x at (row, column), `step` apart; patch has room for 6×6 pixels. */

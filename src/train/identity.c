@@ -72,13 +72,20 @@ static void add_recipe(const tn_train_options *o, tn_entries *e) {
     tn_entries_add(e, "seed", seed);
 }
 
+static void add_kernels(const tn_kernels *kernels, tn_entries *e) {
+    char text[64];
+    snprintf(text, sizeof text, "%s%s", kernels->level,
+             kernels->direct ? " without Winograd's algorithm" : "");
+    tn_entries_add(e, "kernels", text);
+}
+
 tn_status tn_training_identify(tn_training *run, tn_error *error) {
     tn_entries e;
     TN_TRY(tn_entries_begin(&run->arena, MAX_IDENTITY, &e, error));
     add_model_and_data(run, &e);
     add_recipe(&run->options, &e);
     tn_entries_add_count(&e, "shards", run->model->recipe.n_shards);
-    tn_entries_add(&e, "kernels", run->trainer.kernels.level);
+    add_kernels(&run->trainer.kernels, &e);
     run->identity = e.items;
     run->n_identity = e.n;
     return tn_entries_end(&e, error);

@@ -96,6 +96,7 @@ tn_status tn_trainer_create(const tn_model *model, const tn_dataset *dataset,
                             .batch_size = options->batch_size,
                             .ema = options->ema};
     TN_TRY(tn_kernels_select(&trainer->kernels, error));
+    trainer->kernels.direct = options->no_winograd;
     TN_TRY(tn_pool_create(options->n_threads, &trainer->pool, error));
     tn_pool_pin(trainer->pool, options->pin);
     TN_TRY(create_passes(trainer, options, can_evaluate, error));

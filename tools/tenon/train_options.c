@@ -175,6 +175,7 @@ static void add_run_options(training *job, words_given *given, option_table *tab
         {"quiet", 'q', OPTION_FLAG, NULL, &job->quiet, "print errors only"},
         {"tile", 0, OPTION_COUNT, "N", &t->tile, NULL, 1, 1 << 20}, /* docs/architecture.md */
         {"tile-rows", 0, OPTION_COUNT, "N", &t->tile_rows, NULL, 1, 1 << 20}, /* likewise */
+        {"no-winograd", 0, OPTION_FLAG, NULL, &t->no_winograd, NULL},         /* docs/numerics.md */
     };
     append(table, rows, sizeof rows / sizeof *rows);
 }
