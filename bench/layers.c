@@ -48,6 +48,7 @@ static const layer_case cases[] = {
     {"conv 3-10 5x5 on 28x28, pool, relu", {3, 28, 28}, {CONV(10, 3, 5, ""), POOL, RELU}, true},
     {"conv 10-20 5x5 on 12x12, pool, relu", {10, 12, 12}, {CONV(20, 10, 5, ""), POOL, RELU}},
     {"gemm 9216-128", {9216}, {GEMM(128, 9216)}},
+    {"gemm 9216-128, relu, dropout", {9216}, {GEMM(128, 9216), RELU, {"Dropout", "ratio=.5"}}},
     {"gemm 128-10", {128}, {GEMM(10, 128)}},
     {"gemm 320-50", {320}, {GEMM(50, 320)}},
     {"pool 2x2 64 on 24x24", {64, 24, 24}, {POOL}},

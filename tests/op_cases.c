@@ -267,6 +267,17 @@ static void gemm_large_not_transposed(tn_graph *g) {
     output(g, gemm_of(g, INPUT(700), 700, 100, false, PARAMETER(100)));
 }
 
+/* Behind Relu and Dropout the gradient is mostly zero (gemm_sparse.c). */
+static void before_dropout(tn_graph *g, int64_t k, int64_t o) {
+    const tn_dropout_attrs drop = {.ratio = 0.5};
+    tn_value *x = apply(g, &tn_op_mul, NULL, INPUT(k), PARAMETER(k), NULL);
+    x = gemm_of(g, x, k, o, true, PARAMETER(o));
+    x = apply(g, &tn_op_relu, NULL, x, NULL, NULL);
+    output(g, apply(g, &tn_op_dropout, &drop, x, NULL, NULL));
+}
+static void gemm_before_dropout(tn_graph *g) { before_dropout(g, 300, 256); }
+static void gemm_before_dropout_odd(tn_graph *g) { before_dropout(g, 700, 100); }
+
 static tn_value *flatten_of(tn_graph *g, tn_value *x) {
     const tn_axis_attrs a = {1};
     return apply(g, &tn_op_flatten, &a, x, NULL, NULL);
@@ -429,6 +440,8 @@ static const op_case first_cases[] = {
     {"Gemm, scalar bias", &tn_op_gemm, gemm_scalar_bias},
     {"Gemm, large", &tn_op_gemm, gemm_large},
     {"Gemm, large, not transposed", &tn_op_gemm, gemm_large_not_transposed},
+    {"Gemm, large, before Dropout", &tn_op_gemm, gemm_before_dropout},
+    {"Gemm, large, odd, before Dropout", &tn_op_gemm, gemm_before_dropout_odd},
     {"Gemm, segments", &tn_op_gemm, gemm_segments},
     {"LogSoftmax", &tn_op_log_softmax, log_softmax},
     {"SoftmaxCrossEntropy", &tn_op_softmax_cross_entropy, cross_entropy_plain},

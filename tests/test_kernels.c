@@ -648,6 +648,7 @@ static void sparse_product_equals_the_reference(void **state) {
     for (int l = 0; l < n_levels; l++)
         for (int n = 0; n <= MOST; n++)
             for (int entries = 0; entries <= ENTRIES; entries++) {
+                bool from_zero = entries % 2;
                 tn_random random = tn_random_begin(6, TN_PURPOSE_TEST, (uint64_t)n);
                 float *y = guarded_place(&y_slot, (size_t)n * sizeof(float), n % 2);
                 float *m = guarded_place(&matrix_slot, (size_t)(ROWS * n) * sizeof(float), true);
@@ -655,7 +656,7 @@ static void sparse_product_equals_the_reference(void **state) {
                 fill(&random, INTEGERS, m, ROWS * n);
                 fill(&random, INTEGERS, values, ENTRIES);
                 memcpy(expected, y, (size_t)n * sizeof(float));
-                tn_sparse_product product = {entries, values, places, m, n, n, expected};
+                tn_sparse_product product = {entries, values, places, m, n, n, expected, from_zero};
                 ref.sparse_product(&product);
                 product.y = y;
                 tables[l].sparse_product(&product);

@@ -89,7 +89,7 @@ typedef int64_t tn_nonzero_fn(int64_t n, const real *x, real *values, int32_t *p
 
 /* A vector of few entries times a matrix:
  *     y[j] += Σ_{e < entries} values[e] · matrix[places[e]·ld + j]                   j < n
- * e ascends, fused multiply-add where the level has one. */
+ * e ascends, fused multiply-add where the level has one; from_zero, y need not be initialised. */
 typedef struct tn_sparse_product {
     int64_t entries;
     const real *values;
@@ -97,6 +97,7 @@ typedef struct tn_sparse_product {
     const real *matrix;
     int64_t ld, n;
     real *y;
+    bool from_zero;
 } tn_sparse_product;
 typedef void tn_sparse_product_fn(const tn_sparse_product *product);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* conv_sparse.c: the gradients of a convolution whose own gradient dy is known to be mostly zero,
- * because max pooling follows: of each window at most one pixel has any. What is not zero is listed
+ * as behind max pooling, where of each window at most one pixel has any. What is not zero is listed
  * and multiplied by whole rows of the kernel: for one dy[p,q,o], s·c neighbouring numbers of x or
  * dx, for each row r. Nothing is approximated: the products left out are zero (or NaN, of a zero
  * and an infinite number). */
@@ -8,25 +8,11 @@
 
 #include "base/size.h"
 #include "ops/conv_geometry.h"
-#include "ops/pool_window.h"
+#include "ops/density.h"
 
 enum {
-    BAND = 8, /* rows of dy listed at a time, so that the rows of x that they meet stay close */
-    LEAST_WINDOW = 4 /* pixels of which pooling leaves one */
+    BAND = 8 /* rows of dy listed at a time, so that the rows of x that they meet stay close */
 };
-
-/* Whether dy comes from pooling by windows that do not overlap; a Relu between lets no more of it
- * through. */
-static bool is_sparse(const tn_value *dy) {
-    const tn_node *node = dy->producer;
-    while (node && node->op == &tn_op_relu_grad) node = node->inputs[0]->producer;
-    if (!node || (node->op != &tn_op_max_pool_grad && node->op != &tn_op_max_pool_relu_grad))
-        return false;
-    const tn_pool_grad_attrs *a = node->attrs;
-    const int64_t *window = a->pool.kernel_shape.v, *stride = a->pool.strides.v;
-    return window[0] <= stride[0] && window[1] <= stride[1] &&
-           window[0] * window[1] >= LEAST_WINDOW;
-}
 
 /* Rows of the kernel are rows of numbers in x, of whole vectors. */
 static bool suits(const conv_geometry *g) {
@@ -53,7 +39,7 @@ static int64_t image_elements(const conv_geometry *g) {
 
 static bool input_applies(const tn_node *node, const tn_kernels *kernels) {
     const conv_geometry g = conv_grad_input_geometry(node);
-    return !kernels->naive && is_sparse(node->inputs[0]) && suits(&g);
+    return !kernels->naive && tn_density(node->inputs[0]) <= TN_SPARSE && suits(&g);
 }
 
 /* The numbers of the pixels of a band, pixel after pixel; pixel i has those from begin[i] on. */
@@ -162,7 +148,7 @@ const tn_implementation tn_conv_grad_input_sparse = {.name = "sparse",
 
 static bool weight_applies(const tn_node *node, const tn_kernels *kernels) {
     const conv_geometry g = conv_grad_weight_geometry(node);
-    return !kernels->naive && is_sparse(node->inputs[1]) && suits(&g);
+    return !kernels->naive && tn_density(node->inputs[1]) <= TN_SPARSE && suits(&g);
 }
 
 /* The numbers of the outputs of a band; each output has room for all of its pixels. */

@@ -306,8 +306,12 @@ static const tn_implementation input_tiled = {.name = "tiles",
                                               .workspace_bytes = input_workspace,
                                               .run = run_input};
 static const tn_implementation input_naive = {.name = "naive", .run = run_input_naive};
-static const tn_implementation *const input_implementations[] = {
-    &tn_gemm_grad_input_panels, &input_tiled, &input_naive, &tn_gemm_grad_input_lanes, NULL};
+static const tn_implementation *const input_implementations[] = {&tn_gemm_grad_input_sparse,
+                                                                 &tn_gemm_grad_input_panels,
+                                                                 &input_tiled,
+                                                                 &input_naive,
+                                                                 &tn_gemm_grad_input_lanes,
+                                                                 NULL};
 
 static int64_t input_macs(const tn_node *node) {
     return node->inputs[1]->shape.dims[0] * node->inputs[1]->shape.dims[1];

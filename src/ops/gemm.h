@@ -25,6 +25,8 @@ tn_arrangement tn_gemm_arrange(bool trans_b, const int64_t dims[2], int64_t chan
 /* Implementations for weights stored in panels, and the gradient of any large weight
  * (gemm_panels.c). */
 extern const tn_implementation tn_gemm_panels, tn_gemm_grad_input_panels, tn_gemm_grad_weight_whole;
+/* Of a large weight and a gradient that is mostly zero (gemm_sparse.c). */
+extern const tn_implementation tn_gemm_grad_input_sparse;
 /* Whether node is y = A · B + C with a stored B, without factors and transposition of A. */
 bool tn_gemm_is_plain(const tn_node *node);
 /* How rows [row, row + rows) and columns [first, last) of y begin, which are filled if with C. */

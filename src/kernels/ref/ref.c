@@ -49,9 +49,12 @@ static int64_t nonzero(int64_t n, const real *x, real *values, int32_t *places) 
 }
 
 static void sparse_product(const tn_sparse_product *p) {
-    for (int64_t j = 0; j < p->n; j++)
+    for (int64_t j = 0; j < p->n; j++) {
+        real sum = p->from_zero ? 0 : p->y[j];
         for (int64_t e = 0; e < p->entries; e++)
-            p->y[j] += p->values[e] * p->matrix[p->places[e] * p->ld + j];
+            sum += p->values[e] * p->matrix[p->places[e] * p->ld + j];
+        p->y[j] = sum;
+    }
 }
 
 static void depthwise(const tn_depthwise *d) {

@@ -27,7 +27,8 @@ VEC_INLINE void sparse_columns(int n, int rest, const tn_sparse_product *p, int6
     int lanes = rest > 0 ? rest : VF_LANES;
     float *y = p->y + j;
     const float *matrix = p->matrix + j;
-    VEC_UNROLL_ALL for (int v = 0; v < n; v++) sum[v] = load_part(y + v * VF_LANES, lanes);
+    VEC_UNROLL_ALL for (int v = 0; v < n; v++) sum[v] =
+        p->from_zero ? vf_set1(0) : load_part(y + v * VF_LANES, lanes);
     for (int64_t e = 0; e < p->entries; e++) {
         const float *row = matrix + p->places[e] * p->ld;
         vf value = vf_set1(p->values[e]);
@@ -40,6 +41,7 @@ VEC_INLINE void sparse_columns(int n, int rest, const tn_sparse_product *p, int6
 static void sparse_product(const tn_sparse_product *p) {
     int64_t j = 0;
     for (; j + 12 * VF_LANES <= p->n; j += 12 * VF_LANES) sparse_columns(12, 0, p, j);
+    for (; j + 8 * VF_LANES <= p->n; j += 8 * VF_LANES) sparse_columns(8, 0, p, j);
     for (; j + 6 * VF_LANES <= p->n; j += 6 * VF_LANES) sparse_columns(6, 0, p, j);
     for (; j + 3 * VF_LANES <= p->n; j += 3 * VF_LANES) sparse_columns(3, 0, p, j);
     for (; j + VF_LANES <= p->n; j += VF_LANES) sparse_columns(1, 0, p, j);

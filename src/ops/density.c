@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/density.h"
+
+#include "ops/ops.h"
+#include "ops/pool_window.h"
+
+static double left_by_pooling(const tn_node *node) {
+    const tn_pool_grad_attrs *a = node->attrs;
+    const int64_t *window = a->pool.kernel_shape.v, *stride = a->pool.strides.v;
+    if (window[0] > stride[0] || window[1] > stride[1]) return 1;
+    return 1 / ((double)window[0] * (double)window[1]);
+}
+
+double tn_density(const tn_value *gradient) {
+    double density = 1;
+    for (const tn_node *node = gradient->producer; node; node = node->inputs[0]->producer) {
+        if (node->op == &tn_op_max_pool_grad)
+            return density * left_by_pooling(node);
+        else if (node->op == &tn_op_max_pool_relu_grad)
+            return density / 2 * left_by_pooling(node);
+        else if (node->op == &tn_op_relu_grad)
+            density /= 2;
+        else if (node->op == &tn_op_dropout)
+            density *= 1 - ((const tn_dropout_attrs *)node->attrs)->ratio;
+        else
+            break;
+    }
+    return density;
+}
