@@ -7,6 +7,7 @@
 
 /* Three rows of an image with 32 channels, of which a 3×3 convolution makes one. */
 enum { WIDTH = SHAPE_PIXELS + 2, CHANNELS = 32 };
+enum { MATMUL_ROWS = 36 };                  /* tiles of a group */
 enum { SAMPLES = 64 };                      /* of a weight's gradient */
 enum { DEALT_ROWS = 8, DEALT = 192 };       /* rows dealt out, and the numbers of each */
 enum { LISTED = 32, LISTED_CHANNELS = 64 }; /* pixels searched for what is not zero */
@@ -33,6 +34,35 @@ void bench_shape_data_fill(bench_shape_data *d) {
 }
 
 static double bytes_of(int64_t numbers) { return (double)numbers * sizeof(float); }
+
+/* ---- A part of Winograd's algorithm --------------------------------------------------------- */
+
+static bench_work run_matmul(const tn_kernels *k, bench_shape_data *d) {
+    int64_t panels = CHANNELS / k->nr, columns = panels * k->nr;
+    k->matmul(&(tn_matmul){.rows = MATMUL_ROWS,
+                           .depth = CHANNELS,
+                           .panels = panels,
+                           .a = d->x,
+                           .a_row = CHANNELS,
+                           .a_step = 1,
+                           .b = d->w,
+                           .b_panel = (int64_t)CHANNELS * k->nr,
+                           .c = d->y,
+                           .c_row = columns});
+    return (bench_work){.flop = 2.0 * MATMUL_ROWS * CHANNELS * (double)columns,
+                        .bytes = bytes_of(MATMUL_ROWS * (CHANNELS + columns) + CHANNELS * columns)};
+}
+
+static void expect_matmul(const tn_kernels *k, bench_shape_data *d) {
+    int nr = k->nr, columns = CHANNELS / nr * nr;
+    for (int i = 0; i < MATMUL_ROWS; i++)
+        for (int j = 0; j < columns; j++) {
+            float sum = 0;
+            for (int t = 0; t < CHANNELS; t++)
+                sum += d->x[i * CHANNELS + t] * d->w[(j / nr * CHANNELS + t) * nr + j % nr];
+            d->y[i * columns + j] = sum;
+        }
+}
 
 /* ---- Gradients of large weights ------------------------------------------------------------- */
 
@@ -243,6 +273,7 @@ static bench_work run_lanes_outer(const tn_kernels *k, bench_shape_data *d) {
 /* ---- The list ------------------------------------------------------------------------------- */
 
 const bench_shape_case bench_shape_cases[] = {
+    {"matmul", offsetof(tn_kernels, matmul), run_matmul, .expect = expect_matmul},
     {"tree_tile", offsetof(tn_kernels, tree_tile), run_tree_tile, .expect = expect_tree_tile},
     {"deal_row", offsetof(tn_kernels, deal_row), run_deal_row},
     {"winograd_input", offsetof(tn_kernels, winograd_input), run_winograd_input},

@@ -457,6 +457,57 @@ static void tile_starts_and_floors(void **state) {
     tile_data_free(d);
 }
 
+/* Rows in tiles and what is left of them, a as it is and transposed, panels apart; nothing beyond
+ * is read or written. */
+static void matmul_multiplies(void **state) {
+    enum { ROWS = 2 * MAX_ROWS + 1, MOST = 5, PANELS = 2 };
+    tn_kernels tables[MAX_LEVELS];
+    guarded a_slot = guarded_new(ROWS * MOST * sizeof(float));
+    guarded b_slot = guarded_new(PANELS * MOST * MAX_COLUMNS * sizeof(float));
+    guarded c_slot = guarded_new(ROWS * PANELS * MAX_COLUMNS * sizeof(float));
+    float expected[ROWS * PANELS * MAX_COLUMNS];
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int l = 0; l < n_levels; l++)
+        for (int rows = 0; rows <= ROWS; rows++)
+            for (int depth = 0; depth <= MOST; depth++)
+                for (int way = 0; way < 4; way++) {
+                    tn_random random = tn_random_begin(8, TN_PURPOSE_TEST, (uint64_t)rows);
+                    bool turned = way % 2, adds = way / 2;
+                    int nr = tables[l].nr, columns = PANELS * nr;
+                    float *a = guarded_place(&a_slot, (size_t)(rows * depth) * sizeof *a, true);
+                    float *b = guarded_place(&b_slot, (size_t)(depth * columns) * sizeof *b, true);
+                    float *c = guarded_place(&c_slot, (size_t)(rows * columns) * sizeof *c, true);
+                    fill(&random, INTEGERS, a, rows * depth);
+                    fill(&random, INTEGERS, b, depth * columns);
+                    fill(&random, INTEGERS, c, rows * columns);
+                    for (int i = 0; i < rows; i++)
+                        for (int j = 0; j < columns; j++) {
+                            float *sum = &expected[i * columns + j];
+                            *sum = adds ? c[i * columns + j] : 0;
+                            for (int t = 0; t < depth; t++)
+                                *sum += a[turned ? t * rows + i : i * depth + t] *
+                                        b[(j / nr * depth + t) * nr + j % nr];
+                        }
+                    tables[l].matmul(&(tn_matmul){.rows = rows,
+                                                  .depth = depth,
+                                                  .panels = PANELS,
+                                                  .a = a,
+                                                  .a_row = turned ? 1 : depth,
+                                                  .a_step = turned ? rows : 1,
+                                                  .b = b,
+                                                  .b_panel = (int64_t)depth * nr,
+                                                  .c = c,
+                                                  .c_row = columns,
+                                                  .adds = adds});
+                    assert_memory_equal(c, expected, (size_t)(rows * columns) * sizeof *c);
+                    guarded_check(&c_slot, "matmul");
+                }
+    guarded_free(&a_slot);
+    guarded_free(&b_slot);
+    guarded_free(&c_slot);
+}
+
 /* The rows of a side by side, as tree tiles want them; those from m on are not to be used. */
 static void pack_for_tree(const tile_data *d, int mr, int m, float *a) {
     for (int t = 0; t < DEPTH; t++)
@@ -1044,6 +1095,7 @@ int main(void) {
         cmocka_unit_test(nonzero_finds_all_but_zeros),
         cmocka_unit_test(sparse_product_equals_the_reference),
         cmocka_unit_test(tile_starts_and_floors),
+        cmocka_unit_test(matmul_multiplies),
         cmocka_unit_test(tree_tile_adds_parts),
         cmocka_unit_test(row_is_dealt_to_tiles),
         cmocka_unit_test(tile_keeps_nan_and_infinity),

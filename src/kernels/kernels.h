@@ -40,6 +40,23 @@ typedef struct tn_tile {
 } tn_tile;
 typedef void tn_tile_fn(const tn_tile *tile);
 
+/* A product of matrices so small that lists of pointers would take as long as it does:
+ *     c[i·c_row + j] = (adds ? c[i·c_row + j] : 0) + Σ_t a[i·a_row + t·a_step] · B[t][j]
+ *                                                       i < rows, t < depth, j < panels · nr
+ * b      panels of nr columns, each [depth][nr], b_panel apart
+ * Order and rounding as in a tile. */
+typedef struct tn_matmul {
+    int64_t rows, depth, panels;
+    const real *a;
+    int64_t a_row, a_step;
+    const real *b;
+    int64_t b_panel;
+    real *c;
+    int64_t c_row;
+    bool adds;
+} tn_matmul;
+typedef void tn_matmul_fn(const tn_matmul *product);
+
 /* An mr×nr tile of the gradient of a weight. Its depth, the samples, is cut into n_parts (a power
  * of two, at most TN_TILE_MAX_PARTS), each summed by itself from 0 in order; the sums are added as
  * a tree, ((0+1)+(2+3))+...
@@ -333,6 +350,7 @@ typedef struct tn_kernels {
     /* Rows of b that keep a panel of nr columns in half of the first-level cache. */
     int64_t depth_block;
     tn_tile_fn *tile;
+    tn_matmul_fn *matmul;
     tn_tree_tile_fn *tree_tile;
     tn_deal_row_fn *deal_row;
     tn_transpose_fn *transpose;

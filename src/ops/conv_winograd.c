@@ -70,38 +70,26 @@ static int64_t group_tiles(const pass *p, const tn_kernels *kernels) {
     return tn_max_i64(kernels->mr, n);
 }
 
-/* Workspace: the lists of a product, one tile of each image, the parts of a group. */
+/* Workspace: one tile of each image, the parts of a group; those of y in rows of whole panels. */
 typedef struct room {
-    int64_t *a_row, *c_row, *offset;
     real *patch, *from_parts, *to_parts;
-    int64_t tiles, from_step, to_step;
+    int64_t tiles, from_step, to_step, to_row;
 } room;
 
-static int64_t lists_bytes(const pass *p, int64_t tiles) {
-    return tn_product_steps_bytes(2 * tiles + p->from.channels);
-}
-
-static int64_t patch_elements(const pass *p) {
-    return PARTS * tn_max_i64(p->from.channels, p->to.channels);
+static room split(const pass *p, const tn_kernels *kernels, void *memory) {
+    room m = {.tiles = group_tiles(p, kernels), .patch = memory};
+    m.to_row = tn_round_up(p->to.channels, kernels->nr);
+    m.from_step = m.tiles * p->from.channels + WINOGRAD_GAP;
+    m.to_step = m.tiles * m.to_row + WINOGRAD_GAP;
+    m.from_parts = m.patch + PARTS * tn_max_i64(p->from.channels, p->to.channels);
+    m.to_parts = m.from_parts + PARTS * m.from_step;
+    return m;
 }
 
 static int64_t workspace_bytes(const pass *p, const tn_kernels *kernels) {
-    int64_t tiles = group_tiles(p, kernels);
-    int64_t parts = PARTS * (tiles * (p->from.channels + p->to.channels) + 2 * WINOGRAD_GAP);
-    return lists_bytes(p, tiles) + (patch_elements(p) + parts) * (int64_t)sizeof(real);
-}
-
-static room split(const pass *p, const tn_run *run) {
-    room m = {.tiles = group_tiles(p, run->kernels), .a_row = run->workspace};
-    m.c_row = tn_product_steps(m.a_row, m.tiles, p->from.channels);
-    m.offset = tn_product_steps(m.c_row, m.tiles, p->to.channels);
-    tn_product_steps(m.offset, p->from.channels, 1);
-    m.from_step = m.tiles * p->from.channels + WINOGRAD_GAP;
-    m.to_step = m.tiles * p->to.channels + WINOGRAD_GAP;
-    m.patch = (real *)(void *)((char *)run->workspace + lists_bytes(p, m.tiles));
-    m.from_parts = m.patch + patch_elements(p);
-    m.to_parts = m.from_parts + PARTS * m.from_step;
-    return m;
+    const room m = split(p, kernels, NULL);
+    int64_t patch = tn_max_i64(p->from.channels, p->to.channels);
+    return PARTS * (patch + m.from_step + m.to_step) * (int64_t)sizeof(real);
 }
 
 /* ---- The three stages ------------------------------------------------------------------------ */
@@ -160,21 +148,19 @@ static void transform_input(const tn_run *run, const pass *p, const room *m, int
 }
 
 static void multiply(const tn_run *run, const pass *p, const room *m, int64_t tiles) {
-    const real *weights = run->packed;
+    int64_t c = p->from.channels, part = tn_panels_elements(run->kernels, c, p->to.channels);
+    tn_matmul product = {.rows = tiles,
+                         .depth = c,
+                         .panels = m->to_row / run->kernels->nr,
+                         .a_row = c,
+                         .a_step = 1,
+                         .b_panel = c * run->kernels->nr,
+                         .c_row = m->to_row};
     for (int64_t i = 0; i < PARTS; i++) {
-        const tn_product product = {
-            .rows = tiles,
-            .depth = p->from.channels,
-            .columns = p->to.channels,
-            .a = m->from_parts + i * m->from_step,
-            .a_row = m->a_row,
-            .offset = m->offset,
-            .b = weights + i * tn_panels_elements(run->kernels, p->from.channels, p->to.channels),
-            .panel_depth = p->from.channels,
-            .source = TN_PANELS_PACKED,
-            .c = m->to_parts + i * m->to_step,
-            .c_row = m->c_row};
-        tn_product_run(run->kernels, &product, NULL);
+        product.a = m->from_parts + i * m->from_step;
+        product.b = (const real *)run->packed + i * part;
+        product.c = m->to_parts + i * m->to_step;
+        run->kernels->matmul(&product);
     }
 }
 
@@ -192,7 +178,7 @@ static void transform_output(const tn_run *run, const pass *p, const room *m, in
                            .result = whole ? y : m->patch,
                            .row_step = (whole ? width : OUT) * o,
                            .pixel_step = o,
-                           .parts = m->to_parts + i * o,
+                           .parts = m->to_parts + i * m->to_row,
                            .part_step = m->to_step,
                            .bias = bias,
                            .floor = floor};
@@ -202,7 +188,7 @@ static void transform_output(const tn_run *run, const pass *p, const room *m, in
 }
 
 static void run_pass(const tn_run *run, const pass *p, const real *bias, real floor) {
-    const room m = split(p, run);
+    const room m = split(p, run->kernels, run->workspace);
     const tn_rows tiled = in_whole_tiles(run->rows);
     int64_t all = run->n * ((tiled.end - tiled.begin) / OUT) * winograd_tiles(p->to.width);
     for (int64_t first = 0; first < all; first += m.tiles) {

@@ -45,26 +45,19 @@ static bool applies(const tn_node *node, const tn_kernels *kernels) {
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
-/* Workspace: the lists of a product; a patch of an image; the parts of x [tile][c], of dy in panels
- * of a group's tiles, and of dw [c][o]. */
+/* Workspace: a patch of an image; the parts of x [tile][c], of dy in panels of a group's tiles, and
+ * of dw [c][dw_row], rows of whole panels. */
 typedef struct room {
-    int64_t *a_row, *c_row, *offset;
     real *patch, *x_parts, *dy_parts, *dw_parts;
-    int64_t tiles, x_step, dy_step, dw_step;
+    int64_t tiles, x_step, dy_step, dw_step, dw_row;
 } room;
 
-static int64_t lists_bytes(const conv_geometry *g) {
-    return tn_product_steps_bytes(2 * g->c + group_tiles(g));
-}
-
 static room split(const conv_geometry *g, const tn_kernels *kernels, void *memory) {
-    room m = {.tiles = group_tiles(g), .a_row = memory};
-    m.c_row = m.a_row + g->c;
-    m.offset = m.c_row + g->c;
+    room m = {.tiles = group_tiles(g), .patch = memory};
+    m.dw_row = tn_round_up(g->o, kernels->nr);
     m.x_step = m.tiles * g->c + WINOGRAD_GAP;
-    m.dy_step = tn_panels_elements(kernels, m.tiles, g->o) + WINOGRAD_GAP;
-    m.dw_step = g->c * g->o + WINOGRAD_GAP;
-    m.patch = (real *)(void *)((char *)memory + lists_bytes(g));
+    m.dy_step = m.tiles * m.dw_row + WINOGRAD_GAP;
+    m.dw_step = g->c * m.dw_row + WINOGRAD_GAP;
     m.x_parts = m.patch + PARTS * tn_max_i64(g->c, g->o);
     m.dy_parts = m.x_parts + PARTS * m.x_step;
     m.dw_parts = m.dy_parts + PARTS * m.dy_step;
@@ -76,7 +69,7 @@ static int64_t workspace_bytes(const tn_node *node, const tn_kernels *kernels, i
     const conv_geometry g = conv_grad_weight_geometry(node);
     const room m = split(&g, kernels, NULL);
     int64_t parts = PARTS * (m.x_step + m.dy_step + m.dw_step + tn_max_i64(g.c, g.o));
-    return lists_bytes(&g) + parts * (int64_t)sizeof(real);
+    return parts * (int64_t)sizeof(real);
 }
 
 /* ---- Running --------------------------------------------------------------------------------- */
@@ -101,31 +94,34 @@ static void transform_dy(const tn_run *run, const conv_geometry *g, const room *
 
 static void multiply(const tn_run *run, const conv_geometry *g, const room *m, int64_t tiles,
                      bool first) {
+    tn_matmul product = {.rows = g->c,
+                         .depth = tiles,
+                         .panels = m->dw_row / run->kernels->nr,
+                         .a_row = 1,
+                         .a_step = g->c,
+                         .b_panel = m->tiles * run->kernels->nr,
+                         .c_row = m->dw_row,
+                         .adds = !first};
     for (int64_t i = 0; i < PARTS; i++) {
-        const tn_product product = {.rows = g->c,
-                                    .depth = tiles,
-                                    .columns = g->o,
-                                    .a = m->x_parts + i * m->x_step,
-                                    .a_row = m->a_row,
-                                    .offset = m->offset,
-                                    .b = m->dy_parts + i * m->dy_step,
-                                    .panel_depth = m->tiles,
-                                    .source = TN_PANELS_PACKED,
-                                    .start = first ? TN_START_ZERO : TN_START_C,
-                                    .c = m->dw_parts + i * m->dw_step,
-                                    .c_row = m->c_row};
-        tn_product_run(run->kernels, &product, NULL);
+        product.a = m->x_parts + i * m->x_step;
+        product.b = m->dy_parts + i * m->dy_step;
+        product.c = m->dw_parts + i * m->dw_step;
+        run->kernels->matmul(&product);
     }
 }
 
+/* All channels at once, unless the parts have gaps between those of x. */
 static void add_taps(const tn_run *run, const conv_geometry *g, const room *m) {
-    const tn_winograd w = {.channels = g->c * g->o,
-                           .parts = m->dw_parts,
-                           .part_step = m->dw_step,
-                           .result = run->out[0],
-                           .row_step = 3 * g->c * g->o,
-                           .pixel_step = g->c * g->o};
-    run->kernels->winograd_taps(&w);
+    int64_t rows = m->dw_row == g->o ? 1 : g->c, channels = g->c * g->o / rows;
+    for (int64_t k = 0; k < rows; k++) {
+        const tn_winograd w = {.channels = channels,
+                               .parts = m->dw_parts + k * m->dw_row,
+                               .part_step = m->dw_step,
+                               .result = (real *)run->out[0] + k * channels,
+                               .row_step = 3 * g->c * g->o,
+                               .pixel_step = g->c * g->o};
+        run->kernels->winograd_taps(&w);
+    }
 }
 
 static void run_weight(const tn_run *run) {
@@ -133,9 +129,6 @@ static void run_weight(const tn_run *run) {
     const room m = split(&g, run->kernels, run->workspace);
     const conv_image image = conv_input_image(&g);
     int64_t across = winograd_tiles(g.q), all = sample_tiles(&g);
-    tn_product_steps(m.a_row, g.c, 1);
-    tn_product_steps(m.c_row, g.c, g.o);
-    tn_product_steps(m.offset, m.tiles, g.c);
     /* Columns of panels beyond the last output are multiplied, but not kept. */
     memset(m.dy_parts, 0, (size_t)(PARTS * m.dy_step) * sizeof(real));
     for (int64_t n = 0; n < run->n; n++) {

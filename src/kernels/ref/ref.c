@@ -21,6 +21,16 @@ static void tile(const tn_tile *tile) {
     }
 }
 
+static void matmul(const tn_matmul *p) {
+    for (int64_t i = 0; i < p->rows; i++)
+        for (int64_t j = 0; j < p->panels * NR; j++) {
+            const real *a = p->a + i * p->a_row, *b = p->b + j / NR * p->b_panel + j % NR;
+            real *c = p->c + i * p->c_row + j, sum = p->adds ? *c : 0;
+            for (int64_t t = 0; t < p->depth; t++) sum += a[t * p->a_step] * b[t * NR];
+            *c = sum;
+        }
+}
+
 static void tree_tile(const tn_tree_tile *tile) {
     for (int i = 0; i < tile->m; i++)
         for (int j = 0; j < NR; j++) {
@@ -410,6 +420,7 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .depth_block = PANEL_BYTES / (NR * (int64_t)sizeof(real)),
         .tile = tile,
         .deal_row = deal_row,
+        .matmul = matmul,
         .tree_tile = tree_tile,
         .transpose = transpose,
         .nonzero = nonzero,

@@ -30,6 +30,7 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->depth_block = PANEL_BYTES / (NR * (int64_t)sizeof(float));
     kernels->tile = tile;
     kernels->deal_row = deal_row;
+    kernels->matmul = matmul;
     kernels->tree_tile = tree_tile;
     kernels->transpose = transpose;
     kernels->depthwise = depthwise;

@@ -39,6 +39,46 @@ VEC_INLINE void tile_of(int m, const tn_tile *tile) {
     }
 }
 
+/* m rows from row i on, one panel of columns. */
+VEC_INLINE void matmul_tile(int m, const tn_matmul *p, int64_t i, const float *b, float *c) {
+    const float *a = p->a + i * p->a_row;
+    sums s;
+    VEC_UNROLL for (int r = 0; r < m; r++) {
+        s.left[r] = p->adds ? vf_load(c + r * p->c_row) : vf_set1(0);
+        s.right[r] = p->adds ? vf_load(c + r * p->c_row + VF_LANES) : vf_set1(0);
+    }
+    for (int64_t t = 0; t < p->depth; t++, a += p->a_step, b += NR) {
+        vf b_left = vf_load(b), b_right = vf_load(b + VF_LANES);
+        VEC_UNROLL for (int r = 0; r < m; r++) {
+            vf x = vf_set1(a[r * p->a_row]);
+            s.left[r] = vf_fma(x, b_left, s.left[r]);
+            s.right[r] = vf_fma(x, b_right, s.right[r]);
+        }
+    }
+    VEC_UNROLL for (int r = 0; r < m; r++) {
+        vf_store(c + r * p->c_row, s.left[r]);
+        vf_store(c + r * p->c_row + VF_LANES, s.right[r]);
+    }
+}
+
+/* Panels outermost: one of them stays in the first-level cache for all rows. */
+static void matmul(const tn_matmul *p) {
+    for (int64_t j = 0; j < p->panels; j++) {
+        const float *b = p->b + j * p->b_panel;
+        float *c = p->c + j * NR;
+        int64_t i = 0;
+        for (; i + MR <= p->rows; i += MR) matmul_tile(MR, p, i, b, c + i * p->c_row);
+        c += i * p->c_row;
+        switch (p->rows - i) {
+        case 1: matmul_tile(1, p, i, b, c); break;
+        case 2: matmul_tile(2, p, i, b, c); break;
+        case 3: matmul_tile(3, p, i, b, c); break;
+        case 4: matmul_tile(4, p, i, b, c); break;
+        case 5: matmul_tile(5, p, i, b, c); break;
+        }
+    }
+}
+
 enum { MAX_LEVELS_OF_TREE = 6 }; /* of TN_TILE_MAX_PARTS leaves */
 
 VEC_INLINE void add_sample(const float *a, const float *b, sums *s) {
