@@ -181,8 +181,8 @@ tn 0 cpu --measure --json cpu.json && is_json cpu.json &&
 report $? "cpu --measure: fork/join and the multiply-add peak"
 tn 0 cpu && ! grep -q '^peak' out
 report $? "cpu measures no peak unasked"
-for model in mnist-cnn lenet mlp resnet20 vgg-small; do
-    tn 0 train --help && grep -q "[( ]${model}[,; ]" out && tn 0 info "$model" &&
+for model in mnist-cnn lenet mlp resnet20 vgg-small tiny-cnn; do
+    tn 0 train --help && grep -qE "(^|[( ])$model[,; ]" out && tn 0 info "$model" &&
         grep -q '^output *scores' out
     report $? "$model is built in, and named by train --help"
 done

@@ -665,6 +665,7 @@ static void weights_of_a_seed_never_change(void **state) {
         {"mlp", 1, 28, 0, "2e20886a1f977ec58891e292b00e78f9e8f1341fb8b35a0761071d4651b773e6"},
         {"resnet20", 1, 28, 0, "b51c1a586050991e6d8d079b91c7bf076e550d6fc6587fd810061627d9729c38"},
         {"vgg-small", 1, 28, 0, "57177e42512d3c116f594568aba33cabebda0686e11c067a7fc7ca344a2e625b"},
+        {"tiny-cnn", 1, 28, 0, "d5fa99c1d00830bb6bb4a0afd46c3e88fdc820919644ab585143850f86016ab8"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {

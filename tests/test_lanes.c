@@ -434,6 +434,7 @@ static void very_small_networks_run_in_lanes(void **state) {
     assert_true(chooses_lanes("lenet", 64));
     assert_true(chooses_lanes("lenet", 32));
     assert_true(chooses_lanes("lenet-5", 64));
+    assert_true(chooses_lanes("tiny-cnn", 32));
     assert_false(chooses_lanes("lenet", 1));
     assert_false(chooses_lanes("lenet", 2));
     assert_false(chooses_lanes("mlp", 64));

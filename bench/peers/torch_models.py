@@ -48,6 +48,13 @@ def lenet():
         nn.ReLU(inplace=True), nn.Dropout(0.5), nn.Linear(50, 10))
 
 
+def tiny_cnn():
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 5), nn.MaxPool2d(2), nn.ReLU(inplace=True), nn.Conv2d(8, 24, 3),
+        nn.MaxPool2d(2), nn.ReLU(inplace=True), nn.Conv2d(24, 48, 3), nn.ReLU(inplace=True),
+        nn.Flatten(), nn.Linear(432, 10))
+
+
 def adam(parameters):
     return torch.optim.Adam(parameters, lr=1e-3, fused=True)
 

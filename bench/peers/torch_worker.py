@@ -28,12 +28,12 @@ def read_idx(path):
     return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(dims)
 
 
-def load(folder, memory_format):
+def load(folder, memory_format, part="train"):
     """All images, normalised once, and labels: as PyTorch's loops over data in memory do it."""
-    images = torch.from_numpy(read_idx(folder / "train-images-idx3-ubyte.gz").copy())[:, None]
+    images = torch.from_numpy(read_idx(folder / f"{part}-images-idx3-ubyte.gz").copy())[:, None]
     x = torch.empty(images.shape, dtype=torch.float32, memory_format=memory_format)
     x.copy_(images).div_(255).sub_(0.1307).div_(0.3081)  # in place: no second copy in memory
-    y = torch.from_numpy(read_idx(folder / "train-labels-idx1-ubyte.gz").astype(np.int64))
+    y = torch.from_numpy(read_idx(folder / f"{part}-labels-idx1-ubyte.gz").astype(np.int64))
     return x, y
 
 

@@ -14,7 +14,7 @@ typedef struct tn_builtin {
 } tn_builtin;
 
 extern const tn_builtin tn_builtin_mnist_cnn, tn_builtin_lenet, tn_builtin_mlp, tn_builtin_resnet20,
-    tn_builtin_vgg_small;
+    tn_builtin_vgg_small, tn_builtin_tiny_cnn;
 
 /* By name, or NULL. */
 const tn_builtin *tn_builtin_find(const char *name);

@@ -206,7 +206,7 @@ static int parse(info_words *given, word_list *words, int argc, char **argv) {
                    "multiply-accumulates (MACs) of one sample.",
         .options = options,
         .notes = "MODEL is an ONNX file or the name of a built-in network (mnist-cnn,\n"
-                 "lenet, mlp, resnet20, vgg-small).\n\n"
+                 "lenet, mlp, resnet20, vgg-small, tiny-cnn).\n\n"
                  "Examples:\n"
                  "  tenon info lenet\n"
                  "  tenon info mnist-cnn.onnx --json -\n"

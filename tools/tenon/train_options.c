@@ -16,12 +16,12 @@ const char *const training_schedule_names[] = {"constant", "step",       "one-cy
                                                "cosine",   "polynomial", NULL};
 
 static const char notes[] =
-    "MODEL is a built-in network (mnist-cnn, lenet, mlp, resnet20 or vgg-small;\n"
-    "mnist-cnn if none is named) or an ONNX file, which is trained further. The\n"
-    "checkpoints in the default directory are removed after success: the ONNX file\n"
-    "is the result. Ctrl-C, SIGTERM or SIGHUP writes a checkpoint and prints the\n"
-    "command that goes on; the exit code is 128 + the signal's number (Ctrl-C: 130,\n"
-    "SIGTERM: 143). A second Ctrl-C kills.\n"
+    "MODEL is a built-in network (mnist-cnn, lenet, mlp, resnet20, vgg-small or\n"
+    "tiny-cnn; mnist-cnn if none is named) or an ONNX file, which is trained\n"
+    "further. The checkpoints in the default directory are removed after success:\n"
+    "the ONNX file is the result. Ctrl-C, SIGTERM or SIGHUP writes a checkpoint and\n"
+    "prints the command that goes on; the exit code is 128 + the signal's number\n"
+    "(Ctrl-C: 130, SIGTERM: 143). A second Ctrl-C kills.\n"
     "\n"
     "Examples:\n"
     "  tenon train\n"
