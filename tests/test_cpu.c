@@ -281,6 +281,9 @@ static void isa_agrees_with_the_kernel(void **state) {
     line[strcspn(line, "\n")] = ' ';
     unsigned expected = TN_ISA_SSE2;
     if (strstr(line, " avx2 ") && strstr(line, " fma ")) expected |= TN_ISA_AVX2;
+    if (strstr(line, " avx512f ") && strstr(line, " avx512vl ") && strstr(line, " avx512bw ") &&
+        strstr(line, " avx512dq "))
+        expected |= TN_ISA_AVX512;
     assert_int_equal(tn_isa_detect(), expected);
 #else
     assert_int_equal(tn_isa_detect(), 0);

@@ -45,7 +45,7 @@ static void expect(const char *what, const tn_kernels *k, float got, double sum,
 
 /* ---- Products -------------------------------------------------------------------------------- */
 
-enum { ROWS = 2, COLUMNS = 5, OUTPUTS = 14, DEPTH = 7, PLANE = 24, GAP = 3 };
+enum { ROWS = 2, COLUMNS = 7, OUTPUTS = 14, DEPTH = 7, PLANE = 24, GAP = 3 };
 
 typedef struct product_data {
     float x[4 * PLANE * TN_LANES], w[OUTPUTS * (DEPTH + GAP)], bias[OUTPUTS];
@@ -68,8 +68,7 @@ static product_data *product_data_new(bool integers, uint64_t seed) {
 }
 
 static void expect_product(const tn_kernels *k, const product_data *d, const tn_lanes_product *p,
-                           int64_t point, int64_t x_at, int64_t j, int l, bool exactly) {
-    int64_t at = point * p->y_column + j * p->y_output + l;
+                           int64_t at, int64_t x_at, int64_t j, int l, bool exactly) {
     double sum = p->add ? d->before[at] : p->bias ? p->bias[j] : 0, magnitude = fabs(sum);
     for (int64_t t = 0; t < p->depth; t++) {
         double part = (double)p->x[x_at + p->offset[t] + l] * p->w[t * p->w_step + j * p->w_output];
@@ -80,18 +79,20 @@ static void expect_product(const tn_kernels *k, const product_data *d, const tn_
     expect("product", k, d->y[at], sum, magnitude, exactly);
 }
 
-/* Rows are 2 · COLUMNS points of x and COLUMNS of y; outputs lie between points. */
+/* Rows are 2 · COLUMNS points of x and COLUMNS of y. The points of a row are neighbours, or every
+ * second of x, and outputs lie between those of y. */
 static void check_product(const tn_kernels *k, int64_t columns, int64_t outputs, int64_t depth,
                           int variant, bool exactly) {
     product_data *d = product_data_new(exactly, 3);
+    bool dense = variant / 16 % 2;
     const tn_lanes_product p = {.rows = ROWS,
                                 .columns = columns,
                                 .x_row = (2 * COLUMNS + 1) * TN_LANES,
-                                .x_column = 2 * TN_LANES,
+                                .x_column = (dense ? 1 : 2) * TN_LANES,
                                 .y_row = COLUMNS * (OUTPUTS + 1) * TN_LANES,
-                                .y_column = (OUTPUTS + 1) * TN_LANES,
+                                .y_column = (dense ? 1 : OUTPUTS + 1) * TN_LANES,
                                 .outputs = outputs,
-                                .y_output = TN_LANES,
+                                .y_output = (dense ? COLUMNS : 1) * TN_LANES,
                                 .depth = depth,
                                 .w_step = variant % 2 ? 1 : outputs,
                                 .w_output = variant % 2 ? depth + GAP : 1,
@@ -107,11 +108,9 @@ static void check_product(const tn_kernels *k, int64_t columns, int64_t outputs,
         for (int64_t c = 0; c < COLUMNS; c++)
             for (int64_t j = 0; j <= OUTPUTS; j++)
                 for (int l = 0; l < TN_LANES; l++) {
-                    int64_t point = r * COLUMNS + c;
-                    int64_t at = point * p.y_column + j * p.y_output + l;
+                    int64_t at = r * p.y_row + c * p.y_column + j * p.y_output + l;
                     if (c < columns && j < outputs)
-                        expect_product(k, d, &p, point, r * p.x_row + c * p.x_column, j, l,
-                                       exactly);
+                        expect_product(k, d, &p, at, r * p.x_row + c * p.x_column, j, l, exactly);
                     else
                         assert_true(d->y[at] == d->before[at]);
                 }
@@ -123,7 +122,7 @@ static void products_are_sums(void **state) {
     (void)state;
     int n_levels = levels_here(tables);
     for (int level = 0; level < n_levels; level++)
-        for (int variant = 0; variant < 16; variant++)
+        for (int variant = 0; variant < 32; variant++)
             for (int64_t columns = 0; columns <= COLUMNS; columns++)
                 for (int64_t outputs = 1; outputs <= OUTPUTS; outputs++)
                     for (int64_t depth = 0; depth <= DEPTH; depth += 1 + variant % 3)

@@ -72,7 +72,7 @@ typedef void tn_log_fn(void *user, const char *message);
 typedef struct tn_cpu_info {
     size_t size;
     char model[96];       /* as the processor names itself */
-    char levels[64];      /* kernel levels that run here, best last: "ref sse2 avx2" */
+    char levels[64];      /* kernel levels that run here, best last: "ref sse2 avx2 ..." */
     char level[16];       /* the level in use; the environment variable TENON_CPU overrides it */
     int packages;         /* processor sockets */
     int numa_nodes;       /* memory nodes */

@@ -3,21 +3,39 @@
 
 #include <string.h>
 
-#ifdef __x86_64__
+#if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #include "base/clock.h"
 #include "base/size.h"
 
-enum { ROUNDS = 1000, CHAINS = 12 };
+enum { ROUNDS = 1000, CHAINS = 12, MAX_LANES = 16 };
 
-/* A round is CHAINS · lanes multiply-adds; the sums go to result [CHAINS]. */
+/* A round is CHAINS · lanes multiply-adds; the sums go to result [MAX_LANES]. */
 typedef void peak_fn(float *result);
 
-#ifdef __x86_64__
 /* Keeps the compiler from folding the rounds into one. */
-#define KEEP(vector) __asm__ volatile("" : "+x"(vector))
+#if defined(__x86_64__)
+#define KEEP(vector) __asm__ volatile("" : "+v"(vector))
+#elif defined(__aarch64__)
+#define KEEP(vector) __asm__ volatile("" : "+w"(vector))
+#endif
+
+#if defined(__x86_64__)
+
+__attribute__((target("avx512f"))) static void peak_avx512(float *result) {
+    __m512 sum[CHAINS], x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(1e-3f);
+    for (int i = 0; i < CHAINS; i++) sum[i] = _mm512_set1_ps((float)i);
+    for (int r = 0; r < ROUNDS; r++) {
+        for (int i = 0; i < CHAINS; i++) sum[i] = _mm512_fmadd_ps(sum[i], x, y);
+        KEEP(x);
+    }
+    for (int i = 1; i < CHAINS; i++) sum[0] = _mm512_add_ps(sum[0], sum[i]);
+    _mm512_storeu_ps(result, sum[0]);
+}
 
 __attribute__((target("avx2,fma"))) static void peak_avx2(float *result) {
     __m256 sum[CHAINS], x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(1e-3f);
@@ -45,6 +63,17 @@ static void peak_sse2(float *result) {
     for (int i = 1; i < CHAINS; i++) sum[0] = _mm_add_ps(sum[0], sum[i]);
     _mm_storeu_ps(result, sum[0]);
 }
+#elif defined(__aarch64__)
+static void peak_neon(float *result) {
+    float32x4_t sum[CHAINS], x = vdupq_n_f32(0.999f), y = vdupq_n_f32(1e-3f);
+    for (int i = 0; i < CHAINS; i++) sum[i] = vdupq_n_f32((float)i);
+    for (int r = 0; r < ROUNDS; r++) {
+        for (int i = 0; i < CHAINS; i++) sum[i] = vfmaq_f32(y, sum[i], x);
+        KEEP(x);
+    }
+    for (int i = 1; i < CHAINS; i++) sum[0] = vaddq_f32(sum[0], sum[i]);
+    vst1q_f32(result, sum[0]);
+}
 #endif
 
 static void peak_plain(float *sum) {
@@ -67,7 +96,7 @@ static double own_now_ns(void) {
 
 static void peak_task(void *context, int64_t task, int thread) {
     const peak_run *run = context;
-    float result[CHAINS] = {1};
+    float result[MAX_LANES] = {1};
     (void)thread;
     double start = own_now_ns();
     for (int64_t i = 0; i < run->calls; i++) run->loop(result);
@@ -88,9 +117,12 @@ static double rate_of(tn_pool *pool, bool own_time, peak_run *run) {
 double tn_fma_peak(const char *level, tn_pool *pool, bool own_time, double ns) {
     peak_run run = {.loop = peak_plain, .calls = 1};
     int lanes = 1;
-#ifdef __x86_64__
+#if defined(__x86_64__)
+    if (strcmp(level, "avx512") == 0) run.loop = peak_avx512, lanes = 16;
     if (strcmp(level, "avx2") == 0) run.loop = peak_avx2, lanes = 8;
     if (strcmp(level, "sse2") == 0) run.loop = peak_sse2, lanes = 4;
+#elif defined(__aarch64__)
+    if (strcmp(level, "neon") == 0) run.loop = peak_neon, lanes = 4;
 #else
     (void)level;
 #endif

@@ -5,7 +5,9 @@
 
 typedef enum tn_isa {
     TN_ISA_SSE2 = 1 << 0,
-    TN_ISA_AVX2 = 1 << 1 /* with FMA */
+    TN_ISA_AVX2 = 1 << 1,   /* with FMA */
+    TN_ISA_AVX512 = 1 << 2, /* F, VL, BW, DQ */
+    TN_ISA_NEON = 1 << 3    /* with FMA */
 } tn_isa;
 
 /* The set of tn_isa flags usable here. */

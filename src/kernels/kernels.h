@@ -15,8 +15,9 @@
 #include "base/real.h"
 #include "base/status.h"
 
-/* The largest mr and nr of any level. */
-enum { TN_TILE_MAX_MR = 16, TN_TILE_MAX_NR = 64 };
+/* The largest mr and nr of any level. Each mr divides TN_TILE_ROWS and each nr TN_TILE_MAX_NR: work
+ * and what is stored are cut there, into whole tiles. */
+enum { TN_TILE_MAX_MR = 16, TN_TILE_MAX_NR = 16, TN_TILE_ROWS = 24 };
 
 /* An m×nr tile of a convolution or matmul, 1 <= m <= mr:
  *     c[i][j] = max(floor, start[i][j] + Σ_{t < depth} a[i][offset[t]] · b[t·ldb + j])
@@ -340,7 +341,7 @@ typedef void tn_lanes_load_u8_fn(int64_t channels, int64_t points, int lanes, co
                                  real *y);
 
 typedef struct tn_kernels {
-    const char *level; /* "ref", "sse2", "avx2" */
+    const char *level; /* "ref", "sse2", "avx2", ... */
     /* Operators use their plain loops instead of tiles: the oracle of the tests. */
     bool naive;
     /* No convolution goes by Winograd's algorithm: to measure what its rounding costs. */
@@ -430,5 +431,6 @@ void tn_kernels_fill_ref_lanes(tn_kernels *kernels);    /* called by the former,
 void tn_kernels_fill_ref_winograd(tn_kernels *kernels); /* likewise */
 void tn_kernels_fill_sse2(tn_kernels *kernels);
 void tn_kernels_fill_avx2(tn_kernels *kernels);
+void tn_kernels_fill_avx512(tn_kernels *kernels);
 
 #endif

@@ -10,14 +10,16 @@
 #include "ops/tiles.h"
 
 enum {
-    UNIT_OUTPUTS = 64, /* columns and rows of the forward pass that make a unit of work: */
-    UNIT_ROWS = 66,    /* both whole register tiles */
+    /* columns and rows of the forward pass that make a unit of work: both whole register tiles */
+    UNIT_OUTPUTS = 4 * TN_TILE_MAX_NR,
+    UNIT_ROWS = 3 * TN_TILE_ROWS,
     UNIT_PARTS = 24,   /* units of either gradient, while each has at least BLOCK_INPUTS */
-    UNIT_INPUTS = 384, /* and at most so many rows of the weight */
-    BLOCK_INPUTS = 96, /* of those that the weight gradient takes through all columns at a time */
-    BLOCK = 384,       /* of the depth that is copied at a time */
-    ROW_GAP = 16,      /* between copied rows */
-    TILES_AHEAD = 2    /* how early the weight gradient asks for what it will write */
+    UNIT_INPUTS = 384, /* and at most so many rows of the weight: whole blocks */
+    /* of those that the weight gradient takes through all columns at a time */
+    BLOCK_INPUTS = 4 * TN_TILE_ROWS,
+    BLOCK = 384,    /* of the depth that is copied at a time */
+    ROW_GAP = 16,   /* between copied rows */
+    TILES_AHEAD = 2 /* how early the weight gradient asks for what it will write */
 };
 
 static int64_t blocks(int64_t n, int64_t each) { return (n + each - 1) / each; }

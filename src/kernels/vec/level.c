@@ -14,7 +14,7 @@
 #include "kernels/vec/activation.h"
 #include "kernels/vec/depthwise.h"
 #include "kernels/vec/dropout.h"
-#include "kernels/vec/lanes.h"
+#include "kernels/vec/lanes_product.h"
 #include "kernels/vec/max_pool.h"
 #include "kernels/vec/norm.h"
 #include "kernels/vec/optimizer.h"
@@ -22,6 +22,31 @@
 #include "kernels/vec/sparse.h"
 #include "kernels/vec/tile.h"
 #include "kernels/vec/winograd.h"
+
+#ifdef VEC_WIDE
+
+/* These take the numbers of a point, or the channels of a byte, at a time: 8 of them. A level with
+ * wider vectors keeps those of the level before it. */
+static void fill_narrow(tn_kernels *kernels) { (void)kernels; }
+
+#else
+
+#include "kernels/vec/lanes.h"
+#include "kernels/vec/max_pool_2x2.h"
+
+static void fill_narrow(tn_kernels *kernels) {
+    kernels->max_pool_2x2 = max_pool_2x2;
+    kernels->max_pool_2x2_grad = max_pool_2x2_grad;
+    kernels->lanes_weight = lanes_weight;
+    kernels->lanes_outer = lanes_outer;
+    kernels->lanes_sum = lanes_sum;
+    kernels->lanes_max_pool = lanes_max_pool;
+    kernels->lanes_max_pool_grad = lanes_max_pool_grad;
+    kernels->lanes_dropout = lanes_dropout;
+    kernels->lanes_load_u8 = lanes_load_u8;
+}
+
+#endif
 
 void VEC_FILL(tn_kernels *kernels) {
     kernels->naive = false;
@@ -69,8 +94,6 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->clip_grad = clip_grad;
     kernels->load_u8 = load_u8;
     kernels->max_pool = max_pool;
-    kernels->max_pool_2x2 = max_pool_2x2;
-    kernels->max_pool_2x2_grad = max_pool_2x2_grad;
     kernels->dropout = dropout;
     kernels->log_softmax = log_softmax;
     kernels->moments = moments;
@@ -83,11 +106,5 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->rmsprop = rmsprop;
     kernels->average = average;
     kernels->lanes_product = lanes_product;
-    kernels->lanes_weight = lanes_weight;
-    kernels->lanes_outer = lanes_outer;
-    kernels->lanes_sum = lanes_sum;
-    kernels->lanes_max_pool = lanes_max_pool;
-    kernels->lanes_max_pool_grad = lanes_max_pool_grad;
-    kernels->lanes_dropout = lanes_dropout;
-    kernels->lanes_load_u8 = lanes_load_u8;
+    fill_narrow(kernels);
 }

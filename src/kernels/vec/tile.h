@@ -1,14 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tile.h: the register tile of convolution and matmul, and transposition. For level.c only. */
 
-/* 6 × 2 vectors are 12 accumulators, enough to hide the latency of two FMA pipes, and leave 4 of 16
- * registers for two vectors of b and the broadcast numbers of a. */
-enum { MR = 6, NR = 2 * VF_LANES, PANEL_BYTES = 16384 };
+/* NR columns are 16, but for the narrowest vectors, and 6 × 2 vectors 12 accumulators, enough to
+ * hide the latency of two FMA pipes; they leave 4 of 16 registers for two vectors of b and the
+ * broadcast numbers of a. One vector of 16 lanes takes 8 rows: more have more addresses than there
+ * are registers for them. */
+enum {
+    VECTORS = VF_LANES < 16 ? 2 : 1,
+    MR = VECTORS == 2 ? 6 : 8,
+    NR = VECTORS * VF_LANES,
+    PANEL_BYTES = 16384,
+    MAX_LEVELS_OF_TREE = 6 /* of TN_TILE_MAX_PARTS leaves */
+};
 
 /* The accumulators of a tile; with a constant m they live in registers. */
 typedef struct sums {
-    vf left[MR], right[MR];
+    vf row[MR][VECTORS];
 } sums;
+
+VEC_INLINE void load_row(const float *p, vf row[VECTORS]) {
+    VEC_UNROLL for (int v = 0; v < VECTORS; v++) row[v] = vf_load(p + v * VF_LANES);
+}
+
+VEC_INLINE void add_product(vf x, const vf b[VECTORS], vf row[VECTORS]) {
+    VEC_UNROLL for (int v = 0; v < VECTORS; v++) row[v] = vf_fma(x, b[v], row[v]);
+}
 
 /* s += the products of the depth. */
 VEC_INLINE void multiply(int m, const tn_tile *tile, sums *s) {
@@ -16,26 +32,21 @@ VEC_INLINE void multiply(int m, const tn_tile *tile, sums *s) {
     const int64_t *offset = tile->offset;
     VEC_UNROLL for (int i = 0; i < m; i++) row[i] = tile->a[i];
     for (int64_t t = 0; t < tile->depth; t++, b += tile->ldb) {
-        vf b_left = vf_load(b), b_right = vf_load(b + VF_LANES);
-        VEC_UNROLL for (int i = 0; i < m; i++) {
-            vf x = vf_set1(row[i][offset[t]]);
-            s->left[i] = vf_fma(x, b_left, s->left[i]);
-            s->right[i] = vf_fma(x, b_right, s->right[i]);
-        }
+        vf of_b[VECTORS];
+        load_row(b, of_b);
+        VEC_UNROLL for (int i = 0; i < m; i++)
+            add_product(vf_set1(row[i][offset[t]]), of_b, s->row[i]);
     }
 }
 
 VEC_INLINE void tile_of(int m, const tn_tile *tile) {
     vf floor = vf_set1(tile->floor);
     sums s;
-    VEC_UNROLL for (int i = 0; i < m; i++) {
-        s.left[i] = vf_load(tile->start[i]);
-        s.right[i] = vf_load(tile->start[i] + VF_LANES);
-    }
+    VEC_UNROLL for (int i = 0; i < m; i++) load_row(tile->start[i], s.row[i]);
     multiply(m, tile, &s);
     VEC_UNROLL for (int i = 0; i < m; i++) {
-        vf_store(tile->c[i], vf_max(floor, s.left[i]));
-        vf_store(tile->c[i] + VF_LANES, vf_max(floor, s.right[i]));
+        VEC_UNROLL for (int v = 0; v < VECTORS; v++)
+            vf_store(tile->c[i] + v * VF_LANES, vf_max(floor, s.row[i][v]));
     }
 }
 
@@ -44,20 +55,18 @@ VEC_INLINE void matmul_tile(int m, const tn_matmul *p, int64_t i, const float *b
     const float *a = p->a + i * p->a_row;
     sums s;
     VEC_UNROLL for (int r = 0; r < m; r++) {
-        s.left[r] = p->adds ? vf_load(c + r * p->c_row) : vf_set1(0);
-        s.right[r] = p->adds ? vf_load(c + r * p->c_row + VF_LANES) : vf_set1(0);
+        VEC_UNROLL for (int v = 0; v < VECTORS; v++) s.row[r][v] =
+            p->adds ? vf_load(c + r * p->c_row + v * VF_LANES) : vf_set1(0);
     }
     for (int64_t t = 0; t < p->depth; t++, a += p->a_step, b += NR) {
-        vf b_left = vf_load(b), b_right = vf_load(b + VF_LANES);
-        VEC_UNROLL for (int r = 0; r < m; r++) {
-            vf x = vf_set1(a[r * p->a_row]);
-            s.left[r] = vf_fma(x, b_left, s.left[r]);
-            s.right[r] = vf_fma(x, b_right, s.right[r]);
-        }
+        vf of_b[VECTORS];
+        load_row(b, of_b);
+        VEC_UNROLL for (int r = 0; r < m; r++)
+            add_product(vf_set1(a[r * p->a_row]), of_b, s.row[r]);
     }
     VEC_UNROLL for (int r = 0; r < m; r++) {
-        vf_store(c + r * p->c_row, s.left[r]);
-        vf_store(c + r * p->c_row + VF_LANES, s.right[r]);
+        VEC_UNROLL for (int v = 0; v < VECTORS; v++)
+            vf_store(c + r * p->c_row + v * VF_LANES, s.row[r][v]);
     }
 }
 
@@ -75,25 +84,28 @@ static void matmul(const tn_matmul *p) {
         case 3: matmul_tile(3, p, i, b, c); break;
         case 4: matmul_tile(4, p, i, b, c); break;
         case 5: matmul_tile(5, p, i, b, c); break;
+        case 6:
+            if (MR > 6) matmul_tile(6, p, i, b, c);
+            break;
+        case 7:
+            if (MR > 6) matmul_tile(7, p, i, b, c);
+            break;
         }
     }
 }
 
-enum { MAX_LEVELS_OF_TREE = 6 }; /* of TN_TILE_MAX_PARTS leaves */
-
 VEC_INLINE void add_sample(const float *a, const float *b, sums *s) {
-    vf b_left = vf_load(b), b_right = vf_load(b + VF_LANES);
-    VEC_UNROLL for (int i = 0; i < MR; i++) {
-        vf x = vf_set1(a[i]);
-        s->left[i] = vf_fma(x, b_left, s->left[i]);
-        s->right[i] = vf_fma(x, b_right, s->right[i]);
-    }
+    vf of_b[VECTORS];
+    load_row(b, of_b);
+    VEC_UNROLL for (int i = 0; i < MR; i++) add_product(vf_set1(a[i]), of_b, s->row[i]);
 }
 
 /* The sums of n samples, from 0. */
 VEC_INLINE sums sum_packed(const float *a, const float *b, int64_t n) {
     sums s;
-    VEC_UNROLL for (int i = 0; i < MR; i++) s.left[i] = s.right[i] = vf_set1(0);
+    VEC_UNROLL for (int i = 0; i < MR; i++) {
+        VEC_UNROLL for (int v = 0; v < VECTORS; v++) s.row[i][v] = vf_set1(0);
+    }
     for (; n >= 4; n -= 4, a += 4 * MR, b += 4 * NR)
         VEC_UNROLL for (int t = 0; t < 4; t++) add_sample(a + t * MR, b + t * NR, &s);
     for (; n > 0; n--, a += MR, b += NR) add_sample(a, b, &s);
@@ -102,25 +114,21 @@ VEC_INLINE sums sum_packed(const float *a, const float *b, int64_t n) {
 
 /* Sums of 2^l parts wait at waiting[l] for their right neighbours. */
 static void tree_tile(const tn_tree_tile *tile) {
-    vf waiting[MAX_LEVELS_OF_TREE][2][MR];
+    sums waiting[MAX_LEVELS_OF_TREE];
     for (int part = 0; part < tile->n_parts; part++) {
         int64_t first = tile->begin[part], n = tile->begin[part + 1] - first;
         sums s = sum_packed(tile->a + first * MR, tile->b + first * NR, n);
         int level = 0;
         for (; part >> level & 1; level++) VEC_UNROLL for (int i = 0; i < MR; i++) {
-                s.left[i] = vf_add(waiting[level][0][i], s.left[i]);
-                s.right[i] = vf_add(waiting[level][1][i], s.right[i]);
+                VEC_UNROLL for (int v = 0; v < VECTORS; v++) s.row[i][v] =
+                    vf_add(waiting[level].row[i][v], s.row[i][v]);
             }
         if (part == tile->n_parts - 1) level = MAX_LEVELS_OF_TREE - 1;
-        VEC_UNROLL for (int i = 0; i < MR; i++) {
-            waiting[level][0][i] = s.left[i];
-            waiting[level][1][i] = s.right[i];
-        }
+        waiting[level] = s;
     }
-    for (int i = 0; i < tile->m; i++) {
-        vf_store(tile->c[i], waiting[MAX_LEVELS_OF_TREE - 1][0][i]);
-        vf_store(tile->c[i] + VF_LANES, waiting[MAX_LEVELS_OF_TREE - 1][1][i]);
-    }
+    for (int i = 0; i < tile->m; i++)
+        VEC_UNROLL for (int v = 0; v < VECTORS; v++)
+            vf_store(tile->c[i] + v * VF_LANES, waiting[MAX_LEVELS_OF_TREE - 1].row[i][v]);
 }
 
 static void tile(const tn_tile *tile) {
@@ -131,6 +139,12 @@ static void tile(const tn_tile *tile) {
     case 4: tile_of(4, tile); break;
     case 5: tile_of(5, tile); break;
     case 6: tile_of(6, tile); break;
+    case 7:
+        if (MR > 6) tile_of(7, tile);
+        break;
+    case 8:
+        if (MR > 6) tile_of(8, tile);
+        break;
     }
 }
 

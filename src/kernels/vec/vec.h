@@ -3,6 +3,8 @@
  * instruction set with one of the TN_VEC_ macros defined, it provides
  *
  *   vf, VF_LANES        a vector of floats
+ *   VF_REGISTERS        how many of them the registers hold
+ *   VEC_WIDE            defined if a vector has more lanes than a point has (TN_LANES)
  *   vi                  a vector of as many 32-bit integers
  *   vf_load, vf_store   any alignment;  _n: only the first n < VF_LANES lanes, touching no others
  *   vf_set1, vf_add, vf_sub, vf_mul, vf_div, vf_sqrt
@@ -44,12 +46,16 @@
 #define VEC_UNROLL_ALL _Pragma("GCC unroll 16")
 #endif
 
-#if defined(TN_VEC_AVX2)
+#if defined(TN_VEC_AVX512)
+#include "kernels/vec/vec_avx512.h"
+#elif defined(TN_VEC_AVX2)
 #include "kernels/vec/vec_avx2.h"
 #elif defined(TN_VEC_SSE2)
 #include "kernels/vec/vec_sse2.h"
+#elif defined(TN_VEC_NEON)
+#include "kernels/vec/vec_neon.h"
 #else
-#error "define the instruction set: TN_VEC_SSE2 or TN_VEC_AVX2"
+#error "define the instruction set: TN_VEC_SSE2, TN_VEC_AVX2, TN_VEC_AVX512 or TN_VEC_NEON"
 #endif
 
 /* The first `lanes` <= VF_LANES numbers. */

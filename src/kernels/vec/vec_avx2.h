@@ -7,7 +7,7 @@
 
 #define VEC_FILL tn_kernels_fill_avx2
 
-enum { VF_LANES = 8 };
+enum { VF_LANES = 8, VF_REGISTERS = 16 };
 typedef __m256 vf;
 typedef __m256i vi;
 

@@ -8,7 +8,7 @@
 
 #define VEC_FILL tn_kernels_fill_sse2
 
-enum { VF_LANES = 4 };
+enum { VF_LANES = 4, VF_REGISTERS = 16 };
 typedef __m128 vf;
 typedef __m128i vi;
 
