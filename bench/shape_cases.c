@@ -7,11 +7,11 @@
 
 /* Three rows of an image with 32 channels, of which a 3×3 convolution makes one. */
 enum { WIDTH = SHAPE_PIXELS + 2, CHANNELS = 32 };
-enum { MATMUL_ROWS = 36 };                  /* tiles of a group */
-enum { SAMPLES = 64 };                      /* of a weight's gradient */
-enum { DEALT_ROWS = 8, DEALT = 192 };       /* rows dealt out, and the numbers of each */
-enum { LISTED = 32, LISTED_CHANNELS = 64 }; /* pixels searched for what is not zero */
-enum { SPARSE = 3 * CHANNELS };             /* columns of a sparse product's matrix */
+enum { MATMUL_ROWS = 36 };            /* tiles of a group */
+enum { SAMPLES = 64 };                /* of a weight's gradient */
+enum { DEALT_ROWS = 8, DEALT = 192 }; /* rows dealt out, and the numbers of each */
+enum { LISTED_CHANNELS = 64 };
+enum { SPARSE = 3 * CHANNELS }; /* columns of a sparse product's matrix */
 enum { LANES_OUTPUTS = 10 };
 enum { OUTER_DEPTH = 64, OUTER_OUTPUTS = 50 };
 
@@ -168,15 +168,13 @@ static bench_work run_winograd_taps(const tn_kernels *k, bench_shape_data *d) {
 
 /* ---- Products with lists -------------------------------------------------------------------- */
 
-/* Pixel after pixel, as convolutions do; what may lie behind the last number found is forgotten. */
+/* What may lie behind the last number found is forgotten. */
 static bench_work run_nonzero(const tn_kernels *k, bench_shape_data *d) {
-    int64_t count = 0;
-    for (int i = 0; i < LISTED; i++)
-        count += k->nonzero(LISTED_CHANNELS, d->few + (ptrdiff_t)i * LISTED_CHANNELS, d->y + count,
-                            d->places + count);
+    k->nonzero(SHAPE_LISTED, LISTED_CHANNELS, d->few, LISTED_CHANNELS, d->y, d->places, d->listed);
+    int64_t count = d->listed[SHAPE_LISTED];
     memset(d->y + count, 0, TN_NONZERO_SLACK * sizeof *d->y);
     memset(d->places + count, 0, TN_NONZERO_SLACK * sizeof *d->places);
-    return (bench_work){.bytes = bytes_of(LISTED * LISTED_CHANNELS + 2 * count)};
+    return (bench_work){.bytes = bytes_of(SHAPE_LISTED * LISTED_CHANNELS + 2 * count)};
 }
 
 static bench_work run_sparse_product(const tn_kernels *k, bench_shape_data *d) {

@@ -23,6 +23,7 @@ enum {
     SHAPE_DEPTH = 36,  /* taps of four channels in lanes */
     SHAPE_PARTS = 16,
     SHAPE_ENTRIES = 16,
+    SHAPE_LISTED = 32,        /* rows searched for what is not zero */
     SHAPE_NUMBERS = 6144 + 64 /* no multiple of a page, so that arrays do not share cache sets */
 };
 
@@ -35,6 +36,7 @@ typedef struct bench_shape_data {
     int64_t tap[SHAPE_TAPS], pixel[SHAPE_PIXELS], result[SHAPE_PIXELS]; /* depthwise */
     int64_t point[SHAPE_DEPTH], weight[SHAPE_DEPTH];                    /* lanes */
     int64_t begin[SHAPE_PARTS + 1];
+    int64_t listed[SHAPE_LISTED + 1]; /* where the rows of a list begin */
     int32_t row[SHAPE_ENTRIES];
 } bench_shape_data;
 

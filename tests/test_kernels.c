@@ -659,30 +659,37 @@ static void depthwise_equals_the_reference(void **state) {
 
 /* ---- Products with lists -------------------------------------------------------------------- */
 
+/* Three rows of a wider matrix; the end of the last one is the end of memory. */
 static void nonzero_finds_all_but_zeros(void **state) {
-    enum { MOST = 70 };
+    enum { MOST = 70, ROWS = 3, GAP = 2, ROOM = ROWS * MOST + TN_NONZERO_SLACK };
     tn_kernels tables[MAX_LEVELS];
-    guarded x_slot = guarded_new(MOST * sizeof(float));
-    float values[MOST + TN_NONZERO_SLACK];
-    int32_t places[MOST + TN_NONZERO_SLACK];
+    guarded x_slot = guarded_new(ROWS * (MOST + GAP) * sizeof(float));
+    float values[ROOM];
+    int32_t places[ROOM];
+    int64_t begin[ROWS + 1];
     (void)state;
     int n_levels = levels_here(tables);
     for (int l = 0; l < n_levels; l++)
         for (int n = 0; n <= MOST; n++)
             for (uint32_t one_of = 1; one_of <= 9; one_of += 4) {
                 tn_random random = tn_random_begin(5, TN_PURPOSE_TEST, (uint64_t)n);
-                float *x = guarded_place(&x_slot, (size_t)n * sizeof(float), true);
-                fill(&random, EXTREMES, x, n); /* zeros of both signs and NaN among them */
-                for (int i = 0; i < n; i++)
+                int numbers = ROWS * n + (ROWS - 1) * GAP, at = 0;
+                float *x = guarded_place(&x_slot, (size_t)numbers * sizeof(float), true);
+                fill(&random, EXTREMES, x, numbers); /* zeros of both signs and NaN among them */
+                for (int i = 0; i < numbers; i++)
                     if (tn_random_below(&random, one_of) > 0) x[i] = 0;
-                int64_t count = tables[l].nonzero(n, x, values, places), at = 0;
-                for (int i = 0; i < n; i++) {
-                    if (x[i] == 0) continue;
-                    assert_true(at < count);
-                    assert_int_equal(places[at], i);
-                    assert_true(same(values[at++], x[i], true));
+                tables[l].nonzero(ROWS, n, x, n + GAP, values, places, begin);
+                for (int row = 0; row < ROWS; row++) {
+                    assert_int_equal(begin[row], at);
+                    for (int i = 0; i < n; i++) {
+                        float expected = x[row * (n + GAP) + i];
+                        if (expected == 0) continue;
+                        assert_true(at < begin[ROWS]);
+                        assert_int_equal(places[at], i);
+                        assert_true(same(values[at++], expected, true));
+                    }
                 }
-                assert_int_equal(at, count);
+                assert_int_equal(begin[ROWS], at);
                 guarded_check(&x_slot, "nonzero");
             }
     guarded_free(&x_slot);

@@ -100,10 +100,12 @@ typedef struct tn_winograd {
 } tn_winograd;
 typedef void tn_winograd_fn(const tn_winograd *winograd);
 
-/* The numbers that are not zero (NaN is not) and their places, ascending; returns how many. values
- * and places have room for n + TN_NONZERO_SLACK, all of which may be written. */
+/* The numbers of a matrix x[i·ld + j], j < n, that are not zero (NaN is not), row after row, and
+ * their places j, ascending; those of row i from begin[i] on, of rows + 1. values and places have
+ * room for rows · n + TN_NONZERO_SLACK, all of which may be written. */
 enum { TN_NONZERO_SLACK = 16 };
-typedef int64_t tn_nonzero_fn(int64_t n, const real *x, real *values, int32_t *places);
+typedef void tn_nonzero_fn(int64_t rows, int64_t n, const real *x, int64_t ld, real *values,
+                           int32_t *places, int64_t *begin);
 
 /* A vector of few entries times a matrix:
  *     y[j] += Σ_{e < entries} values[e] · matrix[places[e]·ld + j]                   j < n

@@ -82,16 +82,6 @@ static void input_pack(const tn_run *run, void *packed) {
                                 (real *)packed + (k / g.s * g.o * g.s + k % g.s) * g.c, g.s * g.c);
 }
 
-static void list_pixels(const tn_run *run, const conv_geometry *g, const real *dy, int64_t pixels,
-                        const pixel_lists *lists) {
-    lists->begin[0] = 0;
-    for (int64_t i = 0; i < pixels; i++) {
-        int64_t at = lists->begin[i];
-        lists->begin[i + 1] =
-            at + run->kernels->nonzero(g->o, dy + i * g->o, lists->values + at, lists->places + at);
-    }
-}
-
 /* Rows [first, first + rows) of dy into dx, an image with padding. One row of the kernel is taken
  * through all pixels before the next: it fits into the first-level cache. */
 static void input_band(const tn_run *run, const conv_geometry *g, const pixel_lists *lists,
@@ -129,7 +119,8 @@ static void run_input(const tn_run *run) {
         memset(image, 0, (size_t)image_elements(&g) * sizeof(real));
         for (int64_t first = 0; first < g.p; first += BAND) {
             int64_t rows = band_rows(&g, first);
-            list_pixels(run, &g, dy + first * g.q * g.o, rows * g.q, &lists);
+            run->kernels->nonzero(rows * g.q, g.o, dy + first * g.q * g.o, g.o, lists.values,
+                                  lists.places, lists.begin);
             input_band(run, &g, &lists, first, rows, image);
         }
         if (conv_is_padded(&g)) crop(&g, image, dx);
@@ -156,20 +147,22 @@ typedef struct output_lists {
     int64_t *count;
     real *values;    /* [o][BAND · q] */
     int32_t *places; /* likewise: pixels of x, from the first of the band on */
-    real *pixel_values;
-    int32_t *pixel_places; /* of the pixel being listed */
-    real *dw;              /* [o][r][s][c] */
-    real *image;           /* x with the padding */
+    int64_t *begin;  /* of the pixels of a row of dy, whose numbers these are: */
+    real *row_values;
+    int32_t *row_places; /* outputs */
+    real *dw;            /* [o][r][s][c] */
+    real *image;         /* x with the padding */
 } output_lists;
 
 static int64_t split_weight(const conv_geometry *g, char *room, output_lists *lists) {
     char *start = room;
-    int64_t most = BAND * g->q * g->o, pixel = g->o + TN_NONZERO_SLACK;
+    int64_t most = BAND * g->q * g->o, row = g->q * g->o + TN_NONZERO_SLACK;
     lists->count = take(&room, g->o * (int64_t)sizeof *lists->count);
     lists->values = take(&room, most * (int64_t)sizeof *lists->values);
     lists->places = take(&room, most * (int64_t)sizeof *lists->places);
-    lists->pixel_values = take(&room, pixel * (int64_t)sizeof *lists->pixel_values);
-    lists->pixel_places = take(&room, pixel * (int64_t)sizeof *lists->pixel_places);
+    lists->begin = take(&room, (g->q + 1) * (int64_t)sizeof *lists->begin);
+    lists->row_values = take(&room, row * (int64_t)sizeof *lists->row_values);
+    lists->row_places = take(&room, row * (int64_t)sizeof *lists->row_places);
     lists->dw = take(&room, g->o * g->r * g->s * g->c * (int64_t)sizeof(real));
     lists->image = take(&room, conv_is_padded(g) ? image_elements(g) * (int64_t)sizeof(real) : 0);
     return room - start;
@@ -186,15 +179,15 @@ static void list_outputs(const tn_run *run, const conv_geometry *g, const real *
                          const output_lists *lists) {
     int64_t most = BAND * g->q, width = conv_padded_w(g);
     memset(lists->count, 0, (size_t)g->o * sizeof *lists->count);
-    for (int64_t i = 0; i < rows * g->q; i++) {
-        int64_t n =
-            run->kernels->nonzero(g->o, dy + i * g->o, lists->pixel_values, lists->pixel_places);
-        int32_t place = (int32_t)(i / g->q * width + i % g->q);
-        for (int64_t e = 0; e < n; e++) {
-            int64_t o = lists->pixel_places[e], at = o * most + lists->count[o]++;
-            lists->values[at] = lists->pixel_values[e];
-            lists->places[at] = place;
-        }
+    for (int64_t p = 0; p < rows; p++) {
+        run->kernels->nonzero(g->q, g->o, dy + p * g->q * g->o, g->o, lists->row_values,
+                              lists->row_places, lists->begin);
+        for (int64_t q = 0; q < g->q; q++)
+            for (int64_t e = lists->begin[q]; e < lists->begin[q + 1]; e++) {
+                int64_t o = lists->row_places[e], at = o * most + lists->count[o]++;
+                lists->values[at] = lists->row_values[e];
+                lists->places[at] = (int32_t)(p * width + q);
+            }
     }
 }
 

@@ -64,19 +64,6 @@ static int64_t workspace_bytes(const tn_node *node, const tn_kernels *kernels, i
     return split(n, NULL, &lists);
 }
 
-/* Outputs [first, first + outputs) of dy. */
-static void list_samples(const tn_run *run, int64_t first, int64_t outputs,
-                         const sample_lists *lists) {
-    int64_t o = outputs_of(run->node);
-    const real *dy = (const real *)run->in[0] + first;
-    lists->begin[0] = 0;
-    for (int64_t i = 0; i < run->n; i++) {
-        int64_t at = lists->begin[i];
-        lists->begin[i + 1] =
-            at + run->kernels->nonzero(outputs, dy + i * o, lists->values + at, lists->places + at);
-    }
-}
-
 /* Where B[t][j] is, and how far from B[t + 1][j]; *width of its row follow each other. */
 static const real *weight_at(const tn_run *run, int64_t t, int64_t j, int64_t *width,
                              int64_t *step) {
@@ -131,7 +118,8 @@ static void run_sparse(const tn_run *run) {
     split(run->n, run->workspace, &lists);
     for (int64_t j = 0; j < o; j += OUTPUTS) {
         int64_t outputs = tn_min_i64(OUTPUTS, o - j);
-        list_samples(run, j, outputs, &lists);
+        run->kernels->nonzero(run->n, outputs, (const real *)run->in[0] + j, o, lists.values,
+                              lists.places, lists.begin);
         for (int64_t t = first; t < end; t += COLUMNS)
             run_block(run, &lists, t, tn_min_i64(COLUMNS, end - t), j, outputs,
                       t + 2 * COLUMNS > end);

@@ -48,14 +48,18 @@ static void deal_row(int64_t n, const real *x, real *tiles, int64_t step) {
     for (int64_t i = 0; i < n; i++) tiles[i / MR * step + i % MR] = x[i];
 }
 
-static int64_t nonzero(int64_t n, const real *x, real *values, int32_t *places) {
+static void nonzero(int64_t rows, int64_t n, const real *x, int64_t ld, real *values,
+                    int32_t *places, int64_t *begin) {
     int64_t count = 0;
-    for (int64_t i = 0; i < n; i++) {
-        if (x[i] == 0) continue;
-        values[count] = x[i];
-        places[count++] = (int32_t)i;
+    for (int64_t i = 0; i < rows; i++) {
+        begin[i] = count;
+        for (int64_t j = 0; j < n; j++) {
+            if (x[i * ld + j] == 0) continue;
+            values[count] = x[i * ld + j];
+            places[count++] = (int32_t)j;
+        }
     }
-    return count;
+    begin[rows] = count;
 }
 
 static void sparse_product(const tn_sparse_product *p) {

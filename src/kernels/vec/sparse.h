@@ -1,21 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sparse.h: products with a list of the numbers that are not zero. For level.c only. */
 
-static int64_t nonzero(int64_t n, const float *x, float *values, int32_t *places) {
-    int64_t count = 0, i = 0;
+/* Of one row; returns how many. */
+VEC_INLINE int64_t nonzero_of(int64_t n, const float *x, float *values, int32_t *places) {
+    int64_t count = 0, j = 0;
     vi place = vi_iota();
-    for (; i + VF_LANES <= n; i += VF_LANES, place = vi_add(place, vi_set1(VF_LANES))) {
-        vf a = vf_load(x + i);
+    for (; j + VF_LANES <= n; j += VF_LANES, place = vi_add(place, vi_set1(VF_LANES))) {
+        vf a = vf_load(x + j);
         unsigned bits = vf_bits(vf_differs(a, vf_set1(0)));
         vf_store_where((float *)(void *)(places + count), vf_from_mask(place), bits);
         count += vf_store_where(values + count, a, bits);
     }
-    for (; i < n; i++) {
-        if (x[i] == 0) continue;
-        values[count] = x[i];
-        places[count++] = (int32_t)i;
+    for (; j < n; j++) {
+        if (x[j] == 0) continue;
+        values[count] = x[j];
+        places[count++] = (int32_t)j;
     }
     return count;
+}
+
+static void nonzero(int64_t rows, int64_t n, const float *x, int64_t ld, float *values,
+                    int32_t *places, int64_t *begin) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        begin[i] = count;
+        count += nonzero_of(n, x + i * ld, values + count, places + count);
+    }
+    begin[rows] = count;
 }
 
 enum { SPARSE_VECTORS = 12 };
@@ -27,8 +38,11 @@ VEC_INLINE void sparse_columns(int n, int rest, const tn_sparse_product *p, int6
     int lanes = rest > 0 ? rest : VF_LANES;
     float *y = p->y + j;
     const float *matrix = p->matrix + j;
-    VEC_UNROLL_ALL for (int v = 0; v < n; v++) sum[v] =
-        p->from_zero ? vf_set1(0) : load_part(y + v * VF_LANES, lanes);
+    if (p->from_zero) {
+        VEC_UNROLL_ALL for (int v = 0; v < n; v++) sum[v] = vf_set1(0);
+    } else {
+        VEC_UNROLL_ALL for (int v = 0; v < n; v++) sum[v] = load_part(y + v * VF_LANES, lanes);
+    }
     for (int64_t e = 0; e < p->entries; e++) {
         const float *row = matrix + p->places[e] * p->ld;
         vf value = vf_set1(p->values[e]);

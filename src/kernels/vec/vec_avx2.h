@@ -41,34 +41,28 @@ VEC_INLINE unsigned vf_bits(vf mask) { return (unsigned)_mm256_movemask_ps(mask)
 
 VEC_INLINE vf vf_differs(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_NEQ_UQ); }
 
-/* The bytes of the lanes whose bits are set in the number of the row, side by side. */
-#define LANE(i) 4 * (i), 4 * (i) + 1, 4 * (i) + 2, 4 * (i) + 3
-VEC_INLINE int store_half_where(float *p, __m128 a, unsigned bits) {
-    static const uint8_t pack[16][16] = {{0},
-                                         {LANE(0)},
-                                         {LANE(1)},
-                                         {LANE(0), LANE(1)},
-                                         {LANE(2)},
-                                         {LANE(0), LANE(2)},
-                                         {LANE(1), LANE(2)},
-                                         {LANE(0), LANE(1), LANE(2)},
-                                         {LANE(3)},
-                                         {LANE(0), LANE(3)},
-                                         {LANE(1), LANE(3)},
-                                         {LANE(0), LANE(1), LANE(3)},
-                                         {LANE(2), LANE(3)},
-                                         {LANE(0), LANE(2), LANE(3)},
-                                         {LANE(1), LANE(2), LANE(3)},
-                                         {LANE(0), LANE(1), LANE(2), LANE(3)}};
-    __m128i row = _mm_loadu_si128((const void *)pack[bits]);
-    _mm_storeu_si128((void *)p, _mm_shuffle_epi8(_mm_castps_si128(a), row));
-    return __builtin_popcount(bits);
+/* The lanes whose bits are set in the number of the row, one byte each, from the lowest on. */
+#define BIT(b, i) ((uint64_t)(b) >> (i)&1)
+#define AND(b, i, higher) ((higher) * (1 + 255 * BIT(b, i)) + (i)*BIT(b, i))
+#define ROW(b)                                                                                     \
+    AND(b, 0, AND(b, 1, AND(b, 2, AND(b, 3, AND(b, 4, AND(b, 5, AND(b, 6, AND(b, 7, 0))))))))
+#define ROWS_4(b) ROW(b), ROW(b + 1), ROW(b + 2), ROW(b + 3)
+#define ROWS_16(b) ROWS_4(b), ROWS_4(b + 4), ROWS_4(b + 8), ROWS_4(b + 12)
+#define ROWS_64(b) ROWS_16(b), ROWS_16(b + 16), ROWS_16(b + 32), ROWS_16(b + 48)
+VEC_INLINE vi lanes_of(unsigned bits) {
+    static const uint64_t rows[256] = {ROWS_64(0), ROWS_64(64), ROWS_64(128), ROWS_64(192)};
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)(rows + bits)));
 }
-#undef LANE
+#undef ROWS_64
+#undef ROWS_16
+#undef ROWS_4
+#undef ROW
+#undef AND
+#undef BIT
 
 VEC_INLINE int vf_store_where(float *p, vf a, unsigned bits) {
-    int n = store_half_where(p, _mm256_castps256_ps128(a), bits & 15);
-    return n + store_half_where(p + n, _mm256_extractf128_ps(a, 1), bits >> 4);
+    vf_store(p, _mm256_permutevar8x32_ps(a, lanes_of(bits)));
+    return __builtin_popcount(bits);
 }
 
 VEC_INLINE vf vf_from_bits(unsigned bits) {
