@@ -178,7 +178,10 @@ static bench_work run_nonzero(const tn_kernels *k, bench_shape_data *d) {
 }
 
 static bench_work run_sparse_product(const tn_kernels *k, bench_shape_data *d) {
-    k->sparse_product(&(tn_sparse_product){.entries = SHAPE_ENTRIES,
+    static const int64_t begin = 0, end = SHAPE_ENTRIES;
+    k->sparse_product(&(tn_sparse_product){.rows = 1,
+                                           .begin = &begin,
+                                           .end = &end,
                                            .values = d->x,
                                            .places = d->row,
                                            .matrix = d->w,

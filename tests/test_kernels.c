@@ -698,10 +698,10 @@ static void nonzero_finds_all_but_zeros(void **state) {
 static void sparse_product_equals_the_reference(void **state) {
     enum { MOST = 230, ROWS = 5, ENTRIES = 7 };
     tn_kernels tables[MAX_LEVELS], ref;
-    guarded y_slot = guarded_new(MOST * sizeof(float)),
+    guarded y_slot = guarded_new(2 * MOST * sizeof(float)),
             matrix_slot = guarded_new(ROWS * MOST * sizeof(float));
     const int32_t places[ENTRIES] = {4, 0, 0, 2, 4, 1, 3};
-    float values[ENTRIES], expected[MOST];
+    float values[ENTRIES], expected[2 * MOST];
     (void)state;
     int n_levels = levels_here(tables);
     assert_true(tn_kernels_init(&ref, "ref", 0));
@@ -710,17 +710,19 @@ static void sparse_product_equals_the_reference(void **state) {
             for (int entries = 0; entries <= ENTRIES; entries++) {
                 bool from_zero = entries % 2;
                 tn_random random = tn_random_begin(6, TN_PURPOSE_TEST, (uint64_t)n);
-                float *y = guarded_place(&y_slot, (size_t)n * sizeof(float), n % 2);
+                float *y = guarded_place(&y_slot, (size_t)(2 * n) * sizeof(float), n % 2);
                 float *m = guarded_place(&matrix_slot, (size_t)(ROWS * n) * sizeof(float), true);
-                fill(&random, INTEGERS, y, n);
+                fill(&random, INTEGERS, y, 2 * n);
                 fill(&random, INTEGERS, m, ROWS * n);
                 fill(&random, INTEGERS, values, ENTRIES);
-                memcpy(expected, y, (size_t)n * sizeof(float));
-                tn_sparse_product product = {entries, values, places, m, n, n, expected, from_zero};
+                memcpy(expected, y, (size_t)(2 * n) * sizeof(float));
+                const int64_t begin[] = {0, entries / 2}, end[] = {entries / 2, entries};
+                tn_sparse_product product = {2, begin, end,      values, places,   m,
+                                             n, n,     expected, n,      from_zero};
                 ref.sparse_product(&product);
                 product.y = y;
                 tables[l].sparse_product(&product);
-                assert_memory_equal(y, expected, (size_t)n * sizeof(float));
+                assert_memory_equal(y, expected, (size_t)(2 * n) * sizeof(float));
                 guarded_check(&y_slot, "sparse_product");
                 guarded_check(&matrix_slot, "sparse_product");
             }

@@ -107,16 +107,20 @@ enum { TN_NONZERO_SLACK = 16 };
 typedef void tn_nonzero_fn(int64_t rows, int64_t n, const real *x, int64_t ld, real *values,
                            int32_t *places, int64_t *begin);
 
-/* A vector of few entries times a matrix:
- *     y[j] += Σ_{e < entries} values[e] · matrix[places[e]·ld + j]                   j < n
- * e ascends, fused multiply-add where the level has one; from_zero, y need not be initialised. */
+/* A matrix of few entries, listed row by row, times another:
+ *     y[i·y_row + j] += Σ_{begin[i] <= e < end[i]} values[e] · matrix[places[e]·ld + j]
+ *                                                                  i < rows, j < n
+ * e ascends, fused multiply-add where the level has one; from_zero, y need not be initialised.
+ * Otherwise rows of y may overlap: what meets there is added in an order of the level's own. */
 typedef struct tn_sparse_product {
-    int64_t entries;
+    int64_t rows;
+    const int64_t *begin, *end;
     const real *values;
     const int32_t *places;
     const real *matrix;
     int64_t ld, n;
     real *y;
+    int64_t y_row;
     bool from_zero;
 } tn_sparse_product;
 typedef void tn_sparse_product_fn(const tn_sparse_product *product);

@@ -87,17 +87,19 @@ static void input_pack(const tn_run *run, void *packed) {
 static void input_band(const tn_run *run, const conv_geometry *g, const pixel_lists *lists,
                        int64_t first, int64_t rows, real *dx) {
     int64_t width = conv_padded_w(g) * g->c;
+    tn_sparse_product product = {.rows = g->q,
+                                 .values = lists->values,
+                                 .places = lists->places,
+                                 .ld = g->s * g->c,
+                                 .n = g->s * g->c,
+                                 .y_row = g->c};
     for (int64_t r = 0; r < g->r; r++)
-        for (int64_t i = 0; i < rows * g->q; i++) {
-            const tn_sparse_product product = {
-                .entries = lists->begin[i + 1] - lists->begin[i],
-                .values = lists->values + lists->begin[i],
-                .places = lists->places + lists->begin[i],
-                .matrix = (const real *)run->packed + r * g->o * g->s * g->c,
-                .ld = g->s * g->c,
-                .n = g->s * g->c,
-                .y = dx + (first + i / g->q + r) * width + i % g->q * g->c};
-            if (product.entries > 0) run->kernels->sparse_product(&product);
+        for (int64_t p = 0; p < rows; p++) {
+            product.begin = lists->begin + p * g->q;
+            product.end = product.begin + 1;
+            product.matrix = (const real *)run->packed + r * g->o * g->s * g->c;
+            product.y = dx + (first + p + r) * width;
+            run->kernels->sparse_product(&product);
         }
 }
 
@@ -144,10 +146,10 @@ static bool weight_applies(const tn_node *node, const tn_kernels *kernels) {
 
 /* The numbers of the outputs of a band; each output has room for all of its pixels. */
 typedef struct output_lists {
-    int64_t *count;
-    real *values;    /* [o][BAND · q] */
-    int32_t *places; /* likewise: pixels of x, from the first of the band on */
-    int64_t *begin;  /* of the pixels of a row of dy, whose numbers these are: */
+    int64_t *first, *end; /* of each output's numbers */
+    real *values;         /* [o][BAND · q] */
+    int32_t *places;      /* likewise: pixels of x, from the first of the band on */
+    int64_t *begin;       /* of the pixels of a row of dy, whose numbers these are: */
     real *row_values;
     int32_t *row_places; /* outputs */
     real *dw;            /* [o][r][s][c] */
@@ -157,7 +159,8 @@ typedef struct output_lists {
 static int64_t split_weight(const conv_geometry *g, char *room, output_lists *lists) {
     char *start = room;
     int64_t most = BAND * g->q * g->o, row = g->q * g->o + TN_NONZERO_SLACK;
-    lists->count = take(&room, g->o * (int64_t)sizeof *lists->count);
+    lists->first = take(&room, g->o * (int64_t)sizeof *lists->first);
+    lists->end = take(&room, g->o * (int64_t)sizeof *lists->end);
     lists->values = take(&room, most * (int64_t)sizeof *lists->values);
     lists->places = take(&room, most * (int64_t)sizeof *lists->places);
     lists->begin = take(&room, (g->q + 1) * (int64_t)sizeof *lists->begin);
@@ -178,13 +181,13 @@ static int64_t weight_workspace(const tn_node *node, const tn_kernels *kernels, 
 static void list_outputs(const tn_run *run, const conv_geometry *g, const real *dy, int64_t rows,
                          const output_lists *lists) {
     int64_t most = BAND * g->q, width = conv_padded_w(g);
-    memset(lists->count, 0, (size_t)g->o * sizeof *lists->count);
+    for (int64_t o = 0; o < g->o; o++) lists->first[o] = lists->end[o] = o * most;
     for (int64_t p = 0; p < rows; p++) {
         run->kernels->nonzero(g->q, g->o, dy + p * g->q * g->o, g->o, lists->row_values,
                               lists->row_places, lists->begin);
         for (int64_t q = 0; q < g->q; q++)
             for (int64_t e = lists->begin[q]; e < lists->begin[q + 1]; e++) {
-                int64_t o = lists->row_places[e], at = o * most + lists->count[o]++;
+                int64_t at = lists->end[lists->row_places[e]]++;
                 lists->values[at] = lists->row_values[e];
                 lists->places[at] = (int32_t)(p * width + q);
             }
@@ -194,18 +197,17 @@ static void list_outputs(const tn_run *run, const conv_geometry *g, const real *
 /* The rows of dy that are listed; x begins with the row that the first of them meets first. */
 static void weight_band(const tn_run *run, const conv_geometry *g, const output_lists *lists,
                         const real *x) {
-    int64_t most = BAND * g->q, width = conv_padded_w(g) * g->c;
-    for (int64_t o = 0; o < g->o; o++)
-        for (int64_t r = 0; r < g->r; r++) {
-            const tn_sparse_product product = {.entries = lists->count[o],
-                                               .values = lists->values + o * most,
-                                               .places = lists->places + o * most,
-                                               .matrix = x + r * width,
-                                               .ld = g->c,
-                                               .n = g->s * g->c,
-                                               .y = lists->dw + (o * g->r + r) * g->s * g->c};
-            run->kernels->sparse_product(&product);
-        }
+    for (int64_t r = 0; r < g->r; r++)
+        run->kernels->sparse_product(&(tn_sparse_product){.rows = g->o,
+                                                          .begin = lists->first,
+                                                          .end = lists->end,
+                                                          .values = lists->values,
+                                                          .places = lists->places,
+                                                          .matrix = x + r * conv_padded_w(g) * g->c,
+                                                          .ld = g->c,
+                                                          .n = g->s * g->c,
+                                                          .y = lists->dw + r * g->s * g->c,
+                                                          .y_row = g->r * g->s * g->c});
 }
 
 /* Stored dw[r][s][c][o] into [o][r][s][c], or back: a matrix into its transpose. */

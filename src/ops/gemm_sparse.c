@@ -10,6 +10,7 @@
 
 enum {
     COLUMNS = 64,    /* numbers of dA computed at a time, eight vectors, */
+    SAMPLES = 8,     /* computed while so much of the next block is fetched */
     OUTPUTS = 64,    /* from so many of dy: a block of the weight for the nearest cache */
     UNIT_PARTS = 24, /* units of work, while each has at least COLUMNS */
     UNIT_COLUMNS = 6 * COLUMNS, /* and at most so many rows of the weight */
@@ -83,31 +84,36 @@ static void turn_weight(const tn_run *run, int64_t t, int64_t columns, int64_t j
     }
 }
 
-/* While sample i is computed, asks for its share of the block of the weight from row t on, and for
- * what it will write then. */
+/* While samples [i, i + SAMPLES) are computed, asks for their share of the block of the weight from
+ * row t on, and for what they will write then. */
 static void look_ahead(const tn_run *run, int64_t i, int64_t t, int64_t j, int64_t outputs) {
-    const real *dx = (const real *)run->out[0] + i * depth_of(run->node) + t;
-    for (int64_t l = 0; l < COLUMNS; l += LINE) __builtin_prefetch(dx + l, 1);
-    if (i >= COLUMNS) return;
-    for (int64_t l = 0, width, step; l < outputs; l += LINE)
-        __builtin_prefetch(weight_at(run, t + i, j + l, &width, &step));
+    int64_t k = depth_of(run->node), end = tn_min_i64(i + SAMPLES, run->n);
+    for (; i < end; i++) {
+        const real *dx = (const real *)run->out[0] + i * k + t;
+        for (int64_t l = 0; l < COLUMNS; l += LINE) __builtin_prefetch(dx + l, 1);
+        for (int64_t l = 0, width, step; l < outputs && i < COLUMNS; l += LINE)
+            __builtin_prefetch(weight_at(run, t + i, j + l, &width, &step));
+    }
 }
 
 /* Columns [t, t + columns) of all samples. */
 static void run_block(const tn_run *run, const sample_lists *lists, int64_t t, int64_t columns,
                       int64_t j, int64_t outputs, bool is_last) {
+    int64_t k = depth_of(run->node);
     turn_weight(run, t, columns, j, outputs, lists->weight);
-    for (int64_t i = 0; i < run->n; i++) {
+    for (int64_t i = 0; i < run->n; i += SAMPLES) {
         if (!is_last) look_ahead(run, i, t + COLUMNS, j, outputs);
-        run->kernels->sparse_product(
-            &(tn_sparse_product){.entries = lists->begin[i + 1] - lists->begin[i],
-                                 .values = lists->values + lists->begin[i],
-                                 .places = lists->places + lists->begin[i],
-                                 .matrix = lists->weight,
-                                 .ld = COLUMNS,
-                                 .n = columns,
-                                 .y = (real *)run->out[0] + i * depth_of(run->node) + t,
-                                 .from_zero = j == 0});
+        run->kernels->sparse_product(&(tn_sparse_product){.rows = tn_min_i64(SAMPLES, run->n - i),
+                                                          .begin = lists->begin + i,
+                                                          .end = lists->begin + i + 1,
+                                                          .values = lists->values,
+                                                          .places = lists->places,
+                                                          .matrix = lists->weight,
+                                                          .ld = COLUMNS,
+                                                          .n = columns,
+                                                          .y = (real *)run->out[0] + i * k + t,
+                                                          .y_row = k,
+                                                          .from_zero = j == 0});
     }
 }
 

@@ -63,12 +63,13 @@ static void nonzero(int64_t rows, int64_t n, const real *x, int64_t ld, real *va
 }
 
 static void sparse_product(const tn_sparse_product *p) {
-    for (int64_t j = 0; j < p->n; j++) {
-        real sum = p->from_zero ? 0 : p->y[j];
-        for (int64_t e = 0; e < p->entries; e++)
-            sum += p->values[e] * p->matrix[p->places[e] * p->ld + j];
-        p->y[j] = sum;
-    }
+    for (int64_t i = 0; i < p->rows; i++)
+        for (int64_t j = 0; j < p->n; j++) {
+            real *y = p->y + i * p->y_row + j, sum = p->from_zero ? 0 : *y;
+            for (int64_t e = p->begin[i]; e < p->end[i]; e++)
+                sum += p->values[e] * p->matrix[p->places[e] * p->ld + j];
+            *y = sum;
+        }
 }
 
 static void depthwise(const tn_depthwise *d) {

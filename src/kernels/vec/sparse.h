@@ -31,25 +31,31 @@ static void nonzero(int64_t rows, int64_t n, const float *x, int64_t ld, float *
 
 enum { SPARSE_VECTORS = 12 };
 
-/* `n` vectors of y from j on, held in registers over the whole list (`rest` numbers of one vector
- * if rest > 0). */
+/* `n` vectors of each row of y from column j on, held in registers over the whole list (`rest`
+ * numbers of one vector if rest > 0). */
 VEC_INLINE void sparse_columns(int n, int rest, const tn_sparse_product *p, int64_t j) {
     vf sum[SPARSE_VECTORS];
     int lanes = rest > 0 ? rest : VF_LANES;
     float *y = p->y + j;
-    const float *matrix = p->matrix + j;
-    if (p->from_zero) {
-        VEC_UNROLL_ALL for (int v = 0; v < n; v++) sum[v] = vf_set1(0);
-    } else {
-        VEC_UNROLL_ALL for (int v = 0; v < n; v++) sum[v] = load_part(y + v * VF_LANES, lanes);
+    const float *matrix = p->matrix + j, *values = p->values;
+    const int32_t *places = p->places;
+    int64_t ld = p->ld;
+    for (int64_t i = 0; i < p->rows; i++, y += p->y_row) {
+        int64_t e = p->begin[i], end = p->end[i];
+        if (p->from_zero) {
+            VEC_UNROLL_ALL for (int v = 0; v < n; v++) sum[v] = vf_set1(0);
+        } else {
+            if (e == end) continue;
+            VEC_UNROLL_ALL for (int v = 0; v < n; v++) sum[v] = load_part(y + v * VF_LANES, lanes);
+        }
+        for (; e < end; e++) {
+            const float *row = matrix + places[e] * ld;
+            vf value = vf_set1(values[e]);
+            VEC_UNROLL_ALL for (int v = 0; v < n; v++) sum[v] =
+                vf_fma(value, load_part(row + v * VF_LANES, lanes), sum[v]);
+        }
+        VEC_UNROLL_ALL for (int v = 0; v < n; v++) store_part(y + v * VF_LANES, sum[v], lanes);
     }
-    for (int64_t e = 0; e < p->entries; e++) {
-        const float *row = matrix + p->places[e] * p->ld;
-        vf value = vf_set1(p->values[e]);
-        VEC_UNROLL_ALL for (int v = 0; v < n; v++) sum[v] =
-            vf_fma(value, load_part(row + v * VF_LANES, lanes), sum[v]);
-    }
-    VEC_UNROLL_ALL for (int v = 0; v < n; v++) store_part(y + v * VF_LANES, sum[v], lanes);
 }
 
 static void sparse_product(const tn_sparse_product *p) {
