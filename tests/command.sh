@@ -58,7 +58,7 @@ tn 0 --version && grep -qE '^tenon [0-9]+\.[0-9]+\.[0-9]+$' out
 report $? "--version"
 tn 2 && grep -q 'Usage' err
 report $? "no verb at all prints the help as an error"
-for verb in train infer run info cpu; do
+for verb in train infer run info bench cpu; do
     tn 0 "$verb" --help && grep -q "Usage: tenon $verb" out && grep -q -- '--json' out &&
         ! [ -s err ] && cp out direct && tn 0 help "$verb" && cmp -s out direct
     report $? "help of $verb, both ways"
@@ -85,7 +85,6 @@ unset OMPI_COMM_WORLD_SIZE
 usage_error 'unknown verb' frobnicate
 usage_error 'unknown option' --frobnicate
 usage_error 'convert is not there yet' convert m.onnx
-usage_error 'bench is not there yet' help bench
 usage_error 'did you mean --epochs?' train --epoch 3
 usage_error 'unknown option -x' train -x
 usage_error 'needs an argument' train --epochs
@@ -419,6 +418,51 @@ for signal in INT:130 TERM:143; do
         [ "$(value "$name.json" weights_sha256)" = "$(value whole.json weights_sha256)" ]
     report $? "the weights are those of an undisturbed run (SIG$name)"
 done
+
+# ---- tuning -------------------------------------------------------------------------------------
+
+usage_error 'which model' bench --tune
+usage_error 'measure what?' bench lenet
+usage_error 'takes a number more than 0' bench lenet --tune --seconds 0
+usage_error 'add --plan' info lenet --tuning t.json
+usage_error 'add --train' info lenet --plan --tuning t.json
+failure 'has a size of its own' bench whole.onnx --tune --data mnist
+failure 'it is the model' bench whole.onnx --tune -o whole.onnx
+failure 'cannot read none.json' train lenet --tuning none.json
+tn 0 bench lenet --tune --seconds 0.01 && grep -q 'There is no choice' out
+report $? "bench --tune: a network without a choice"
+tn 0 bench mnist-cnn --tune --batch-size 16 --seconds 0.1 -o t.json --json b.json &&
+    grep -q '^wrote t.json' out && grep -q '^32x26x26 by 64x32x3x3, sparse (1 layer)' out &&
+    grep -qE '^  weight-gradient .*tiles [0-9]' out && is_json b.json && is_json t.json &&
+    [ "$(value b.json level)" = "$(value t.json level)" ]
+report $? "bench --tune prints and writes choices"
+sed '/"forward"/s/"implementation": "[a-z]*"/"implementation": "tiles"/' t.json >tiles.json
+sed '/"forward"/s/"implementation": "[a-z]*"/"implementation": "winograd"/' t.json >winograd.json
+for name in tiles winograd; do
+    tn 0 info mnist-cnn --plan --train --batch-size 16 --tuning $name.json --json - &&
+        grep -A 1 '"operator": "Conv",' out | grep -q "\"implementation\": \"$name\""
+    report $? "info --plan --train --tuning shows the choice of $name"
+done
+small='train mnist-cnn --limit 128 --batch-size 16 --epochs 1 --quiet'
+tuned="$small --checkpoint tuned"
+# shellcheck disable=SC2086
+tn 0 $small --tuning winograd.json -o winograd.onnx &&
+    tn 0 $tuned --tuning tiles.json -o tiles.onnx --json m.json &&
+    ! cmp -s tiles.onnx winograd.onnx && [ "$(value m.json tuning_sha256)" != null ]
+report $? "train --tuning computes as the table says"
+# shellcheck disable=SC2086
+tn 0 $tuned --tuning tiles.json -o again.onnx --resume && cmp -s tiles.onnx again.onnx
+report $? "train --tuning --resume"
+# shellcheck disable=SC2086
+failure 'but this run has none (give the file' $tuned -o q.onnx --resume
+# shellcheck disable=SC2086
+failure 'with tuning' $tuned --tuning winograd.json -o q.onnx --resume
+sed 's/"level": "[a-z0-9]*"/"level": "other"/' t.json >level.json
+failure 'is for other kernels, and these are' train mnist-cnn --tuning level.json -o q.onnx
+sed 's/"implementation": "tiles"/"implementation": "fast"/' tiles.json >fast.json
+failure 'fast.json: its choice 1: unknown implementation fast' \
+    train mnist-cnn --tuning fast.json -o q.onnx
+failure 'it is the tuning' train mnist-cnn --tuning t.json --json t.json -o q.onnx
 
 # ---- infer --------------------------------------------------------------------------------------
 

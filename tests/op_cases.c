@@ -158,6 +158,14 @@ static void conv_winograd(tn_graph *g) {
     output(g, conv_of(g, x, (conv_setting){17, 6, 7, 8, 3, 3, .pads = {4, {2, 0, 1, 2}}}));
 }
 
+/* Images smaller than a tile, or hardly larger. */
+static void conv_tiny(tn_graph *g) {
+    const tn_ints around = {4, {1, 1, 1, 1}};
+    tn_value *x = conv_of(g, INPUT(8, 5, 1), (conv_setting){8, 5, 1, 9, 3, 3, .pads = around});
+    x = conv_of(g, x, (conv_setting){9, 5, 1, 8, 3, 3, .pads = {4, {0, 1, 0, 2}}});
+    output(g, conv_of(g, x, (conv_setting){8, 3, 2, 8, 3, 3, .pads = around}));
+}
+
 /* A convolution whose gradient is mostly zero, by rows of numbers (conv_sparse.c): one band and
  * several, padding, kernels that are no squares, x a parameter's product so that dx is wanted. */
 static void conv_before_pool(tn_graph *g) {
@@ -401,6 +409,7 @@ static const op_case first_cases[] = {
     {"Conv, SAME_LOWER", &tn_op_conv, conv_same_lower},
     {"Conv, chain", &tn_op_conv, conv_chain},
     {"Conv, Winograd", &tn_op_conv, conv_winograd, .inexact = true},
+    {"Conv, tiny", &tn_op_conv, conv_tiny},
     {"Conv before MaxPool", &tn_op_conv, conv_before_pool},
     {"Conv before MaxPool, pads", &tn_op_conv, conv_before_pool_pads},
     {"Conv before MaxPool, wide", &tn_op_conv, conv_before_pool_wide},
@@ -554,7 +563,8 @@ void op_run_create(const op_case *c, const op_setting *setting, op_run *run) {
                                      .kernels = &run->kernels,
                                      .tile = setting->tile,
                                      .tile_rows = setting->tile_rows,
-                                     .lanes = setting->lanes};
+                                     .lanes = setting->lanes,
+                                     .tuning = setting->tuning};
     tn_value **all = c->op != &tn_op_load_pixels ? gradients : NULL;
     int n_nodes = run->graph->n_nodes;
     if (setting->passes) check(tn_passes_run(run->graph, all, &error), &error);

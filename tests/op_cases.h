@@ -29,6 +29,7 @@ typedef struct op_setting {
     tn_lanes_choice lanes;
     int64_t tile, tile_rows; /* as in tn_plan_options */
     bool passes;             /* rewrite the graph before planning it */
+    const tn_tuning *tuning; /* NULL for none */
 } op_setting;
 
 /* A case prepared: the graph with the gradient of Σ r·y for fixed random r appended, and all data.

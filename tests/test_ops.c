@@ -14,6 +14,7 @@
 #include "cpu/isa.h"
 #include "graph/lanes.h"
 #include "op_cases.h"
+#include "ops/tuning.h"
 
 /* The largest number in a tensor, for relative comparison. */
 static double scale_of(const real *x, int64_t n) {
@@ -149,6 +150,58 @@ static void test_batch(void **state) {
     }
 }
 
+/* The n-th implementation, or the last, of each pass of a convolution; NULL if that is nothing new
+ * for any. */
+static tn_tuning *choose_all(const op_case *c, const op_setting *setting, int n) {
+    tn_error error;
+    tn_tuning *tuning;
+    op_run run;
+    int new = 0;
+    op_run_create(c, setting, &run);
+    assert_int_equal(tn_tuning_create(setting->level, run.plan->n_steps, &tuning, &error), TN_OK);
+    for (int i = 0; i < run.plan->n_steps; i++) {
+        const tn_node *node = run.plan->steps[i].node;
+        const char *names[TN_TUNING_MAX_CANDIDATES];
+        conv_choice choice;
+        if (!conv_choice_key_of(node, &choice.key) || tn_tuning_find(tuning, &choice.key)) continue;
+        int last = conv_choice_candidates(node, &run.kernels, names) - 1;
+        choice.implementation = names[n < last ? n : last];
+        tuning->rows[tuning->n_rows++].choice = choice;
+        new += n <= last;
+    }
+    op_run_free(&run);
+    assert_int_equal(tn_tuning_finish(tuning, &error), TN_OK);
+    if (new > 0) return tuning;
+    tn_tuning_free(tuning);
+    return NULL;
+}
+
+/* Whatever a table may name, whether it would pay or not. */
+static void test_choices(void **state) {
+    const op_case *c = *state;
+    const op_setting ref = {.level = "ref",
+                            .n_threads = 1,
+                            .n_shards = 4,
+                            .batch = 9,
+                            .max_batch = 9,
+                            .lanes = TN_LANES_NEVER};
+    op_setting one = ref;
+    one.level = tn_kernels_best(tn_isa_detect());
+    for (int n = 0; n < TN_TUNING_MAX_CANDIDATES; n++) {
+        tn_tuning *tuning = choose_all(c, &one, n);
+        if (!tuning) break;
+        op_setting tuned = one;
+        tuned.tuning = tuning;
+        compare_settings(c, &ref, &tuned, false);
+        op_setting many = tuned;
+        many.n_threads = 3;
+        many.tile = 2;
+        many.tile_rows = 1 + n;
+        compare_settings(c, &tuned, &many, true);
+        tn_tuning_free(tuning);
+    }
+}
+
 /* Whether a case runs in lanes, with a node of this operator among those that do. */
 static bool has_in_lanes(const op_case *c, const tn_op *op) {
     const op_setting setting = {.level = "ref",
@@ -233,7 +286,8 @@ int main(void) {
     } kinds[] = {{"levels", test_levels},
                  {"threads", test_threads},
                  {"passes", test_passes},
-                 {"batch", test_batch}};
+                 {"batch", test_batch},
+                 {"choices", test_choices}};
     enum { KINDS = sizeof kinds / sizeof *kinds };
     size_t n = 3;
     const op_case *c;

@@ -3,7 +3,7 @@
  * them there.
  *
  * In reading order: errors, the processor, data sets, pictures, tensors, models, building models,
- * sessions (inference), training, plans, event files.
+ * sessions (inference), tuning, training, plans, event files.
  *
  * Conventions
  * - A function that can fail returns tn_status and takes a tn_error of the caller's (or NULL),
@@ -411,6 +411,59 @@ TN_API tn_status tn_contact_sheet_write(const char *path, const char *title,
                                         int n_classes, const tn_mistake *mistakes, int64_t n,
                                         tn_error *error);
 
+/* ---- Tuning ------------------------------------------------------------------------------- */
+
+/* Each pass of a convolution can be computed in several ways; which one is a function of its shape
+ * and the level of kernels, from a table in the library. A tuning is another such table, for the
+ * convolutions of a model, measured on the machine at hand. It changes the last bits of results:
+ * checkpoints keep its hash. Immutable, may be shared between threads. */
+typedef struct tn_tuning tn_tuning;
+
+typedef struct tn_tune_options {
+    size_t size;
+    int64_t batch_size;       /* default: the recipe's */
+    int n_threads;            /* default: the core budget */
+    double seconds;           /* for all measurements together, at least some steps; default 10 */
+    const volatile int *stop; /* polled between steps; non-zero ends measuring early */
+} tn_tune_options;
+
+typedef struct tn_tuning_info {
+    size_t size;
+    char level[16];  /* of kernels that it is for */
+    char sha256[65]; /* of level, shapes and choices, in hexadecimal */
+    int n_choices;
+} tn_tuning_info;
+
+enum { TN_TUNING_MAX_CANDIDATES = 8 };
+
+/* A pass of all convolutions of one shape. Strings belong to the tuning or the library. */
+typedef struct tn_tuning_choice {
+    size_t size;
+    const char *pass; /* "forward", "input-gradient", "weight-gradient" */
+    char shape[320];  /* "16x28x28 by 32x16x3x3, pads 1,1,1,1": input by weight, as ONNX has them */
+    const char *implementation;
+    const char *built_in; /* what is taken without the tuning; NULL if it is from a file */
+    int n_nodes;          /* of the model that was measured; 0 likewise */
+    int n_candidates;
+    const char *candidates[TN_TUNING_MAX_CANDIDATES];
+    double ms[TN_TUNING_MAX_CANDIDATES]; /* of these nodes in a step of training, all threads
+                                            together: medians */
+} tn_tuning_choice;
+
+/* Plans a step of training with each of the implementations that can compute a pass, and runs them
+ * in turn. Another one than the built-in is chosen if it is faster beyond noise: by 5 % in three of
+ * four turns. What has no choice is left out. Fails as tn_train does, and with TN_STOPPED if it was
+ * stopped before everything had run. */
+TN_API tn_status tn_tune(const tn_model *model, const tn_tune_options *options, tn_tuning **tuning,
+                         tn_error *error);
+/* Reads a JSON file. Fails with TN_ERR_NOT_FOUND, TN_ERR_IO, TN_ERR_FORMAT, TN_ERR_MEMORY. */
+TN_API tn_status tn_tuning_load(const char *path, tn_tuning **tuning, tn_error *error);
+/* Writes one: complete or not at all. */
+TN_API tn_status tn_tuning_save(const tn_tuning *tuning, const char *path, tn_error *error);
+TN_API void tn_tuning_free(tn_tuning *tuning);
+TN_API void tn_tuning_describe(const tn_tuning *tuning, tn_tuning_info *info);
+TN_API void tn_tuning_describe_choice(const tn_tuning *tuning, int i, tn_tuning_choice *choice);
+
 /* ---- Training ----------------------------------------------------------------------------- */
 
 typedef enum tn_optimizer {
@@ -501,7 +554,8 @@ typedef struct tn_train_options {
     tn_log_fn *log;
     void *user; /* passed to both callbacks */
     tn_pin pin;
-    bool no_winograd; /* convolve directly: to measure what Winograd's rounding costs */
+    bool no_winograd;        /* convolve directly: to measure what Winograd's rounding costs */
+    const tn_tuning *tuning; /* for the kernels in use, else TN_ERR_MISMATCH; NULL for none */
 } tn_train_options;
 
 typedef struct tn_train_result {
@@ -550,6 +604,7 @@ typedef struct tn_plan_report_options {
     int64_t batch_size; /* default: the recipe's; 64 for inference */
     int n_threads;      /* default: the core budget */
     int64_t tile, tile_rows; /* as in tn_session_options */
+    const tn_tuning *tuning; /* as in tn_train_options; for training only */
 } tn_plan_report_options;
 
 /* Times are of one batch: expected from shapes and the rates below; measured in several runs, of

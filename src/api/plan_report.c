@@ -170,10 +170,10 @@ static tn_status describe(tn_plan_report *r, const tn_plan_trial *trial, bool tr
 
 /* ---- The interface --------------------------------------------------------------------------- */
 
-static tn_status report(const tn_model *model, const tn_plan_report_options *options,
+static tn_status report(const tn_model *model, const tn_plan_report_options *options, tn_pool *pool,
                         tn_plan_trial *trial, tn_plan_report *r, tn_error *error) {
     tn_roofline roofline;
-    TN_TRY(tn_plan_trial_create(model, options, trial, error));
+    TN_TRY(tn_plan_trial_create(model, options, pool, trial, error));
     TN_TRY(tn_roofline_measure(&trial->kernels, trial->pool, &roofline, error));
     TN_TRY(tn_plan_trial_run(trial, error));
     return describe(r, trial, options->training, &roofline, error);
@@ -182,15 +182,18 @@ static tn_status report(const tn_model *model, const tn_plan_report_options *opt
 tn_status tn_plan_report_create(const tn_model *model, const tn_plan_report_options *options,
                                 tn_plan_report **made, tn_error *error) {
     tn_plan_report_options o = TN_INIT(tn_plan_report_options);
-    tn_plan_trial trial;
+    tn_plan_trial trial = {0};
+    tn_pool *pool = NULL;
     if (!model || !made || (options && options->size == 0))
         return tn_fail(error, TN_ERR_ARGUMENT,
                        "cannot report a plan: model or result is NULL, or the options' size is 0");
     if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     tn_plan_report *r = calloc(1, sizeof *r);
     if (!r) return tn_fail_memory(error);
-    tn_status status = report(model, &o, &trial, r, error);
+    tn_status status = tn_plan_trial_pool(&o, &pool, error);
+    if (status == TN_OK) status = report(model, &o, pool, &trial, r, error);
     tn_plan_trial_free(&trial);
+    tn_pool_free(pool);
     if (status == TN_OK)
         *made = r;
     else

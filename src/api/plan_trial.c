@@ -98,6 +98,7 @@ static tn_status create_pass(const tn_model *model, const tn_train_options *o, t
                                   .n_groups = 1,
                                   .gradients = true,
                                   .kernels = &t->kernels,
+                                  .tuning = o->tuning,
                                   .pool = t->pool};
     TN_TRY(tn_pass_create(model, &pass, &t->pass, error));
     t->plan = t->pass.plan;
@@ -117,6 +118,7 @@ static tn_status create_training(const tn_model *model, const tn_plan_report_opt
     o.n_threads = tn_pool_threads(t->pool);
     o.tile = options->tile;
     o.tile_rows = options->tile_rows;
+    o.tuning = options->tuning;
     tn_train_resolve(model, NULL, &o);
     o.limit = t->batch = o.batch_size;
     if (model->channels > 0) TN_TRY(draw_dataset(model, t, error));
@@ -127,6 +129,8 @@ static tn_status create_training(const tn_model *model, const tn_plan_report_opt
 /* ---- Both ------------------------------------------------------------------------------------ */
 
 static tn_status check(const tn_plan_report_options *o, tn_error *error) {
+    if (o->tuning && !o->training)
+        return tn_fail(error, TN_ERR_ARGUMENT, "cannot plan: a tuning is for training only");
     if (o->batch_size >= 0 && o->batch_size <= INT32_MAX && o->n_threads >= 0 && o->tile >= 0 &&
         o->tile_rows >= 0)
         return TN_OK;
@@ -136,13 +140,16 @@ static tn_status check(const tn_plan_report_options *o, tn_error *error) {
                    (long long)o->tile_rows);
 }
 
-tn_status tn_plan_trial_create(const tn_model *model, const tn_plan_report_options *options,
-                               tn_plan_trial *trial, tn_error *error) {
-    *trial = (tn_plan_trial){0};
+tn_status tn_plan_trial_pool(const tn_plan_report_options *options, tn_pool **pool,
+                             tn_error *error) {
     TN_TRY(check(options, error));
+    return tn_pool_create(options->n_threads ? options->n_threads : tn_core_budget(), pool, error);
+}
+
+tn_status tn_plan_trial_create(const tn_model *model, const tn_plan_report_options *options,
+                               tn_pool *pool, tn_plan_trial *trial, tn_error *error) {
+    *trial = (tn_plan_trial){.pool = pool};
     TN_TRY(tn_kernels_select(&trial->kernels, error));
-    int n_threads = options->n_threads ? options->n_threads : tn_core_budget();
-    TN_TRY(tn_pool_create(n_threads, &trial->pool, error));
     return options->training ? create_training(model, options, trial, error)
                              : create_inference(model, options, trial, error);
 }
@@ -159,7 +166,6 @@ void tn_plan_trial_free(tn_plan_trial *t) {
     free(t->gradients);
     free(t->profile.steps);
     free(t->profile.segments);
-    tn_pool_free(t->pool);
     *t = (tn_plan_trial){0};
 }
 
@@ -171,6 +177,12 @@ static void run_once(tn_plan_trial *t) {
         return;
     }
     tn_runner_run(&t->runner, t->batch, (const void *const *)t->inputs, t->outputs);
+}
+
+void tn_plan_trial_step(tn_plan_trial *t, tn_profile *profile) {
+    tn_execution_set_profile(t->execution, profile);
+    run_once(t);
+    tn_execution_set_profile(t->execution, NULL);
 }
 
 static tn_status profile_create(const tn_plan_trial *t, tn_profile *p, tn_error *error) {
@@ -194,10 +206,8 @@ tn_status tn_plan_trial_run(tn_plan_trial *t, tn_error *error) {
     for (int64_t begin = tn_now_ns(); n < MOST_RUNS && (n == 0 || tn_now_ns() - begin < most_ns);) {
         status = profile_create(t, &runs[n], error);
         if (status != TN_OK) break;
-        tn_execution_set_profile(t->execution, &runs[n++]);
-        run_once(t);
+        tn_plan_trial_step(t, &runs[n++]);
     }
-    tn_execution_set_profile(t->execution, NULL);
     qsort(runs, (size_t)n, sizeof *runs, faster_first);
     if (status == TN_OK) {
         t->n_runs = n;

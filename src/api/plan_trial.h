@@ -10,7 +10,7 @@
 
 typedef struct tn_plan_trial {
     tn_kernels kernels;
-    tn_pool *pool;
+    tn_pool *pool;       /* the caller's */
     const tn_plan *plan; /* of one of the next two */
     tn_execution *execution;
     int64_t batch;
@@ -24,10 +24,16 @@ typedef struct tn_plan_trial {
     int n_runs;
 } tn_plan_trial;
 
+/* For n_threads of the options, 0 being the core budget. */
+tn_status tn_plan_trial_pool(const tn_plan_report_options *options, tn_pool **pool,
+                             tn_error *error);
 /* options are complete but for zeros. *trial needs tn_plan_trial_free on failure too. */
 tn_status tn_plan_trial_create(const tn_model *model, const tn_plan_report_options *options,
-                               tn_plan_trial *trial, tn_error *error);
+                               tn_pool *pool, tn_plan_trial *trial, tn_error *error);
 void tn_plan_trial_free(tn_plan_trial *trial);
+/* One run; adds what it takes to *profile. */
+void tn_plan_trial_step(tn_plan_trial *trial, tn_profile *profile);
+/* Several, for about a second. */
 tn_status tn_plan_trial_run(tn_plan_trial *trial, tn_error *error);
 
 #endif

@@ -238,7 +238,10 @@ static void pack_task(void *context, int64_t task, int thread) {
     for (int i = 0; i < step->node->n_inputs; i++)
         if (step->in[i].kind == TN_PLACE_PARAMETER || step->in[i].kind == TN_PLACE_CONSTANT)
             run.in[i] = resolve(w, step->in[i], &at);
+    bool timed = e->profile && e->profile->packs;
+    int64_t begin = timed ? tn_now_ns() : 0;
     step->implementation->pack(&run, e->packed + step->packed);
+    if (timed) e->profile->packs[task] += tn_now_ns() - begin;
 }
 
 /* Elements that one task sums over the shards. */

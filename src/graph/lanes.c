@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graph/lanes.h"
 
+#include <string.h>
+
 #include "base/size.h"
 
 /* What the choice weighs, in multiply-accumulates. A node by sample pays for its call, for lists of
@@ -14,11 +16,19 @@ static const int64_t group_bytes = 8 << 20; /* most for all values of a group: a
 
 static const int64_t most_macs = (int64_t)1 << 32; /* of a node: far more than any small one has */
 
+static bool suits(const tn_implementation *i, const char *name, const tn_node *node,
+                  const tn_kernels *kernels) {
+    if (i->applies && !i->applies(node, kernels)) return false;
+    return name ? strcmp(i->name, name) == 0 : !i->pays || i->pays(node, kernels);
+}
+
 const tn_implementation *tn_implementation_of(const tn_node *node, const tn_kernels *kernels,
-                                              bool lanes) {
+                                              bool lanes, const tn_tuning *tuning) {
     tn_stored other = lanes ? TN_STORED_BY_SAMPLE : TN_STORED_IN_LANES;
+    bool listed = !lanes && node->op->choose;
+    const char *name = listed ? node->op->choose(node, kernels, tuning) : NULL;
     for (const tn_implementation *const *i = node->op->implementations; i && *i; i++)
-        if ((*i)->stored != other && (!(*i)->applies || (*i)->applies(node, kernels))) return *i;
+        if ((*i)->stored != other && suits(*i, name, node, kernels)) return *i;
     return NULL;
 }
 
@@ -41,7 +51,7 @@ static bool is_batched(const tn_value *v) { return v && v->shape.batched; }
  * by tile, and none waits for a sum over them. What cannot run in lanes gets its values reordered,
  * but not a product: some levels would run it over the whole batch. */
 static bool fits_one_segment(const tn_node *node, const tn_kernels *kernels) {
-    const tn_implementation *by_sample = tn_implementation_of(node, kernels, false);
+    const tn_implementation *by_sample = tn_implementation_of(node, kernels, false, NULL);
     bool batched = false;
     for (int i = 0; i < node->n_inputs; i++) {
         const tn_value *v = node->inputs[i];
@@ -49,7 +59,7 @@ static bool fits_one_segment(const tn_node *node, const tn_kernels *kernels) {
         if (v && v->producer && !is_batched(v)) return false;
     }
     if (!batched) return false;
-    if (tn_implementation_of(node, kernels, true)) return true;
+    if (tn_implementation_of(node, kernels, true, NULL)) return true;
     return by_sample && !by_sample->units && !node->op->macs;
 }
 
@@ -76,7 +86,7 @@ typedef struct costs {
 
 /* False for a node that is not small, whose numbers might overflow. */
 static bool add_costs(const tn_node *node, const tn_kernels *kernels, costs *c) {
-    const tn_implementation *lanes = tn_implementation_of(node, kernels, true);
+    const tn_implementation *lanes = tn_implementation_of(node, kernels, true, NULL);
     int64_t macs = node->op->macs ? node->op->macs(node) : 0;
     c->bytes += sample_bytes(node);
     if (c->bytes > group_bytes / TN_LANES || macs > most_macs) return false;
@@ -101,7 +111,7 @@ bool tn_lanes_suit(const tn_graph *graph, const tn_plan_options *options) {
     if (options->lanes == TN_LANES_NEVER) return false;
     for (int i = 0; i < graph->n_nodes; i++) {
         if (!fits_one_segment(graph->nodes[i], options->kernels)) return false;
-        any = any || tn_implementation_of(graph->nodes[i], options->kernels, true);
+        any = any || tn_implementation_of(graph->nodes[i], options->kernels, true, NULL);
     }
     return any && (options->lanes == TN_LANES_ALWAYS || are_worth_it(graph, options));
 }

@@ -10,9 +10,11 @@
  * and the shards; without an order in the options, lanes are for very small networks. */
 bool tn_lanes_suit(const tn_graph *graph, const tn_plan_options *options);
 
-/* Of two kinds of implementation of a node, the first that applies, or NULL. */
+/* Of two kinds of implementation of a node, the one that a table names (tn_op.choose; tuning may be
+ * NULL), else the first that applies and pays. NULL if there is none, or the one named does not
+ * apply. */
 const tn_implementation *tn_implementation_of(const tn_node *node, const tn_kernels *kernels,
-                                              bool lanes);
+                                              bool lanes, const tn_tuning *tuning);
 /* Whether any of its values is stored in lanes. */
 bool tn_node_in_lanes(const tn_node *node);
 

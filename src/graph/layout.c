@@ -160,7 +160,7 @@ static tn_status match_weight(const tn_node *node, tn_error *error) {
 }
 
 static tn_status assign_node(tn_graph *graph, node_list *list, tn_node *node, tn_error *error) {
-    bool lanes = list->lanes && tn_implementation_of(node, list->kernels, true);
+    bool lanes = list->lanes && tn_implementation_of(node, list->kernels, true, NULL);
     bool lanes_in = lanes && node->op->layout != TN_LAYOUT_PIXELS; /* pixels are not reordered */
     for (int i = 0; i < node->n_inputs; i++)
         if (node->inputs[i] && node->inputs[i]->shape.batched) {

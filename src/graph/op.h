@@ -131,8 +131,11 @@ typedef struct tn_implementation {
     bool copies; /* output 0 is input 0 as it is stored: done already where the one lies over the
                     other, as the operator must allow */
     tn_cost cost;
-    /* NULL: always. */
+    /* Whether it can run the node. NULL: always. */
     bool (*applies)(const tn_node *node, const tn_kernels *kernels);
+    /* Of one that applies: whether to take it before those behind it, where no table says what to
+     * take (tn_op.choose). A rule of shapes, since bits depend on it. NULL: always. */
+    bool (*pays)(const tn_node *node, const tn_kernels *kernels);
     /* NULL or 0: the node runs tile by tile over samples. Else it runs over the whole batch, and
      * this many units of work are divided between threads. Must not depend on anything but the node
      * (shapes included), so that bits do not depend on threads. */
@@ -186,6 +189,9 @@ struct tn_op {
      * The gradient of a parameter is stored as the parameter is. */
     tn_arrangement (*arrange)(const tn_node *node, int input, const int64_t *in_channels);
     const tn_implementation *const *implementations; /* best first, NULL-terminated */
+    /* The implementation that a table names for a node by sample: `tuning`, if there is one, or the
+     * table in the source, by the level of the kernels. NULL, or NULL for it: none does. */
+    const char *(*choose)(const tn_node *node, const tn_kernels *kernels, const tn_tuning *tuning);
 };
 
 /* The operators the engine itself inserts: sums of gradients, and changes of layout. */

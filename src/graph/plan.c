@@ -34,13 +34,23 @@ static bool any_batched(const tn_node *node) {
     return node->n_outputs > 0 && node->outputs[0]->shape.batched;
 }
 
-static tn_status choose(const tn_kernels *kernels, const tn_node *node, tn_plan_step *step,
-                        tn_error *error) {
-    *step = (tn_plan_step){.node = node, .packed = -1};
-    step->implementation = tn_implementation_of(node, kernels, tn_node_in_lanes(node));
-    if (!step->implementation)
+static tn_status fail_choice(const tn_node *node, const char *name, tn_error *error) {
+    if (!name)
         return tn_fail(error, TN_ERR_UNSUPPORTED, "node \"%s\" (%s): nothing here can run it",
                        node->name, node->op->name);
+    return tn_fail(error, TN_ERR_MISMATCH,
+                   "node \"%s\" (%s): the tuning names \"%s\", which cannot run it (measure it "
+                   "anew)",
+                   node->name, node->op->name, name);
+}
+
+static tn_status choose(const tn_kernels *kernels, const tn_tuning *tuning, const tn_node *node,
+                        tn_plan_step *step, tn_error *error) {
+    *step = (tn_plan_step){.node = node, .packed = -1};
+    step->implementation = tn_implementation_of(node, kernels, tn_node_in_lanes(node), tuning);
+    if (!step->implementation)
+        return fail_choice(node, node->op->choose ? node->op->choose(node, kernels, tuning) : NULL,
+                           error);
     const tn_implementation *chosen = step->implementation;
     bool batched = any_batched(node);
     step->units = chosen->units ? chosen->units(node) : 0;
@@ -150,7 +160,8 @@ static tn_status plan_steps(tn_plan *plan, tn_value *const *gradients,
     if (status == TN_OK) mark_live(graph, gradients, live);
     for (int i = 0; i < graph->n_nodes && status == TN_OK; i++)
         if (live[i])
-            status = choose(&plan->kernels, graph->nodes[i], &s.waiting[s.n_waiting++], error);
+            status = choose(&plan->kernels, options->tuning, graph->nodes[i],
+                            &s.waiting[s.n_waiting++], error);
     if (status == TN_OK) status = cut_segments(&s, error);
     if (status == TN_OK && !options->keep_values) status = tn_plan_recompute(plan, error);
     if (status == TN_OK) status = tn_plan_roll(plan, options, error);

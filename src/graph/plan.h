@@ -21,7 +21,8 @@ typedef struct tn_plan_options {
     int64_t tile_rows; /* rows, in the same sense, of images that are taken through several nodes
                           by rows; 0 lets the plan choose */
     bool keep_values;  /* compute nothing again. For tests, likewise */
-    tn_lanes_choice lanes; /* bits depend on it */
+    tn_lanes_choice lanes;   /* bits depend on it */
+    const tn_tuning *tuning; /* for these kernels; NULL for none. Bits depend on it */
 } tn_plan_options;
 
 /* Plans graph for running. Changes it: sets the batch, inserts Reorder nodes, drops nodes that no

@@ -110,8 +110,9 @@ struct tn_plan {
 /* What runs took, in nanoseconds. */
 typedef struct tn_profile {
     int64_t *steps;    /* [n_threads][n_steps], within implementations */
+    int64_t *packs;    /* [n_steps], packing of their weights; NULL is not asked for */
     int64_t *segments; /* [n_segments], by the clock, sums over shards included */
-    int64_t pack;      /* packing of weights */
+    int64_t pack;      /* packing of weights, by the clock */
     int64_t reduce;    /* sums over shards after the last segment */
     int64_t total;
 } tn_profile;

@@ -4,6 +4,7 @@
 
 #include "base/size.h"
 #include "graph/images.h"
+#include "ops/conv_choice.h"
 #include "ops/conv_geometry.h"
 #include "ops/conv_parts.h"
 #include "ops/lanes.h"
@@ -223,7 +224,8 @@ const tn_op tn_op_conv_relu = {.name = "ConvRelu",
                                .infer_shape = infer_shape,
                                .macs = macs,
                                .arrange = arrange,
-                               .implementations = implementations};
+                               .implementations = implementations,
+                               .choose = conv_choose};
 
 const tn_op tn_op_conv = {.name = "Conv",
                           .onnx_type = "Conv",
@@ -237,4 +239,5 @@ const tn_op tn_op_conv = {.name = "Conv",
                           .differentiate = differentiate,
                           .macs = macs,
                           .arrange = arrange,
-                          .implementations = implementations};
+                          .implementations = implementations,
+                          .choose = conv_choose};

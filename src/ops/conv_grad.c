@@ -4,6 +4,7 @@
 
 #include "base/size.h"
 #include "graph/images.h"
+#include "ops/conv_choice.h"
 #include "ops/conv_geometry.h"
 #include "ops/conv_parts.h"
 #include "ops/lanes.h"
@@ -136,7 +137,8 @@ const tn_op tn_op_conv_grad_input = {.name = "ConvGradInput",
                                      .infer_shape = input_shape,
                                      .macs = macs,
                                      .arrange = input_arrange,
-                                     .implementations = input_implementations};
+                                     .implementations = input_implementations,
+                                     .choose = conv_choose};
 
 /* ---- Weight: dw[o,c,r,s] = Σ over n, p, q of x[n, c, stride·p + dilation·r - pad, ...] ·
  * dy[n,o,p,q] */
@@ -281,4 +283,5 @@ const tn_op tn_op_conv_grad_weight = {.name = "ConvGradWeight",
                                       .reduces_samples = true,
                                       .infer_shape = weight_shape,
                                       .macs = weight_macs,
-                                      .implementations = weight_implementations};
+                                      .implementations = weight_implementations,
+                                      .choose = conv_choose};

@@ -250,8 +250,14 @@ static bool input_rows_in(const tn_node *node, int input, tn_rows out, tn_rows *
 
 static bool forward_applies(const tn_node *node, const tn_kernels *kernels) {
     const conv_geometry g = conv_geometry_of(node);
+    return winograd_suits(&g, kernels);
+}
+
+static bool forward_pays(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    const conv_geometry g = conv_geometry_of(node);
     const pass p = forward_pass(&g);
-    return winograd_suits(&g, kernels) && pays(&p);
+    return pays(&p);
 }
 
 static int64_t forward_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
@@ -283,6 +289,7 @@ static void run_forward(const tn_run *run) {
 const tn_implementation tn_conv_winograd = {.name = "winograd",
                                             .cost = {.efficiency = 2.4F, .weights = PARTS / 9},
                                             .applies = forward_applies,
+                                            .pays = forward_pays,
                                             .workspace_bytes = forward_workspace,
                                             .packed_bytes = forward_packed_bytes,
                                             .pack = forward_pack,
@@ -295,7 +302,14 @@ const tn_implementation tn_conv_winograd = {.name = "winograd",
 static bool input_applies(const tn_node *node, const tn_kernels *kernels) {
     const conv_geometry g = conv_grad_input_geometry(node);
     const pass p = input_pass(&g);
-    return winograd_suits(&g, kernels) && p.pad_top >= 0 && p.pad_left >= 0 && pays(&p);
+    return winograd_suits(&g, kernels) && p.pad_top >= 0 && p.pad_left >= 0;
+}
+
+static bool input_pays(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    const conv_geometry g = conv_grad_input_geometry(node);
+    const pass p = input_pass(&g);
+    return pays(&p);
 }
 
 static int64_t input_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
@@ -333,6 +347,7 @@ const tn_implementation tn_conv_grad_input_winograd = {
     .name = "winograd",
     .cost = {.efficiency = 2.4F, .weights = PARTS / 9},
     .applies = input_applies,
+    .pays = input_pays,
     .workspace_bytes = input_workspace,
     .packed_bytes = input_packed_bytes,
     .pack = input_pack,

@@ -29,18 +29,20 @@ static int64_t group_tiles(const conv_geometry *g) {
     return (sample_tiles(g) + groups - 1) / groups;
 }
 
-/* In the time of one vector's multiply-add. Products of few tiles are all beginning and end. */
-static bool pays(const conv_geometry *g) {
-    const double direct_share = 0.85, ends = 8, input = 180, gradient = 150, taps = 200;
-    double c = (double)g->c, vectors = (double)((g->o + 7) / 8), n = (double)group_tiles(g);
-    double direct = (double)(g->p * g->q) * 9 * c * (double)g->o / 8 / direct_share;
-    double tile = PARTS * c * vectors * (n + ends) / n + input * c / 8 + gradient * vectors;
-    return (double)sample_tiles(g) * tile + taps * c * vectors < direct;
-}
-
 static bool applies(const tn_node *node, const tn_kernels *kernels) {
     const conv_geometry g = conv_grad_weight_geometry(node);
-    return winograd_suits(&g, kernels) && pays(&g);
+    return winograd_suits(&g, kernels);
+}
+
+/* In the time of one vector's multiply-add. Products of few tiles are all beginning and end. */
+static bool pays(const tn_node *node, const tn_kernels *kernels) {
+    const double direct_share = 0.85, ends = 8, input = 180, gradient = 150, taps = 200;
+    (void)kernels;
+    const conv_geometry g = conv_grad_weight_geometry(node);
+    double c = (double)g.c, vectors = (double)((g.o + 7) / 8), n = (double)group_tiles(&g);
+    double direct = (double)(g.p * g.q) * 9 * c * (double)g.o / 8 / direct_share;
+    double tile = PARTS * c * vectors * (n + ends) / n + input * c / 8 + gradient * vectors;
+    return (double)sample_tiles(&g) * tile + taps * c * vectors < direct;
 }
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
@@ -151,5 +153,6 @@ static void run_weight(const tn_run *run) {
 const tn_implementation tn_conv_grad_weight_winograd = {.name = "winograd",
                                                         .cost = {.efficiency = 1.8F},
                                                         .applies = applies,
+                                                        .pays = pays,
                                                         .workspace_bytes = workspace_bytes,
                                                         .run = run_weight};

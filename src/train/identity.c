@@ -2,6 +2,7 @@
 /* identity.c: all that determines the result of a run, by which its checkpoints know it. */
 #include <stdio.h>
 
+#include "ops/tuning.h"
 #include "train/entries.h"
 #include "train/fingerprint.h"
 #include "train/training.h"
@@ -80,12 +81,15 @@ static void add_kernels(const tn_kernels *kernels, tn_entries *e) {
 }
 
 tn_status tn_training_identify(tn_training *run, tn_error *error) {
+    const tn_tuning *tuning = run->options.tuning;
     tn_entries e;
     TN_TRY(tn_entries_begin(&run->arena, MAX_IDENTITY, &e, error));
     add_model_and_data(run, &e);
     add_recipe(&run->options, &e);
     tn_entries_add_count(&e, "shards", run->model->recipe.n_shards);
     add_kernels(&run->trainer.kernels, &e);
+    tn_entries_add(&e, "choices", CONV_CHOICES_BUILT_IN);
+    tn_entries_add(&e, "tuning", tuning ? tuning->sha256 : "none");
     run->identity = e.items;
     run->n_identity = e.n;
     return tn_entries_end(&e, error);

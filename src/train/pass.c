@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/tuning.h"
 #include "passes/passes.h"
 #include "train/training_graph.h"
 
@@ -55,7 +56,9 @@ static tn_status create_plan(tn_pass *pass, tn_value *const *gradients,
                                           .kernels = options->kernels,
                                           .tile = options->tile,
                                           .tile_rows = options->tile_rows,
-                                          .keep_values = options->keep_values};
+                                          .keep_values = options->keep_values,
+                                          .tuning = options->tuning};
+    TN_TRY(tn_tuning_check_level(options->tuning, options->kernels->level, error));
     TN_TRY(tn_passes_run(pass->graph, options->gradients ? gradients : NULL, error));
     TN_TRY(tn_plan_build(pass->graph, options->gradients ? gradients : NULL, &plan_options,
                          &pass->plan, error));

@@ -17,6 +17,7 @@ typedef struct tn_pass_options {
     bool gradients;
     const tn_augmentation *augment; /* NULL for images as they are */
     const tn_kernels *kernels;
+    const tn_tuning *tuning; /* as in tn_train_options */
     tn_pool *pool;
 } tn_pass_options;
 

@@ -157,6 +157,12 @@ static const char *data_name(const tn_training *run) {
     return "";
 }
 
+static const char *remedy_of(const char *key) {
+    if (strcmp(key, "tuning") == 0) return "give the file that it was made with, or none, as then";
+    if (strcmp(key, "choices") == 0) return "use the version of tenon that it was made with";
+    return "give what it was made with";
+}
+
 /* Other images are best told apart by the names of their data sets. */
 static tn_status fail_identity(const tn_training *run, const tn_checkpoint *c, const char *key,
                                const char *its, const char *mine, tn_error *error) {
@@ -167,9 +173,9 @@ static tn_status fail_identity(const tn_training *run, const tn_checkpoint *c, c
         mine = my_data;
     }
     return tn_fail(error, TN_ERR_MISMATCH,
-                   "it was made with %s %s, but this run has %s (give what it was made with, or "
-                   "train anew in another directory)",
-                   key, its, mine);
+                   "it was made with %s %s, but this run has %s (%s, or train anew in another "
+                   "directory)",
+                   key, its, mine, remedy_of(key));
 }
 
 /* The name of a data set is not compared: the same images may lie elsewhere. */

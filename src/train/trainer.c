@@ -21,6 +21,7 @@ static tn_status create_passes(tn_trainer *trainer, const tn_train_options *opti
                             .gradients = true,
                             .augment = &options->augment,
                             .kernels = &trainer->kernels,
+                            .tuning = options->tuning,
                             .pool = trainer->pool};
     TN_TRY(tn_pass_create(trainer->model, &pass, &trainer->training, error));
     if (trainer->training.n_trained == 0)

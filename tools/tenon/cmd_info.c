@@ -173,7 +173,7 @@ static int write_json(const char *name, const tn_model *model, const tn_plan_rep
 
 /* What the command line says. */
 typedef struct info_words {
-    const char *json;
+    const char *json, *tuning;
     bool plan, train;
     int64_t batch_size, n_threads;
 } info_words;
@@ -182,7 +182,10 @@ static int check_words(const info_words *words) {
     const char *name = words->train        ? "train"
                        : words->batch_size ? "batch-size"
                        : words->n_threads  ? "threads"
+                       : words->tuning     ? "tuning"
                                            : NULL;
+    if (words->tuning && words->plan && !words->train)
+        return fail_usage("info", "--tuning is about the plan of training: add --train");
     if (words->plan || !name) return OPTIONS_GO_ON;
     return fail_usage("info", "--%s is about the plan: add --plan", name);
 }
@@ -196,6 +199,8 @@ static int parse(info_words *given, word_list *words, int argc, char **argv) {
          "with --plan: images at a time; default 64, or the recipe's for training", 1, 1 << 20},
         {"threads", 't', OPTION_COUNT, "N", &given->n_threads,
          "with --plan: default one per physical core at hand", 1, 1024},
+        {"tuning", 0, OPTION_TEXT, "FILE", &given->tuning,
+         "with --plan --train: choices of tenon bench --tune"},
         {"json", 0, OPTION_TEXT, "FILE", &given->json,
          "write the same as JSON; - is standard output"},
         {NULL}};
@@ -222,13 +227,18 @@ static int parse(info_words *given, word_list *words, int argc, char **argv) {
 
 static bool make_plan(const info_words *words, const tn_model *model, tn_plan_report **plan) {
     tn_plan_report_options options = TN_INIT(tn_plan_report_options);
+    tn_tuning *tuning = NULL;
     tn_error error;
     if (!words->plan) return true;
+    if (words->tuning && tn_tuning_load(words->tuning, &tuning, &error) != TN_OK)
+        return fail_error(&error) == EXIT_DONE;
+    options.tuning = tuning;
     options.training = words->train;
     options.batch_size = words->batch_size;
     options.n_threads = (int)words->n_threads;
-    if (tn_plan_report_create(model, &options, plan, &error) == TN_OK) return true;
-    return fail_error(&error) == EXIT_DONE;
+    tn_status status = tn_plan_report_create(model, &options, plan, &error);
+    tn_tuning_free(tuning);
+    return status == TN_OK || fail_error(&error) == EXIT_DONE;
 }
 
 int cmd_info(int argc, char **argv) {
@@ -237,7 +247,8 @@ int cmd_info(int argc, char **argv) {
     word_list words = {.items = path};
     int code = parse(&given, &words, argc, argv);
     if (code != OPTIONS_GO_ON) return code;
-    if (!output_is_writable(given.json) || !output_is_apart(given.json, path[0], "the model"))
+    if (!output_is_writable(given.json) || !output_is_apart(given.json, path[0], "the model") ||
+        !output_is_apart(given.json, given.tuning, "the tuning"))
         return EXIT_FAILED;
     tn_model *model = NULL;
     tn_plan_report *plan = NULL;

@@ -61,6 +61,8 @@ static void print_command(FILE *out, const training *job, const char *extra) {
 static bool check_outputs(const training *job) {
     if (!output_is_writable(job->output_path) || !output_is_writable(job->json) ||
         !output_is_apart(job->json, job->output_path, "the output, too") ||
+        !output_is_apart(job->json, job->tuning_name, "the tuning") ||
+        !output_is_apart(job->output_path, job->tuning_name, "the tuning") ||
         !output_is_apart(job->json, job->model_name, "the model"))
         return false;
     const char *dir = job->options.checkpoint_dir;
@@ -118,6 +120,9 @@ static bool open_inputs(training *job) {
     const tn_dataset_options asked = *o;
     job->cpu = TN_INIT(tn_cpu_info);
     if (tn_cpu_inspect(&job->cpu, &error) != TN_OK) return fail_error(&error) == EXIT_DONE;
+    if (job->tuning_name && tn_tuning_load(job->tuning_name, &job->tuning, &error) != TN_OK)
+        return fail_error(&error) == EXIT_DONE;
+    job->options.tuning = job->tuning;
     if (!model_is_builtin(job->model_name)) {
         const tn_model_options unused = TN_INIT(tn_model_options);
         if (!model_open(job->model_name, &unused, &job->model)) return false;
@@ -288,6 +293,7 @@ int cmd_train(int argc, char **argv) {
     job->out = people_stream(job->json, job->quiet);
     code = run(job);
     if (!training_close_events(job) && code == EXIT_DONE) code = EXIT_FAILED;
+    tn_tuning_free(job->tuning);
     tn_model_free(job->trained);
     tn_model_free(job->model);
     tn_dataset_free(job->test);

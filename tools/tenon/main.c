@@ -22,9 +22,9 @@ static const verb verbs[] = {
     {"infer", "MODEL.onnx", "classify a data set or PNG and JPEG images", cmd_infer},
     {"run", "MODEL.onnx", "run a model on tensors from files", cmd_run},
     {"info", "MODEL", "layers, shapes, parameters and work of a model", cmd_info},
+    {"bench", "MODEL", "find the fastest kernels for a model on this machine", cmd_bench},
     {"cpu", "", "what the processor offers and what Tenon will use", cmd_cpu},
     {"convert", "MODEL.onnx", "optimise a model, or quantise it to INT8", NULL},
-    {"bench", "MODEL.onnx", "measure latency and throughput", NULL},
     {NULL, NULL, NULL, NULL}};
 
 static void print_help(FILE *out) {

@@ -160,6 +160,8 @@ static void add_run_options(training *job, words_given *given, option_table *tab
     const option rows[] = {
         threads[THREADS_ROW_THREADS],
         threads[THREADS_ROW_PIN],
+        {"tuning", 0, OPTION_TEXT, "FILE", &job->tuning_name,
+         "compute convolutions as tenon bench --tune found best; default as built in"},
         {"checkpoint", 0, OPTION_TEXT, "DIR", &job->checkpoint,
          "where checkpoints go, and stay; default OUT.checkpoints, removed after success"},
         {"checkpoint-every", 0, OPTION_COUNT, "STEPS", &t->checkpoint_every,

@@ -60,6 +60,8 @@ void training_announce(const training *job) {
     say(job->out, "               ");
     text_wrap(job->out, job->cpu.advice, 15, 90);
     announce_pinning(job);
+    if (job->tuning_name)
+        say(job->out, "  tuning       %s\n", text_clean(name, sizeof name, job->tuning_name));
     if (t->checkpoint_dir)
         say(job->out, "  checkpoints  %s%s\n", t->checkpoint_dir,
             job->checkpoint ? "" : ", removed after success");
@@ -80,6 +82,12 @@ void training_report_choice(const training *job) {
         say(job->out,
             "kept         the weights of epoch %" PRId64 ", the best on the held-out images\n",
             r->best_epoch);
+}
+
+static void put_tuning(const training *job, json_t *o) {
+    tn_tuning_info tuning = TN_INIT(tn_tuning_info);
+    if (job->tuning) tn_tuning_describe(job->tuning, &tuning);
+    json_put_text(o, "tuning_sha256", job->tuning ? tuning.sha256 : NULL);
 }
 
 int training_write_json(const training *job) {
@@ -108,6 +116,7 @@ int training_write_json(const training *job) {
     json_put_integer(o, "seed", (int64_t)job->options.seed);
     json_put_text(o, "mode", "reference");
     json_put_text(o, "level", job->cpu.level);
+    put_tuning(job, o);
     json_put_bool(o, "resumed", r->resumed);
     json_put_bool(o, "stopped", r->stopped);
     json_put_text(o, "output", r->stopped ? NULL : job->output_path);

@@ -16,7 +16,8 @@ typedef struct training {
     int argc;
     char **argv;
     /* from the command line */
-    const char *model_name, *data_name, *output, *json, *checkpoint, *tensorboard, *augment;
+    const char *model_name, *data_name, *output, *json, *checkpoint, *tensorboard, *augment,
+        *tuning_name;
     bool no_checkpoint, quiet, momentum_given;
     tn_train_options options;
     tn_dataset_options data_options;
@@ -26,6 +27,7 @@ typedef struct training {
     tn_cpu_info cpu;
     tn_dataset *data, *test;
     tn_model *model, *trained;
+    tn_tuning *tuning; /* NULL without */
     progress progress;
     int64_t first_step; /* shown by the first progress report; 0 before it */
     tn_train_result result;
