@@ -17,7 +17,7 @@ python=$peers/.venv/bin/python
 seeds=${SEEDS:-1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20}
 peer_seeds=${PEER_SEEDS-1 2 3 4 5}
 [ -x "$python" ] || peer_seeds=
-threads=${THREADS:-$("$tenon" cpu --json - | sed -n 's/.*"threads": *\([0-9]*\).*/\1/p')}
+threads=${THREADS:-$("$tenon" cpu --json - 2>/dev/null | sed -n 's/.*"threads": *\([0-9]*\).*/\1/p')}
 recipe='tiny-cnn --augment crop=1 --no-checkpoint'
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -43,13 +43,17 @@ spread() { # file column scale
               printf "%.2f (%.2f to %.2f)\n", middle, x[1], x[NR] }'
 }
 
+line() {
+    printf '  %-24s %s\n' "$1" "$2"
+}
+
 report() { # name file what-the-last-column-is
     [ -s "$2" ] || return 0
     awk -v name="$1" '{ n++; if ($2 >= 0.99) reached++ }
         END { printf "%s: %d of %d seeds reach 99 %%\n", name, reached, n }' "$2"
-    echo "  accuracy, percent    $(spread "$2" 2 100)"
-    echo "  seconds, process     $(spread "$2" 1 1)"
-    echo "  seconds, $3 $(spread "$2" 3 1)"
+    line 'accuracy, percent' "$(spread "$2" 2 100)"
+    line 'seconds, whole process' "$(spread "$2" 1 1)"
+    line "seconds, $3" "$(spread "$2" 3 1)"
 }
 
 for seed in $seeds; do
@@ -64,6 +68,6 @@ for seed in $seeds; do
     esac
 done
 
-echo "tenon train $recipe, on $threads threads; medians (smallest to largest)"
-report Tenon "$dir/tenon" 'training  '
-report PyTorch "$dir/pytorch" 'no imports'
+echo "tenon train $recipe, threads: $threads; medians (smallest to largest)"
+report Tenon "$dir/tenon" 'training'
+report PyTorch "$dir/pytorch" 'without imports'

@@ -63,8 +63,9 @@ row() { # model data
             if (vx < 0) vx = 0
             if (vy < 0) vy = 0
             error = sqrt(vx + vy)
+            ratio = error > 0 ? (mx - my) / error : 0
             printf "%s %d | %.3f ± %.3f | %.3f ± %.3f | %+.3f | %.1f |\n", name, n, mx, sqrt(vx),
-                   my, sqrt(vy), mx - my, error > 0 ? (mx - my) / error : 0
+                   my, sqrt(vy), mx - my, ratio
         }'
 }
 

@@ -17,6 +17,9 @@ import sys
 TUNED = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(8 << 30),
          "MALLOC_TOP_PAD_": str(64 << 20)}
 
+# The first takes least: compiling takes longer than training.
+MODES = ["eager channels_last", "eager", "compile", "compile channels_last"]
+
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__)
@@ -24,8 +27,7 @@ def parse():
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--data", type=pathlib.Path,
                         default=pathlib.Path(__file__).resolve().parents[2] / "data" / "mnist")
-    parser.add_argument("--channels-last", action="store_true")
-    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--mode", choices=MODES, default=MODES[0])
     parser.add_argument("--json", default="/dev/stdout")
     return parser.parse_args()
 
@@ -43,12 +45,13 @@ def train(torch, model, x, y, black, args):
     steps = epochs * len(x) // batch_size
     optimizer = torch.optim.Adam(model.parameters(), lr=6e-3, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, steps, cycle_momentum=False)
-    layout = torch.channels_last if args.channels_last else torch.contiguous_format
+    layout = torch.channels_last if "channels_last" in args.mode else torch.contiguous_format
+    model.to(memory_format=layout)
 
     def loss_of(images, labels):
         return torch.nn.functional.cross_entropy(model(images), labels)
 
-    loss_of = torch.compile(loss_of) if args.compile else loss_of
+    loss_of = torch.compile(loss_of) if "compile" in args.mode else loss_of
     for _ in range(epochs):
         order = torch.randperm(len(x))
         images = (shifted(torch, x - black) + black)[order].contiguous(memory_format=layout)
@@ -84,8 +87,6 @@ def main():
     x, y = load(args.data, torch.contiguous_format)
     test_x, test_y = load(args.data, torch.contiguous_format, "t10k")
     model = tiny_cnn()
-    if args.channels_last:
-        model = model.to(memory_format=torch.channels_last)
     train(torch, model, x, y, -0.1307 / 0.3081, args)
     accuracy = test(torch, model, test_x, test_y)
     with open(args.json, "w", encoding="ascii") as file:

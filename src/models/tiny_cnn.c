@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tiny_cnn.c: what reaches 99 % on MNIST in the least time (docs/training.md): few products, and
- * channels in eights, which fill the register tiles of samples in lanes. */
+ * channels that divide into the blocks of outputs of the kernels for samples in lanes. */
 #include "models/models.h"
 
 static tn_value *build(tn_builder *b, int64_t n_classes) {
