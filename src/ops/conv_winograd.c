@@ -127,22 +127,25 @@ static tn_rows in_whole_tiles(tn_rows rows) {
     return (tn_rows){rows.begin / OUT * OUT, winograd_tiles(rows.end) * OUT};
 }
 
-/* Where tile t of a call lies: which image, and its first pixel of y. */
+/* Where a tile lies: which image, and its first pixel of y. Tiles are walked row by row. */
 typedef struct place {
     int64_t image, row, column;
 } place;
 
-static place place_of(const pass *p, tn_rows rows, int64_t t) {
-    const tn_rows tiled = in_whole_tiles(rows);
-    int64_t across = winograd_tiles(p->to.width), image = (tiled.end - tiled.begin) / OUT * across;
-    return (place){t / image, tiled.begin + t % image / across * OUT, t % across * OUT};
+static place next_place(const pass *p, tn_rows tiled, place at) {
+    at.column += OUT;
+    if (at.column < p->to.width) return at;
+    at.column = 0;
+    at.row += OUT;
+    if (at.row < tiled.end) return at;
+    return (place){at.image + 1, tiled.begin, 0};
 }
 
-static void transform_input(const tn_run *run, const pass *p, const room *m, int64_t t, int64_t i) {
-    place at = place_of(p, run->rows, t);
+/* Tile i of a group. */
+static void transform_input(const tn_run *run, const pass *p, const room *m, const real *x,
+                            place at, int64_t i) {
     int64_t c = p->from.channels;
-    const real *x =
-        (const real *)tn_run_in_image(run, 0) + at.image * p->from.height * p->from.width * c;
+    x += at.image * p->from.height * p->from.width * c;
     winograd_input_tile(run->kernels, &p->from, x, at.row - p->pad_top, at.column - p->pad_left,
                         m->patch, m->from_parts + i * c, m->from_step);
 }
@@ -164,16 +167,14 @@ static void multiply(const tn_run *run, const pass *p, const room *m, int64_t ti
     }
 }
 
-static void transform_output(const tn_run *run, const pass *p, const room *m, int64_t t, int64_t i,
-                             const real *bias, real floor) {
-    place at = place_of(p, run->rows, t);
+static void transform_output(const tn_run *run, const pass *p, const room *m, real *y, place at,
+                             int64_t i, const real *bias, real floor) {
     int64_t o = p->to.channels, width = p->to.width;
     int64_t first = tn_max_i64(0, run->rows.begin - at.row);
     int64_t rows = tn_min_i64(OUT, run->rows.end - at.row);
     int64_t columns = tn_min_i64(OUT, width - at.column);
     bool whole = first == 0 && rows == OUT && columns == OUT;
-    real *y = (real *)tn_run_out_image(run, 0) +
-              ((at.image * p->to.height + at.row) * width + at.column) * o;
+    y += ((at.image * p->to.height + at.row) * width + at.column) * o;
     const tn_winograd w = {.channels = o,
                            .result = whole ? y : m->patch,
                            .row_step = (whole ? width : OUT) * o,
@@ -190,12 +191,17 @@ static void transform_output(const tn_run *run, const pass *p, const room *m, in
 static void run_pass(const tn_run *run, const pass *p, const real *bias, real floor) {
     const room m = split(p, run->kernels, run->workspace);
     const tn_rows tiled = in_whole_tiles(run->rows);
+    const real *x = tn_run_in_image(run, 0);
+    real *y = tn_run_out_image(run, 0);
     int64_t all = run->n * ((tiled.end - tiled.begin) / OUT) * winograd_tiles(p->to.width);
+    place from = {0, tiled.begin, 0}, to = from;
     for (int64_t first = 0; first < all; first += m.tiles) {
         int64_t n = tn_min_i64(m.tiles, all - first);
-        for (int64_t i = 0; i < n; i++) transform_input(run, p, &m, first + i, i);
+        for (int64_t i = 0; i < n; i++, from = next_place(p, tiled, from))
+            transform_input(run, p, &m, x, from, i);
         multiply(run, p, &m, n);
-        for (int64_t i = 0; i < n; i++) transform_output(run, p, &m, first + i, i, bias, floor);
+        for (int64_t i = 0; i < n; i++, to = next_place(p, tiled, to))
+            transform_output(run, p, &m, y, to, i, bias, floor);
     }
 }
 
