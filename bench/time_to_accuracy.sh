@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Times the way to 99 % on MNIST's test images, from process start to process end, with the recipe
-# of docs/training.md, and PyTorch with the same recipe beside it: the seeds in turn, each a process.
-# Nothing else may run meanwhile. About a minute, and half a minute for each seed of PyTorch.
+# of docs/training.md, and PyTorch with the same recipe beside it: the seeds in turn, each a
+# process. Nothing else may run meanwhile. About a minute, and half a minute for each seed of
+# PyTorch.
 #
 #     bench/time_to_accuracy.sh path/to/tenon    20 seeds, 5 of them with PyTorch, too
 #     SEEDS="1 2 3" PEER_SEEDS="1" THREADS=2 bench/time_to_accuracy.sh ...    others

@@ -181,7 +181,7 @@ report $? "cpu --measure: fork/join and the multiply-add peak"
 tn 0 cpu && ! grep -q '^peak' out
 report $? "cpu measures no peak unasked"
 for model in mnist-cnn lenet mlp resnet20 vgg-small tiny-cnn; do
-    tn 0 train --help && grep -qE "(^|[( ])$model[,; ]" out && tn 0 info "$model" &&
+    tn 0 train --help && grep -qE "(^|[( ])${model}[,; ]" out && tn 0 info "$model" &&
         grep -q '^output *scores' out
     report $? "$model is built in, and named by train --help"
 done

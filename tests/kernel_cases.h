@@ -323,6 +323,11 @@ static int64_t channels_of(int64_t n, int64_t *rows) {
     return channels;
 }
 
+static void run_sum_rows(const tn_kernels *k, int64_t n, const case_data *d) {
+    int64_t rows, channels = channels_of(n, &rows);
+    k->sum_rows(rows, channels, d->in[0], d->out[0]);
+}
+
 static void run_moments(const tn_kernels *k, int64_t n, const case_data *d) {
     int64_t rows, channels = channels_of(n, &rows);
     k->moments(rows, channels, d->in[0], d->in[1], d->out[0], d->out[1]);
@@ -482,6 +487,7 @@ static const kernel_case kernel_cases[] = {
     {"log_softmax", AT(log_softmax), run_log_softmax, 1, 1, .traffic_bytes = 8, .flop = 26},
     {"log_softmax_grad", AT(log_softmax_grad), run_log_softmax_grad, 2, 1, .traffic_bytes = 12,
      .flop = 26},
+    {"sum_rows", AT(sum_rows), run_sum_rows, 1, 1, .traffic_bytes = 4, .only_loads = true},
     {"moments", AT(moments), run_moments, 2, 2, .traffic_bytes = 4, .only_loads = true},
     {"moments_grad", AT(moments_grad), run_moments_grad, 3, 2, .traffic_bytes = 8,
      .only_loads = true},

@@ -22,8 +22,8 @@ static const level levels[] = {
 #if defined(__x86_64__) && !defined(TN_DOUBLE)
     {"sse2", TN_ISA_SSE2, "SSE2", tn_kernels_fill_sse2},
     {"avx2", TN_ISA_SSE2 | TN_ISA_AVX2, "AVX2 and FMA", tn_kernels_fill_avx2},
-    {"avx512", TN_ISA_SSE2 | TN_ISA_AVX2 | TN_ISA_AVX512,
-     "AVX-512 (F, VL, BW and DQ)", tn_kernels_fill_avx512},
+    {"avx512", TN_ISA_SSE2 | TN_ISA_AVX2 | TN_ISA_AVX512, "AVX-512 (F, VL, BW and DQ)",
+     tn_kernels_fill_avx512},
 #endif
 };
 enum { N_LEVELS = sizeof levels / sizeof levels[0] };

@@ -212,6 +212,9 @@ typedef void tn_log_softmax_fn(int64_t rows, int64_t n, const real *x, real *y);
 typedef void tn_log_softmax_grad_fn(int64_t rows, int64_t n, const real *y, const real *dy,
                                     real *dx);
 
+/* sum[k] += Σ_r x[r][k] over rows of `channels` numbers that follow each other; r ascends. */
+typedef void tn_sum_rows_fn(int64_t rows, int64_t channels, const real *x, real *sum);
+
 /* What normalisation needs, over rows of `channels` numbers that follow each other; r ascends.
  *     sum[k] += Σ_r d,  squares[k] += Σ_r d·d          d = x[r][k] - shift[k] */
 typedef void tn_moments_fn(int64_t rows, int64_t channels, const real *x, const real *shift,
@@ -392,6 +395,7 @@ typedef struct tn_kernels {
     tn_dropout_fn *dropout;
     tn_log_softmax_fn *log_softmax;
     tn_log_softmax_grad_fn *log_softmax_grad;
+    tn_sum_rows_fn *sum_rows;
     tn_moments_fn *moments;
     tn_moments_grad_fn *moments_grad;
     tn_affine_fn *affine;

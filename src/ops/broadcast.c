@@ -124,18 +124,21 @@ tn_walk tn_walk_of(const tn_value *y, int64_t n, const tn_shape *a, const tn_sha
 }
 
 void tn_walk_sum(const tn_walk *w, const tn_kernels *kernels, const real *x, real *y) {
-    int inner = w->rank - 1;
-    int64_t at[TN_WALK_RANK] = {0}, rows = 1, n = w->dims[inner], step = w->step[1][inner];
-    for (int i = 0; i < inner; i++) rows *= w->dims[i];
-    for (int64_t row = 0; row < rows; row++, x += n) {
+    int inner = w->rank - 1, outer = inner;
+    int64_t at[TN_WALK_RANK] = {0}, rows = 1, turns = 1;
+    int64_t n = w->dims[inner], step = w->step[1][inner];
+    /* Rows of x that come to the same of y. */
+    if (inner > 0 && step == 1 && w->step[1][inner - 1] == 0) rows = w->dims[--outer];
+    for (int i = 0; i < outer; i++) turns *= w->dims[i];
+    for (int64_t turn = 0; turn < turns; turn++, x += rows * n) {
         real *to = y;
-        for (int i = 0; i < inner; i++) to += at[i] * w->step[1][i];
+        for (int i = 0; i < outer; i++) to += at[i] * w->step[1][i];
         if (step == 1) {
-            kernels->add(n, to, x, to);
+            kernels->sum_rows(rows, n, x, to);
         } else {
             for (int64_t i = 0; i < n; i++) to[i * step] += x[i];
         }
-        for (int i = inner - 1; i >= 0 && ++at[i] == w->dims[i]; i--) at[i] = 0;
+        for (int i = outer - 1; i >= 0 && ++at[i] == w->dims[i]; i--) at[i] = 0;
     }
 }
 

@@ -308,6 +308,11 @@ static void log_softmax_grad(int64_t rows, int64_t n, const real *y, const real 
     }
 }
 
+static void sum_rows(int64_t rows, int64_t channels, const real *x, real *sum) {
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t k = 0; k < channels; k++) sum[k] += x[r * channels + k];
+}
+
 static void moments(int64_t rows, int64_t channels, const real *x, const real *shift, real *sum,
                     real *squares) {
     for (int64_t r = 0; r < rows; r++, x += channels)
@@ -465,6 +470,7 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .dropout = dropout,
         .log_softmax = log_softmax,
         .log_softmax_grad = log_softmax_grad,
+        .sum_rows = sum_rows,
         .moments = moments,
         .moments_grad = moments_grad,
         .affine = affine,

@@ -96,6 +96,7 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->max_pool = max_pool;
     kernels->dropout = dropout;
     kernels->log_softmax = log_softmax;
+    kernels->sum_rows = sum_rows;
     kernels->moments = moments;
     kernels->moments_grad = moments_grad;
     kernels->affine = affine;

@@ -5,6 +5,29 @@
 
 enum { NORM_VECTORS = 4 };
 
+enum { SUM_VECTORS = 8 };
+
+VEC_INLINE void sum_part(int vectors, int lanes, int64_t rows, int64_t channels, const float *x,
+                         float *sum) {
+    vf s[SUM_VECTORS];
+    VEC_UNROLL for (int v = 0; v < vectors; v++) s[v] = load_part(sum + v * VF_LANES, lanes);
+    for (int64_t r = 0; r < rows; r++, x += channels)
+        VEC_UNROLL for (int v = 0; v < vectors; v++) s[v] =
+            vf_add(s[v], load_part(x + v * VF_LANES, lanes));
+    VEC_UNROLL for (int v = 0; v < vectors; v++) store_part(sum + v * VF_LANES, s[v], lanes);
+}
+
+static void sum_rows(int64_t rows, int64_t channels, const float *x, float *sum) {
+    int64_t k = 0;
+    for (; k + SUM_VECTORS * VF_LANES <= channels; k += SUM_VECTORS * VF_LANES)
+        sum_part(SUM_VECTORS, VF_LANES, rows, channels, x + k, sum + k);
+    for (; k + 2 * VF_LANES <= channels; k += 2 * VF_LANES)
+        sum_part(2, VF_LANES, rows, channels, x + k, sum + k);
+    for (; k + VF_LANES <= channels; k += VF_LANES)
+        sum_part(1, VF_LANES, rows, channels, x + k, sum + k);
+    if (k < channels) sum_part(1, (int)(channels - k), rows, channels, x + k, sum + k);
+}
+
 VEC_INLINE void moments_part(int vectors, int lanes, int64_t rows, int64_t channels, const float *x,
                              const float *shift, float *sum, float *squares) {
     vf s[NORM_VECTORS], q[NORM_VECTORS], m[NORM_VECTORS];
