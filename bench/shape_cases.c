@@ -109,7 +109,14 @@ enum {
     WEIGHT_FLOP = (3 + 6) * 15,
     OUTPUT_FLOP = (6 + 4) * 16 + 2 * RESULTS,
     GRADIENT_FLOP = (4 + 6) * 19,
-    TAPS_FLOP = (6 + 3) * 13 + SHAPE_TAPS
+    TAPS_FLOP = (6 + 3) * 13 + SHAPE_TAPS,
+    SMALL_PARTS = TN_WINOGRAD_SMALL_IN * TN_WINOGRAD_SMALL_IN,
+    SMALL_RESULTS = TN_WINOGRAD_SMALL_OUT * TN_WINOGRAD_SMALL_OUT,
+    SMALL_INPUT_FLOP = (4 + 4) * 4,
+    SMALL_WEIGHT_FLOP = (3 + 4) * 5,
+    SMALL_OUTPUT_FLOP = (4 + 2) * 4 + 2 * SMALL_RESULTS,
+    SMALL_GRADIENT_FLOP = (2 + 4) * 4,
+    SMALL_TAPS_FLOP = (4 + 3) * 4 + SHAPE_TAPS
 };
 
 static tn_winograd into_parts(bench_shape_data *d, int width) {
@@ -164,6 +171,41 @@ static bench_work run_winograd_taps(const tn_kernels *k, bench_shape_data *d) {
     k->winograd_taps(&w);
     return (bench_work){.flop = TAPS_FLOP * CHANNELS,
                         .bytes = bytes_of((PARTS + 2 * SHAPE_TAPS) * CHANNELS)};
+}
+
+static bench_work run_winograd_input_2x2(const tn_kernels *k, bench_shape_data *d) {
+    const tn_winograd w = into_parts(d, TN_WINOGRAD_SMALL_IN);
+    k->winograd_input_2x2(&w);
+    return (bench_work){.flop = SMALL_INPUT_FLOP * CHANNELS,
+                        .bytes = bytes_of(2 * SMALL_PARTS * CHANNELS)};
+}
+
+static bench_work run_winograd_weight_2x2(const tn_kernels *k, bench_shape_data *d) {
+    const tn_winograd w = into_parts(d, 3);
+    k->winograd_weight_2x2(&w);
+    return (bench_work){.flop = SMALL_WEIGHT_FLOP * CHANNELS,
+                        .bytes = bytes_of((SHAPE_TAPS + SMALL_PARTS) * CHANNELS)};
+}
+
+static bench_work run_winograd_output_2x2(const tn_kernels *k, bench_shape_data *d) {
+    const tn_winograd w = out_of_parts(d, TN_WINOGRAD_SMALL_OUT);
+    k->winograd_output_2x2(&w);
+    return (bench_work){.flop = SMALL_OUTPUT_FLOP * CHANNELS,
+                        .bytes = bytes_of((SMALL_PARTS + SMALL_RESULTS + 1) * CHANNELS)};
+}
+
+static bench_work run_winograd_gradient_2x2(const tn_kernels *k, bench_shape_data *d) {
+    const tn_winograd w = into_parts(d, TN_WINOGRAD_SMALL_OUT);
+    k->winograd_gradient_2x2(&w);
+    return (bench_work){.flop = SMALL_GRADIENT_FLOP * CHANNELS,
+                        .bytes = bytes_of((SMALL_RESULTS + SMALL_PARTS) * CHANNELS)};
+}
+
+static bench_work run_winograd_taps_2x2(const tn_kernels *k, bench_shape_data *d) {
+    const tn_winograd w = out_of_parts(d, 3);
+    k->winograd_taps_2x2(&w);
+    return (bench_work){.flop = SMALL_TAPS_FLOP * CHANNELS,
+                        .bytes = bytes_of((SMALL_PARTS + 2 * SHAPE_TAPS) * CHANNELS)};
 }
 
 /* ---- Products with lists -------------------------------------------------------------------- */
@@ -290,6 +332,15 @@ const bench_shape_case bench_shape_cases[] = {
     {"winograd_gradient", offsetof(tn_kernels, winograd_gradient), run_winograd_gradient,
      .error = 1e-5f},
     {"winograd_taps", offsetof(tn_kernels, winograd_taps), run_winograd_taps, .error = 1e-4f},
+    {"winograd_input_2x2", offsetof(tn_kernels, winograd_input_2x2), run_winograd_input_2x2},
+    {"winograd_weight_2x2", offsetof(tn_kernels, winograd_weight_2x2), run_winograd_weight_2x2,
+     .error = 1e-5f},
+    {"winograd_output_2x2", offsetof(tn_kernels, winograd_output_2x2), run_winograd_output_2x2,
+     .error = 1e-4f},
+    {"winograd_gradient_2x2", offsetof(tn_kernels, winograd_gradient_2x2),
+     run_winograd_gradient_2x2, .error = 1e-5f},
+    {"winograd_taps_2x2", offsetof(tn_kernels, winograd_taps_2x2), run_winograd_taps_2x2,
+     .error = 1e-4f},
     {"nonzero", offsetof(tn_kernels, nonzero), run_nonzero},
     {"sparse_product", offsetof(tn_kernels, sparse_product), run_sparse_product},
     {"depthwise", offsetof(tn_kernels, depthwise), run_depthwise},

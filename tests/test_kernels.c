@@ -732,65 +732,125 @@ static void sparse_product_equals_the_reference(void **state) {
 
 /* ---- Winograd -------------------------------------------------------------------------------- */
 
-enum { WINO_PARTS = TN_WINOGRAD_IN * TN_WINOGRAD_IN, WINO_CHANNELS = 19 };
+enum { WINO_IN = TN_WINOGRAD_IN, WINO_OUT = TN_WINOGRAD_OUT, WINO_CHANNELS = 19 };
+
+/* One of the two forms: its sizes, and its transforms in a table. */
+typedef struct wino_form {
+    int in, out;
+    tn_winograd_fn *input, *weight, *output, *gradient, *taps;
+} wino_form;
+
+static wino_form wino_form_of(const tn_kernels *k, bool small) {
+    if (small)
+        return (wino_form){TN_WINOGRAD_SMALL_IN,   TN_WINOGRAD_SMALL_OUT,  k->winograd_input_2x2,
+                           k->winograd_weight_2x2, k->winograd_output_2x2, k->winograd_gradient_2x2,
+                           k->winograd_taps_2x2};
+    return (wino_form){TN_WINOGRAD_IN,     TN_WINOGRAD_OUT,    k->winograd_input,
+                       k->winograd_weight, k->winograd_output, k->winograd_gradient,
+                       k->winograd_taps};
+}
 
 typedef struct wino_case {
-    float image[6 * 6 * WINO_CHANNELS], taps[3 * 3 * WINO_CHANNELS];
-    float bias[WINO_CHANNELS];
-    float v[WINO_PARTS * WINO_CHANNELS], u[WINO_PARTS * WINO_CHANNELS];
+    float image[WINO_IN * WINO_IN * WINO_CHANNELS], taps[3 * 3 * WINO_CHANNELS];
+    float bias[WINO_CHANNELS], dy[WINO_OUT * WINO_OUT * WINO_CHANNELS];
+    float v[WINO_IN * WINO_IN * WINO_CHANNELS], u[WINO_IN * WINO_IN * WINO_CHANNELS];
 } wino_case;
 
 /* y of a tile by the kernels, each channel convolved by itself, into exactly as much memory. */
-static void wino_tile(const tn_kernels *k, wino_case *c, int64_t channels, float floor, float *y) {
+static void wino_tile(const wino_form *f, wino_case *c, int64_t channels, float floor, float *y) {
     tn_winograd w = {.channels = channels,
                      .image = c->image,
-                     .row_step = 6 * channels,
+                     .row_step = f->in * channels,
                      .pixel_step = channels,
                      .parts = c->v,
                      .part_step = channels};
-    k->winograd_input(&w);
+    f->input(&w);
     w.image = c->taps;
     w.row_step = 3 * channels;
     w.parts = c->u;
-    k->winograd_weight(&w);
-    for (int64_t i = 0; i < WINO_PARTS * channels; i++) c->v[i] *= c->u[i];
+    f->weight(&w);
+    for (int64_t i = 0; i < f->in * f->in * channels; i++) c->v[i] *= c->u[i];
     w.parts = c->v;
     w.result = y;
-    w.row_step = 4 * channels;
+    w.row_step = f->out * channels;
     w.bias = c->bias;
     w.floor = floor;
-    k->winograd_output(&w);
+    f->output(&w);
+}
+
+static void check_wino_tile(const wino_form *f, wino_case *c, int64_t channels, bool relu,
+                            guarded *y_slot) {
+    int64_t pixels = f->out * f->out;
+    tn_random random = tn_random_begin(9, TN_PURPOSE_TEST, (uint64_t)channels);
+    float *y = guarded_place(y_slot, (size_t)(pixels * channels) * sizeof(float), relu);
+    fill(&random, RANDOM, c->image, f->in * f->in * channels);
+    fill(&random, RANDOM, c->taps, 9 * channels);
+    fill(&random, RANDOM, c->bias, channels);
+    wino_tile(f, c, channels, relu ? 0 : -INFINITY, y);
+    for (int64_t i = 0; i < pixels * channels; i++) {
+        int64_t row = i / channels / f->out, column = i / channels % f->out, k = i % channels;
+        double expected = (double)c->bias[k];
+        for (int t = 0; t < 9; t++)
+            expected += (double)c->taps[t * channels + k] *
+                        (double)c->image[((row + t / 3) * f->in + column + t % 3) * channels + k];
+        if (relu && expected < 0) expected = 0;
+        assert_true(fabs((double)y[i] - expected) < 4e-6);
+    }
+    guarded_check(y_slot, "winograd_output");
 }
 
 /* Every level against the convolution itself, in double. */
 static void winograd_convolves(void **state) {
     tn_kernels tables[MAX_LEVELS];
-    guarded y_slot = guarded_new(16 * WINO_CHANNELS * sizeof(float));
+    guarded y_slot = guarded_new(WINO_OUT * WINO_OUT * WINO_CHANNELS * sizeof(float));
     static wino_case c;
     (void)state;
     int n_levels = levels_here(tables);
     for (int l = 0; l < n_levels; l++)
-        for (int64_t channels = 1; channels <= WINO_CHANNELS; channels++)
-            for (int relu = 0; relu < 2; relu++) {
-                tn_random random = tn_random_begin(9, TN_PURPOSE_TEST, (uint64_t)channels);
-                float *y = guarded_place(&y_slot, (size_t)(16 * channels) * sizeof(float), relu);
-                fill(&random, RANDOM, c.image, 36 * channels);
-                fill(&random, RANDOM, c.taps, 9 * channels);
-                fill(&random, RANDOM, c.bias, channels);
-                wino_tile(&tables[l], &c, channels, relu ? 0 : -INFINITY, y);
-                for (int64_t i = 0; i < 16 * channels; i++) {
-                    int64_t row = i / channels / 4, column = i / channels % 4, k = i % channels;
-                    double expected = (double)c.bias[k];
-                    for (int t = 0; t < 9; t++)
-                        expected +=
-                            (double)c.taps[t * channels + k] *
-                            (double)c.image[((row + t / 3) * 6 + column + t % 3) * channels + k];
-                    if (relu && expected < 0) expected = 0;
-                    assert_true(fabs((double)y[i] - expected) < 4e-6);
-                }
-                guarded_check(&y_slot, "winograd_output");
-            }
+        for (int small = 0; small < 2; small++) {
+            const wino_form form = wino_form_of(&tables[l], small);
+            for (int64_t channels = 1; channels <= WINO_CHANNELS; channels++)
+                for (int relu = 0; relu < 2; relu++)
+                    check_wino_tile(&form, &c, channels, relu, &y_slot);
+        }
     guarded_free(&y_slot);
+}
+
+static void check_wino_gradient(const wino_form *f, wino_case *c, int64_t channels,
+                                guarded *dw_slot) {
+    static float before[9 * WINO_CHANNELS];
+    int pixels = f->out * f->out;
+    tn_random random = tn_random_begin(10, TN_PURPOSE_TEST, (uint64_t)channels);
+    float *dw = guarded_place(dw_slot, (size_t)(9 * channels) * sizeof(float), true);
+    fill(&random, RANDOM, c->image, f->in * f->in * channels);
+    fill(&random, RANDOM, c->dy, pixels * channels);
+    fill(&random, RANDOM, before, 9 * channels);
+    memcpy(dw, before, (size_t)(9 * channels) * sizeof(float));
+    tn_winograd w = {.channels = channels,
+                     .image = c->image,
+                     .row_step = f->in * channels,
+                     .pixel_step = channels,
+                     .parts = c->v,
+                     .part_step = channels};
+    f->input(&w);
+    w.image = c->dy;
+    w.row_step = f->out * channels;
+    w.parts = c->u;
+    f->gradient(&w);
+    for (int64_t i = 0; i < f->in * f->in * channels; i++) c->u[i] *= c->v[i];
+    w.result = dw;
+    w.row_step = 3 * channels;
+    f->taps(&w);
+    for (int64_t i = 0; i < 9 * channels; i++) {
+        int64_t row = i / channels / 3, column = i / channels % 3, k = i % channels;
+        double expected = (double)before[i];
+        for (int p = 0; p < pixels; p++)
+            expected +=
+                (double)c->dy[p * channels + k] *
+                (double)c->image[((row + p / f->out) * f->in + column + p % f->out) * channels + k];
+        assert_true(fabs((double)dw[i] - expected) < 4e-6);
+    }
+    guarded_check(dw_slot, "winograd_taps");
 }
 
 /* The weight gradient of a tile, added to what is there, likewise. */
@@ -798,42 +858,13 @@ static void winograd_makes_gradients(void **state) {
     tn_kernels tables[MAX_LEVELS];
     guarded dw_slot = guarded_new(9 * WINO_CHANNELS * sizeof(float));
     static wino_case c;
-    static float dy[16 * WINO_CHANNELS], before[9 * WINO_CHANNELS];
     (void)state;
     int n_levels = levels_here(tables);
     for (int l = 0; l < n_levels; l++)
-        for (int64_t channels = 1; channels <= WINO_CHANNELS; channels++) {
-            tn_random random = tn_random_begin(10, TN_PURPOSE_TEST, (uint64_t)channels);
-            float *dw = guarded_place(&dw_slot, (size_t)(9 * channels) * sizeof(float), true);
-            fill(&random, RANDOM, c.image, 36 * channels);
-            fill(&random, RANDOM, dy, 16 * channels);
-            fill(&random, RANDOM, before, 9 * channels);
-            memcpy(dw, before, (size_t)(9 * channels) * sizeof(float));
-            tn_winograd w = {.channels = channels,
-                             .image = c.image,
-                             .row_step = 6 * channels,
-                             .pixel_step = channels,
-                             .parts = c.v,
-                             .part_step = channels};
-            tables[l].winograd_input(&w);
-            w.image = dy;
-            w.row_step = 4 * channels;
-            w.parts = c.u;
-            tables[l].winograd_gradient(&w);
-            for (int64_t i = 0; i < WINO_PARTS * channels; i++) c.u[i] *= c.v[i];
-            w.result = dw;
-            w.row_step = 3 * channels;
-            tables[l].winograd_taps(&w);
-            for (int64_t i = 0; i < 9 * channels; i++) {
-                int64_t row = i / channels / 3, column = i / channels % 3, k = i % channels;
-                double expected = (double)before[i];
-                for (int p = 0; p < 16; p++)
-                    expected +=
-                        (double)dy[p * channels + k] *
-                        (double)c.image[((row + p / 4) * 6 + column + p % 4) * channels + k];
-                assert_true(fabs((double)dw[i] - expected) < 4e-6);
-            }
-            guarded_check(&dw_slot, "winograd_taps");
+        for (int small = 0; small < 2; small++) {
+            const wino_form form = wino_form_of(&tables[l], small);
+            for (int64_t channels = 1; channels <= WINO_CHANNELS; channels++)
+                check_wino_gradient(&form, &c, channels, &dw_slot);
         }
     guarded_free(&dw_slot);
 }

@@ -240,19 +240,23 @@ static int levels_here(tn_kernels kernels[MAX_LEVELS]) {
     return n;
 }
 
-/* All levels are within the bound; the best one is shown. */
+/* All levels are within the bound, tiles of 2×2 within half of it; the best one is shown. */
 static void check_shape(const shape *s, const tn_kernels *kernels, int n_levels) {
     const tn_kernels *best = &kernels[n_levels - 1];
     layer l = layer_create(s);
     print_message("| %lld-%lld on %lldx%lld |", (long long)s->c, (long long)s->o,
                   (long long)s->size, (long long)s->size);
     for (int p = 0; p < N_PASSES; p++) {
-        double *expected = exact(&l, (pass)p), worst = 0;
-        for (int k = 0; k < n_levels; k++)
+        double *expected = exact(&l, (pass)p), worst = 0, worst_small = 0;
+        for (int k = 0; k < n_levels; k++) {
             worst = fmax(worst, error_of(&l, (pass)p, "winograd", &kernels[k], expected));
+            worst_small =
+                fmax(worst_small, error_of(&l, (pass)p, "winograd-2x2", &kernels[k], expected));
+        }
         print_message(" %.1e | %.1e | %.1e |", error_of(&l, (pass)p, "winograd", best, expected),
                       error_of(&l, (pass)p, "tiles", best, expected), bound_of(&l.g, (pass)p));
         assert_true(worst < bound_of(&l.g, (pass)p));
+        assert_true(worst_small < bound_of(&l.g, (pass)p) / 2);
         free(expected);
     }
     print_message("\n");

@@ -88,6 +88,9 @@ typedef void tn_deal_row_fn(int64_t n, const real *x, real *tiles, int64_t step)
 #define TN_WINOGRAD_A (5.0 / 8)
 #define TN_WINOGRAD_B (3.0 / 2)
 enum { TN_WINOGRAD_IN = 6, TN_WINOGRAD_OUT = 4 };
+/* Those of F(2×2, 3×3), by names that end in 2x2: of 4×4 pixels of x and 2×2 of y, in 16 parts. The
+ * points are 0, ±1 and infinity. */
+enum { TN_WINOGRAD_SMALL_IN = 4, TN_WINOGRAD_SMALL_OUT = 2 };
 typedef struct tn_winograd {
     int64_t channels;
     const real *image;
@@ -366,6 +369,8 @@ typedef struct tn_kernels {
     tn_transpose_fn *transpose;
     tn_winograd_fn *winograd_input, *winograd_weight, *winograd_output;
     tn_winograd_fn *winograd_gradient, *winograd_taps;
+    tn_winograd_fn *winograd_input_2x2, *winograd_weight_2x2, *winograd_output_2x2;
+    tn_winograd_fn *winograd_gradient_2x2, *winograd_taps_2x2;
     tn_nonzero_fn *nonzero;
     tn_sparse_product_fn *sparse_product;
     tn_depthwise_fn *depthwise;

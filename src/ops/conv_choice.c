@@ -22,7 +22,7 @@ static const struct {
 
 /* A convolution and what is behind it; sparse is not asked for forward. */
 typedef struct built_in {
-    const char *level;
+    const char *levels[2]; /* of kernels; NULL is none */
     conv_choice_key shape;
     const char *implementations[N_PASSES];
 } built_in;
@@ -32,25 +32,35 @@ typedef struct built_in {
     .input = {c, size, size}, .weight = {o, c, 3, 3}, .strides = {1, 1}, .dilations = {1, 1}
 #define SAME_3X3(c, o, size) VALID_3X3(c, o, size), .pads = {1, 1, 1, 1}
 
+/* AVX-512 has the bits of AVX2, and so its choices. */
+#define BOTH                                                                                       \
+    { "avx2", "avx512" }
+
 /* Those of the built-in networks, on images of 28×28 and 32×32, as `tenon bench --tune` found them.
  */
 static const built_in table[] = {
-    /* level    channels, outputs, image              forward     dx          dw */
-    {"avx2", {VALID_3X3(32, 64, 26), .sparse = 1}, {"winograd", "sparse", "sparse"}},
-    {"avx2", {SAME_3X3(16, 16, 28)}, {"winograd", "winograd", "winograd"}},
-    {"avx2", {SAME_3X3(16, 16, 32)}, {"winograd", "winograd", "winograd"}},
-    {"avx2", {SAME_3X3(32, 32, 14)}, {"winograd", "winograd", "winograd"}},
-    {"avx2", {SAME_3X3(32, 32, 16)}, {"winograd", "winograd", "winograd"}},
-    {"avx2", {SAME_3X3(32, 32, 28)}, {"winograd", "winograd", "winograd"}},
-    {"avx2", {SAME_3X3(32, 64, 14)}, {"winograd", "winograd", "winograd"}},
-    {"avx2", {SAME_3X3(64, 64, 7)}, {"winograd", "winograd", "tiles"}},
-    {"avx2", {SAME_3X3(64, 64, 8)}, {"winograd", "winograd", "winograd"}},
-    {"avx2", {SAME_3X3(64, 64, 14)}, {"winograd", "winograd", "winograd"}},
-    {"avx2", {SAME_3X3(64, 128, 7)}, {"winograd", "winograd", "tiles"}},
-    {"avx2", {SAME_3X3(128, 128, 7)}, {"winograd", "winograd", "tiles"}},
+    /* levels  channels, outputs, image  forward     dx          dw */
+    {BOTH, {VALID_3X3(32, 64, 26), .sparse = 1}, {"winograd", "sparse", "sparse"}},
+    {BOTH, {SAME_3X3(16, 16, 28)}, {"winograd", "winograd", "winograd"}},
+    {BOTH, {SAME_3X3(16, 16, 32)}, {"winograd", "winograd", "winograd"}},
+    {BOTH, {SAME_3X3(32, 32, 14)}, {"winograd", "winograd", "winograd"}},
+    {BOTH, {SAME_3X3(32, 32, 16)}, {"winograd", "winograd", "winograd"}},
+    {BOTH, {SAME_3X3(32, 32, 28)}, {"winograd", "winograd", "winograd"}},
+    {BOTH, {SAME_3X3(32, 64, 14)}, {"winograd", "winograd", "winograd"}},
+    {BOTH, {SAME_3X3(64, 64, 7)}, {"winograd", "winograd", "tiles"}},
+    {BOTH, {SAME_3X3(64, 64, 8)}, {"winograd", "winograd", "winograd"}},
+    {BOTH, {SAME_3X3(64, 64, 14)}, {"winograd", "winograd", "winograd"}},
+    {BOTH, {SAME_3X3(64, 128, 7)}, {"winograd", "winograd", "winograd-2x2"}},
+    {BOTH, {SAME_3X3(128, 128, 7)}, {"winograd", "winograd", "winograd-2x2"}},
 };
 
 enum { N_ROWS = sizeof table / sizeof table[0] };
+
+static bool is_for(const built_in *row, const char *level) {
+    for (int i = 0; i < 2 && row->levels[i]; i++)
+        if (strcmp(row->levels[i], level) == 0) return true;
+    return false;
+}
 
 static conv_choice choice_of(const built_in *row, int pass) {
     conv_choice choice = {row->shape, row->implementations[pass]};
@@ -59,11 +69,13 @@ static conv_choice choice_of(const built_in *row, int pass) {
     return choice;
 }
 
-bool conv_choice_built_in(int i, const char **level, conv_choice *choice) {
-    if (i >= N_ROWS * N_PASSES) return false;
-    *level = table[i / N_PASSES].level;
-    *choice = choice_of(&table[i / N_PASSES], i % N_PASSES);
-    return true;
+bool conv_choice_built_in(int i, const char *level, conv_choice *choice) {
+    for (int row = 0; row < N_ROWS; row++)
+        if (is_for(&table[row], level) && (i -= N_PASSES) < 0) {
+            *choice = choice_of(&table[row], i + N_PASSES);
+            return true;
+        }
+    return false;
 }
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
@@ -165,11 +177,8 @@ const char *conv_choose(const tn_node *node, const tn_kernels *kernels, const tn
     if (!conv_choice_key_of(node, &key)) return NULL;
     const char *tuned = tuning ? tn_tuning_find(tuning, &key) : NULL;
     if (tuned) return tuned;
-    for (int i = 0; i < N_ROWS && !kernels->direct; i++) {
-        const conv_choice choice = choice_of(&table[i], place_of(key.op));
-        if (strcmp(table[i].level, kernels->level) == 0 &&
-            conv_choice_compare(&choice.key, &key) == 0)
-            return choice.implementation;
-    }
+    conv_choice choice;
+    for (int i = 0; !kernels->direct && conv_choice_built_in(i, kernels->level, &choice); i++)
+        if (conv_choice_compare(&choice.key, &key) == 0) return choice.implementation;
     return NULL;
 }

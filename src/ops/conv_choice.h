@@ -44,9 +44,9 @@ const char *conv_choose(const tn_node *node, const tn_kernels *kernels, const tn
 
 /* Stands in checkpoints for the table in the source and the rules. Whoever changes what is chosen
  * for any shape raises its number: a run then goes on with what it began with, or not at all. */
-#define CONV_CHOICES_BUILT_IN "built-in-1"
+#define CONV_CHOICES_BUILT_IN "built-in-2"
 
-/* Choice i of the table in the source and the level it is for; false after the last. */
-bool conv_choice_built_in(int i, const char **level, conv_choice *choice);
+/* Choice i of the table in the source for kernels of a level; false after the last. */
+bool conv_choice_built_in(int i, const char *level, conv_choice *choice);
 
 #endif

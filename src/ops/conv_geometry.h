@@ -64,7 +64,8 @@ extern const tn_implementation tn_conv_depthwise, tn_conv_grad_input_depthwise,
 
 /* Implementations with fewer products, of 3×3 (conv_winograd.c, conv_winograd_weight.c). */
 extern const tn_implementation tn_conv_winograd, tn_conv_grad_input_winograd,
-    tn_conv_grad_weight_winograd;
+    tn_conv_grad_weight_winograd, tn_conv_winograd_2x2, tn_conv_grad_input_winograd_2x2,
+    tn_conv_grad_weight_winograd_2x2;
 
 /* Implementations for a gradient of y that is mostly zero (conv_sparse.c). */
 extern const tn_implementation tn_conv_grad_input_sparse, tn_conv_grad_weight_sparse;

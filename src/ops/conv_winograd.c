@@ -15,23 +15,15 @@
 #include "ops/winograd.h"
 
 enum {
-    IN = TN_WINOGRAD_IN,
-    OUT = TN_WINOGRAD_OUT,
+    IN = WINOGRAD_IN,
+    OUT = WINOGRAD_OUT,
     PARTS = IN * IN,
     GROUP_BYTES = 256 << 10, /* of the parts of tiles that go together */
     MOST_TILES = 48,         /* of a group */
     LEAST_TILES = 4          /* of an image */
 };
 
-int64_t winograd_tiles(int64_t size) { return (size + OUT - 1) / OUT; }
-
-/* A product of few channels is all beginning and end. */
-bool winograd_suits(const conv_geometry *g, const tn_kernels *kernels) {
-    enum { LEAST_CHANNELS = 8 };
-    return !kernels->naive && !kernels->direct && g->groups == 1 && g->r == 3 && g->s == 3 &&
-           g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 && g->dilation_w == 1 &&
-           g->c >= LEAST_CHANNELS && g->o >= LEAST_CHANNELS;
-}
+static int64_t tiles_of(int64_t size) { return (size + OUT - 1) / OUT; }
 
 /* One pass: from an image with its pads to another. */
 typedef struct pass {
@@ -39,16 +31,14 @@ typedef struct pass {
     int64_t pad_top, pad_left;
 } pass;
 
-static int64_t image_tiles(const pass *p) {
-    return winograd_tiles(p->to.height) * winograd_tiles(p->to.width);
-}
+static int64_t image_tiles(const pass *p) { return tiles_of(p->to.height) * tiles_of(p->to.width); }
 
 /* Whether fewer products outweigh the transforms, in the time of one vector's multiply-add. A
  * product of few channels is all beginning and end, that of few tiles fills no register tile. */
 static bool pays(const pass *p) {
     const double direct_share = 0.9, product_share = 0.75, input = 180, output = 140;
     double c = (double)p->from.channels, o = (double)p->to.channels;
-    if (image_tiles(p) < LEAST_TILES) return false;
+    if (image_tiles(p) < LEAST_TILES || (int)OUT < TN_WINOGRAD_OUT) return false;
     double direct = (double)(p->to.height * p->to.width) * 9 * c * o / 8 / direct_share;
     double tile = PARTS * c * o / 8 / product_share + input * ceil(c / 8) + output * ceil(o / 8);
     return (double)image_tiles(p) * tile < direct;
@@ -94,37 +84,10 @@ static int64_t workspace_bytes(const pass *p, const tn_kernels *kernels) {
 
 /* ---- The three stages ------------------------------------------------------------------------ */
 
-void winograd_cut(const conv_image *image, const real *x, int64_t row, int64_t column, int64_t size,
-                  real *patch) {
-    int64_t c = image->channels, begin = tn_max_i64(0, -column);
-    int64_t end = tn_min_i64(size, image->width - column);
-    memset(patch, 0, (size_t)(size * size * c) * sizeof *patch);
-    for (int64_t i = 0; i < size && begin < end; i++)
-        if (row + i >= 0 && row + i < image->height)
-            memcpy(patch + (i * size + begin) * c,
-                   x + ((row + i) * image->width + column + begin) * c,
-                   (size_t)((end - begin) * c) * sizeof *patch);
-}
-
-void winograd_input_tile(const tn_kernels *kernels, const conv_image *image, const real *x,
-                         int64_t row, int64_t column, real *patch, real *parts, int64_t step) {
-    int64_t c = image->channels;
-    bool inside =
-        row >= 0 && column >= 0 && row + IN <= image->height && column + IN <= image->width;
-    if (!inside) winograd_cut(image, x, row, column, IN, patch);
-    const tn_winograd w = {.channels = c,
-                           .image = inside ? x + (row * image->width + column) * c : patch,
-                           .row_step = (inside ? image->width : IN) * c,
-                           .pixel_step = c,
-                           .parts = parts,
-                           .part_step = step};
-    kernels->winograd_input(&w);
-}
-
 /* Tiles begin at the same rows of the image whatever rows are wanted: a pixel's bits must not
  * depend on that. */
 static tn_rows in_whole_tiles(tn_rows rows) {
-    return (tn_rows){rows.begin / OUT * OUT, winograd_tiles(rows.end) * OUT};
+    return (tn_rows){rows.begin / OUT * OUT, tiles_of(rows.end) * OUT};
 }
 
 /* Where a tile lies: which image, and its first pixel of y. Tiles are walked row by row. */
@@ -146,8 +109,8 @@ static void transform_input(const tn_run *run, const pass *p, const room *m, con
                             place at, int64_t i) {
     int64_t c = p->from.channels;
     x += at.image * p->from.height * p->from.width * c;
-    winograd_input_tile(run->kernels, &p->from, x, at.row - p->pad_top, at.column - p->pad_left,
-                        m->patch, m->from_parts + i * c, m->from_step);
+    winograd_input_tile(run->kernels->WINOGRAD(input), IN, &p->from, x, at.row - p->pad_top,
+                        at.column - p->pad_left, m->patch, m->from_parts + i * c, m->from_step);
 }
 
 static void multiply(const tn_run *run, const pass *p, const room *m, int64_t tiles) {
@@ -183,7 +146,7 @@ static void transform_output(const tn_run *run, const pass *p, const room *m, re
                            .part_step = m->to_step,
                            .bias = bias,
                            .floor = floor};
-    run->kernels->winograd_output(&w);
+    run->kernels->WINOGRAD(output)(&w);
     for (int64_t r = first; r < rows && !whole; r++)
         memcpy(y + r * width * o, m->patch + r * OUT * o, (size_t)(columns * o) * sizeof(real));
 }
@@ -193,7 +156,7 @@ static void run_pass(const tn_run *run, const pass *p, const real *bias, real fl
     const tn_rows tiled = in_whole_tiles(run->rows);
     const real *x = tn_run_in_image(run, 0);
     real *y = tn_run_out_image(run, 0);
-    int64_t all = run->n * ((tiled.end - tiled.begin) / OUT) * winograd_tiles(p->to.width);
+    int64_t all = run->n * ((tiled.end - tiled.begin) / OUT) * tiles_of(p->to.width);
     place from = {0, tiled.begin, 0}, to = from;
     for (int64_t first = 0; first < all; first += m.tiles) {
         int64_t n = tn_min_i64(m.tiles, all - first);
@@ -224,7 +187,7 @@ static void pack_weights(const tn_kernels *kernels, const pass *p, const real *w
                                         .pixel_step = tap_step,
                                         .parts = packed + j * c + k * nr,
                                         .part_step = tn_panels_elements(kernels, c, o)};
-            kernels->winograd_weight(&weight);
+            kernels->WINOGRAD(weight)(&weight);
         }
 }
 
@@ -292,16 +255,17 @@ static void run_forward(const tn_run *run) {
     run_pass(run, &p, run->in[2], relu ? 0 : -(real)INFINITY);
 }
 
-const tn_implementation tn_conv_winograd = {.name = "winograd",
-                                            .cost = {.efficiency = 2.4F, .weights = PARTS / 9},
-                                            .applies = forward_applies,
-                                            .pays = forward_pays,
-                                            .workspace_bytes = forward_workspace,
-                                            .packed_bytes = forward_packed_bytes,
-                                            .pack = forward_pack,
-                                            .rows_in = forward_rows_in,
-                                            .row_group = OUT,
-                                            .run = run_forward};
+const tn_implementation WINOGRAD_IMPLEMENTATION(conv) = {
+    .name = WINOGRAD_NAME,
+    .cost = {.efficiency = WINOGRAD_EFFICIENCY, .weights = PARTS / 9},
+    .applies = forward_applies,
+    .pays = forward_pays,
+    .workspace_bytes = forward_workspace,
+    .packed_bytes = forward_packed_bytes,
+    .pack = forward_pack,
+    .rows_in = forward_rows_in,
+    .row_group = OUT,
+    .run = run_forward};
 
 /* ---- Input gradient -------------------------------------------------------------------------- */
 
@@ -349,9 +313,9 @@ static void run_input(const tn_run *run) {
     run_pass(run, &p, NULL, -(real)INFINITY);
 }
 
-const tn_implementation tn_conv_grad_input_winograd = {
-    .name = "winograd",
-    .cost = {.efficiency = 2.4F, .weights = PARTS / 9},
+const tn_implementation WINOGRAD_IMPLEMENTATION(conv_grad_input) = {
+    .name = WINOGRAD_NAME,
+    .cost = {.efficiency = WINOGRAD_EFFICIENCY, .weights = PARTS / 9},
     .applies = input_applies,
     .pays = input_pays,
     .workspace_bytes = input_workspace,

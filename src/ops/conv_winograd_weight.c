@@ -11,16 +11,16 @@
 #include "ops/winograd.h"
 
 enum {
-    IN = TN_WINOGRAD_IN,
-    OUT = TN_WINOGRAD_OUT,
+    IN = WINOGRAD_IN,
+    OUT = WINOGRAD_OUT,
     PARTS = IN * IN,
     GROUP_BYTES = 512 << 10, /* of the parts of tiles that go together */
     MOST_TILES = 64
 };
 
-static int64_t sample_tiles(const conv_geometry *g) {
-    return winograd_tiles(g->p) * winograd_tiles(g->q);
-}
+static int64_t tiles_of(int64_t size) { return (size + OUT - 1) / OUT; }
+
+static int64_t sample_tiles(const conv_geometry *g) { return tiles_of(g->p) * tiles_of(g->q); }
 
 static int64_t group_tiles(const conv_geometry *g) {
     int64_t bytes = PARTS * (g->c + g->o) * (int64_t)sizeof(real);
@@ -39,6 +39,7 @@ static bool pays(const tn_node *node, const tn_kernels *kernels) {
     const double direct_share = 0.85, ends = 8, input = 180, gradient = 150, taps = 200;
     (void)kernels;
     const conv_geometry g = conv_grad_weight_geometry(node);
+    if ((int)OUT < TN_WINOGRAD_OUT) return false;
     double c = (double)g.c, vectors = (double)((g.o + 7) / 8), n = (double)group_tiles(&g);
     double direct = (double)(g.p * g.q) * 9 * c * (double)g.o / 8 / direct_share;
     double tile = PARTS * c * vectors * (n + ends) / n + input * c / 8 + gradient * vectors;
@@ -90,7 +91,7 @@ static void transform_dy(const tn_run *run, const conv_geometry *g, const room *
                                .pixel_step = g->o,
                                .parts = m->dy_parts + j * m->tiles + i * nr,
                                .part_step = m->dy_step};
-        run->kernels->winograd_gradient(&w);
+        run->kernels->WINOGRAD(gradient)(&w);
     }
 }
 
@@ -122,7 +123,7 @@ static void add_taps(const tn_run *run, const conv_geometry *g, const room *m) {
                                .result = (real *)run->out[0] + k * channels,
                                .row_step = 3 * g->c * g->o,
                                .pixel_step = g->c * g->o};
-        run->kernels->winograd_taps(&w);
+        run->kernels->WINOGRAD(taps)(&w);
     }
 }
 
@@ -130,7 +131,7 @@ static void run_weight(const tn_run *run) {
     const conv_geometry g = conv_grad_weight_geometry(run->node);
     const room m = split(&g, run->kernels, run->workspace);
     const conv_image image = conv_input_image(&g);
-    int64_t across = winograd_tiles(g.q), all = sample_tiles(&g);
+    int64_t across = tiles_of(g.q), all = sample_tiles(&g);
     /* Columns of panels beyond the last output are multiplied, but not kept. */
     memset(m.dy_parts, 0, (size_t)(PARTS * m.dy_step) * sizeof(real));
     for (int64_t n = 0; n < run->n; n++) {
@@ -140,8 +141,8 @@ static void run_weight(const tn_run *run) {
             int64_t tiles = tn_min_i64(m.tiles, all - first);
             for (int64_t i = 0; i < tiles; i++) {
                 int64_t row = (first + i) / across * OUT, column = (first + i) % across * OUT;
-                winograd_input_tile(run->kernels, &image, x, row - g.pad_top, column - g.pad_left,
-                                    m.patch, m.x_parts + i * g.c, m.x_step);
+                winograd_input_tile(run->kernels->WINOGRAD(input), IN, &image, x, row - g.pad_top,
+                                    column - g.pad_left, m.patch, m.x_parts + i * g.c, m.x_step);
                 transform_dy(run, &g, &m, dy, row, column, i);
             }
             multiply(run, &g, &m, tiles, first == 0);
@@ -150,9 +151,10 @@ static void run_weight(const tn_run *run) {
     }
 }
 
-const tn_implementation tn_conv_grad_weight_winograd = {.name = "winograd",
-                                                        .cost = {.efficiency = 1.8F},
-                                                        .applies = applies,
-                                                        .pays = pays,
-                                                        .workspace_bytes = workspace_bytes,
-                                                        .run = run_weight};
+const tn_implementation WINOGRAD_IMPLEMENTATION(conv_grad_weight) = {
+    .name = WINOGRAD_NAME,
+    .cost = {.efficiency = WINOGRAD_WEIGHT_EFFICIENCY},
+    .applies = applies,
+    .pays = pays,
+    .workspace_bytes = workspace_bytes,
+    .run = run_weight};
