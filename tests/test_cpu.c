@@ -242,29 +242,46 @@ static void signals_go_to_the_caller(void **state) {
     tn_pool_free(pool);
 }
 
+/* The part of the float mode that a program sets, and one that rounds upwards, flushing nothing. */
+#if defined(__x86_64__)
+enum { ROUNDS_UPWARDS = 0x1F80 | 0x4000 };
+static unsigned float_mode(void) { return _mm_getcsr() & 0xFFC0; }
+static void set_float_mode(unsigned mode) { _mm_setcsr(mode); }
+#elif defined(__aarch64__)
+enum { ROUNDS_UPWARDS = 1 << 22 };
+static unsigned float_mode(void) {
+    uint64_t mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    return (unsigned)mode;
+}
+static void set_float_mode(unsigned mode) {
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)mode));
+}
+#else
+enum { ROUNDS_UPWARDS = -1 };
+static unsigned float_mode(void) { return 0; }
+static void set_float_mode(unsigned mode) { (void)mode; }
+#endif
+
 static void float_mode_is_fixed_inside_and_restored_after(void **state) {
     (void)state;
-#if defined(__x86_64__)
-    unsigned upwards = 0x1F80 | 0x4000; /* rounding towards +infinity, no flushing */
-    unsigned saved = _mm_getcsr();
+    if (ROUNDS_UPWARDS < 0) skip();
+    unsigned saved = float_mode();
     for (int n_threads = 0; n_threads <= 3; n_threads++) {
-        _mm_setcsr(upwards); /* also while the workers start, which inherit it */
+        set_float_mode(ROUNDS_UPWARDS); /* also while the workers start, which inherit it */
         tn_pool *pool = NULL;
         if (n_threads > 0) tn_pool_create(n_threads, &pool, NULL);
         int n_tasks = tn_pool_threads(pool);
         struct environment environment = {.meeting.expected = n_tasks};
         tn_parallel_for(pool, n_tasks, look_around, &environment);
-        unsigned restored = _mm_getcsr();
-        _mm_setcsr(saved);
+        unsigned restored = float_mode();
+        set_float_mode(saved);
         tn_pool_free(pool);
-        assert_int_equal(restored & 0xFFC0, upwards & 0xFFC0);
+        assert_int_equal(restored, ROUNDS_UPWARDS & ~0x3f);
         assert_int_equal(environment.meeting.arrived, n_tasks);
         assert_int_equal(environment.not_flushed, 0);
         assert_int_equal(environment.wrongly_rounded, 0);
     }
-#else
-    skip();
-#endif
 }
 
 /* ---- Instruction sets ---- */
@@ -285,6 +302,8 @@ static void isa_agrees_with_the_kernel(void **state) {
         strstr(line, " avx512dq "))
         expected |= TN_ISA_AVX512;
     assert_int_equal(tn_isa_detect(), expected);
+#elif defined(__aarch64__)
+    assert_int_equal(tn_isa_detect(), TN_ISA_NEON);
 #else
     assert_int_equal(tn_isa_detect(), 0);
 #endif

@@ -547,7 +547,8 @@ static void run_model(const char *name, const char *level, int64_t batch, int n_
 
 static void compare(const char *what, const float *a, const float *b, int64_t n, bool exactly) {
     double largest = 0;
-    for (int64_t i = 0; i < n; i++) largest = fmax(largest, fabs((double)a[i]));
+    for (int64_t i = 0; i < n; i++) /* gcc 12 for ARM fails on fmax here */
+        if (fabs((double)a[i]) > largest) largest = fabs((double)a[i]);
     for (int64_t i = 0; i < n; i++)
         if (!(fabs((double)a[i] - (double)b[i]) <= (exactly ? 0 : 1e-5 * largest)))
             fail_msg("%s[%d]: %.9g against %.9g", what, (int)i, (double)a[i], (double)b[i]);

@@ -19,7 +19,8 @@
 /* The largest number in a tensor, for relative comparison. */
 static double scale_of(const real *x, int64_t n) {
     double largest = 1e-3;
-    for (int64_t i = 0; i < n; i++) largest = fmax(largest, fabs((double)x[i]));
+    for (int64_t i = 0; i < n; i++) /* gcc 12 for ARM fails on fmax here */
+        if (fabs((double)x[i]) > largest) largest = fabs((double)x[i]);
     return largest;
 }
 

@@ -745,8 +745,9 @@ static double scale_of(const results *r, int i) {
     double own = 0.1, all = 0;
     for (int j = 0; j < r->n; j++)
         for (int64_t k = 0; k < r->elements[j]; k++) {
-            all = fmax(all, fabs((double)r->of[j][k]));
-            if (j == i) own = fmax(own, fabs((double)r->of[j][k]));
+            double size = fabs((double)r->of[j][k]); /* gcc 12 for ARM fails on fmax here */
+            if (size > all) all = size;
+            if (j == i && size > own) own = size;
         }
     return fmax(own, all / 100);
 }

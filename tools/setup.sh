@@ -4,6 +4,8 @@
 #
 #   tools/setup.sh build    what ./demo needs: compiler, build tools, libraries
 #   tools/setup.sh check    the same and what only ./check uses
+#   tools/setup.sh libraries
+#                           prints Debian's packages of the libraries, for another architecture
 #
 # Looks before it installs, so a second run is silent and touches no network. Installs with apt on
 # Debian and its relatives (as root or through sudo, asked for first on a terminal); elsewhere it
@@ -37,6 +39,8 @@ libFuzzer|fuzzes clang|libclang-rt-dev|compiler-rt|compiler-rt|fuzzes the file r
 clang-format|command clang-format|clang-format|clang-tools-extra|clang|layout of the source
 shellcheck|command shellcheck|shellcheck|ShellCheck|shellcheck|checks the shell scripts
 qemu-x86_64|command qemu-x86_64|qemu-user|qemu-user|qemu-user|runs the tests on an old processor
+qemu-aarch64|command qemu-aarch64|qemu-user|qemu-user|qemu-user|runs the NEON kernels
+ARM gcc|command aarch64-linux-gnu-gcc|gcc-aarch64-linux-gnu|||compiles the NEON kernels
 python3|command python3|python3|python3|python|runs the opinion of other programs on our files
 onnx for Python|module onnx|python3-onnx|python3-onnx|python-onnx|checks exported ONNX files
 Fashion-MNIST|file /usr/share/datasets/fashion-mnist|dataset-fashion-mnist|||the second data set
@@ -140,12 +144,16 @@ install_with_apt() {
 
 case ${1:-} in
 build | check) what=$1 ;;
+libraries)
+    requirements check | awk -F '|' '$2 ~ /^library / { print $3 }'
+    exit 0
+    ;;
 -h | --help)
-    sed -n '3,10s/^# \{0,1\}//p' "$0"
+    sed -n '3,12s/^# \{0,1\}//p' "$0"
     exit 0
     ;;
 *)
-    echo 'usage: tools/setup.sh build|check' >&2
+    echo 'usage: tools/setup.sh build|check|libraries' >&2
     exit 2
     ;;
 esac

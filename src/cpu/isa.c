@@ -11,6 +11,8 @@ unsigned tn_isa_detect(void) {
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
         isa |= TN_ISA_AVX512;
+#elif defined(__aarch64__)
+    isa |= TN_ISA_NEON;
 #endif
     return isa;
 }

@@ -108,6 +108,11 @@ static unsigned enter_float_mode(void) {
     unsigned saved = _mm_getcsr();
     _mm_setcsr(0x1F80 | 0x8000 | 0x0040); /* power-on state, FTZ, DAZ */
     return saved;
+#elif defined(__aarch64__)
+    uint64_t saved, flushing = UINT64_C(1) << 24; /* FZ, nothing else */
+    __asm__ volatile("mrs %0, fpcr" : "=r"(saved));
+    __asm__ volatile("msr fpcr, %0" : : "r"(flushing));
+    return (unsigned)saved;
 #else
     return 0;
 #endif
@@ -116,6 +121,8 @@ static unsigned enter_float_mode(void) {
 static void leave_float_mode(unsigned saved) {
 #if defined(__x86_64__)
     _mm_setcsr(saved);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)saved));
 #else
     (void)saved;
 #endif

@@ -24,6 +24,8 @@ static const level levels[] = {
     {"avx2", TN_ISA_SSE2 | TN_ISA_AVX2, "AVX2 and FMA", tn_kernels_fill_avx2},
     {"avx512", TN_ISA_SSE2 | TN_ISA_AVX2 | TN_ISA_AVX512, "AVX-512 (F, VL, BW and DQ)",
      tn_kernels_fill_avx512},
+#elif defined(__aarch64__) && !defined(TN_DOUBLE)
+    {"neon", TN_ISA_NEON, "NEON", tn_kernels_fill_neon},
 #endif
 };
 enum { N_LEVELS = sizeof levels / sizeof levels[0] };
@@ -43,6 +45,8 @@ const char *const *tn_kernel_levels(void) {
         "sse2",
         "avx2",
         "avx512",
+#elif defined(__aarch64__) && !defined(TN_DOUBLE)
+        "neon",
 #endif
         NULL,
     };

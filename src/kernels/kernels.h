@@ -447,5 +447,6 @@ void tn_kernels_fill_ref_winograd(tn_kernels *kernels); /* likewise */
 void tn_kernels_fill_sse2(tn_kernels *kernels);
 void tn_kernels_fill_avx2(tn_kernels *kernels);
 void tn_kernels_fill_avx512(tn_kernels *kernels);
+void tn_kernels_fill_neon(tn_kernels *kernels);
 
 #endif
