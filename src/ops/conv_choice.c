@@ -11,7 +11,7 @@
 
 /* ---- The table ------------------------------------------------------------------------------- */
 
-enum { FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT, N_PASSES };
+enum { FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT, N_PASSES, MOST_LEVELS = 3 };
 
 static const struct {
     const char *word;
@@ -22,7 +22,7 @@ static const struct {
 
 /* A convolution and what is behind it; sparse is not asked for forward. */
 typedef struct built_in {
-    const char *levels[2]; /* of kernels; NULL is none */
+    const char *levels[MOST_LEVELS]; /* of kernels; NULL is none */
     conv_choice_key shape;
     const char *implementations[N_PASSES];
 } built_in;
@@ -32,32 +32,32 @@ typedef struct built_in {
     .input = {c, size, size}, .weight = {o, c, 3, 3}, .strides = {1, 1}, .dilations = {1, 1}
 #define SAME_3X3(c, o, size) VALID_3X3(c, o, size), .pads = {1, 1, 1, 1}
 
-/* AVX-512 has the bits of AVX2, and so its choices. */
-#define BOTH                                                                                       \
-    { "avx2", "avx512" }
+/* AVX-512 and NEON have the bits of AVX2, and so its choices. */
+#define ALIKE                                                                                      \
+    { "avx2", "avx512", "neon" }
 
 /* Those of the built-in networks, on images of 28×28 and 32×32, as `tenon bench --tune` found them.
  */
 static const built_in table[] = {
     /* levels  channels, outputs, image  forward     dx          dw */
-    {BOTH, {VALID_3X3(32, 64, 26), .sparse = 1}, {"winograd", "sparse", "sparse"}},
-    {BOTH, {SAME_3X3(16, 16, 28)}, {"winograd", "winograd", "winograd"}},
-    {BOTH, {SAME_3X3(16, 16, 32)}, {"winograd", "winograd", "winograd"}},
-    {BOTH, {SAME_3X3(32, 32, 14)}, {"winograd", "winograd", "winograd"}},
-    {BOTH, {SAME_3X3(32, 32, 16)}, {"winograd", "winograd", "winograd"}},
-    {BOTH, {SAME_3X3(32, 32, 28)}, {"winograd", "winograd", "winograd"}},
-    {BOTH, {SAME_3X3(32, 64, 14)}, {"winograd", "winograd", "winograd"}},
-    {BOTH, {SAME_3X3(64, 64, 7)}, {"winograd", "winograd", "tiles"}},
-    {BOTH, {SAME_3X3(64, 64, 8)}, {"winograd", "winograd", "winograd"}},
-    {BOTH, {SAME_3X3(64, 64, 14)}, {"winograd", "winograd", "winograd"}},
-    {BOTH, {SAME_3X3(64, 128, 7)}, {"winograd", "winograd", "winograd-2x2"}},
-    {BOTH, {SAME_3X3(128, 128, 7)}, {"winograd", "winograd", "winograd-2x2"}},
+    {ALIKE, {VALID_3X3(32, 64, 26), .sparse = 1}, {"winograd", "sparse", "sparse"}},
+    {ALIKE, {SAME_3X3(16, 16, 28)}, {"winograd", "winograd", "winograd"}},
+    {ALIKE, {SAME_3X3(16, 16, 32)}, {"winograd", "winograd", "winograd"}},
+    {ALIKE, {SAME_3X3(32, 32, 14)}, {"winograd", "winograd", "winograd"}},
+    {ALIKE, {SAME_3X3(32, 32, 16)}, {"winograd", "winograd", "winograd"}},
+    {ALIKE, {SAME_3X3(32, 32, 28)}, {"winograd", "winograd", "winograd"}},
+    {ALIKE, {SAME_3X3(32, 64, 14)}, {"winograd", "winograd", "winograd"}},
+    {ALIKE, {SAME_3X3(64, 64, 7)}, {"winograd", "winograd", "tiles"}},
+    {ALIKE, {SAME_3X3(64, 64, 8)}, {"winograd", "winograd", "winograd"}},
+    {ALIKE, {SAME_3X3(64, 64, 14)}, {"winograd", "winograd", "winograd"}},
+    {ALIKE, {SAME_3X3(64, 128, 7)}, {"winograd", "winograd", "winograd-2x2"}},
+    {ALIKE, {SAME_3X3(128, 128, 7)}, {"winograd", "winograd", "winograd-2x2"}},
 };
 
 enum { N_ROWS = sizeof table / sizeof table[0] };
 
 static bool is_for(const built_in *row, const char *level) {
-    for (int i = 0; i < 2 && row->levels[i]; i++)
+    for (int i = 0; i < MOST_LEVELS && row->levels[i]; i++)
         if (strcmp(row->levels[i], level) == 0) return true;
     return false;
 }
