@@ -4,7 +4,7 @@
 #
 #     bench/race.sh TENON [OPTION]...    TENON is build/tools/tenon/tenon or another build's
 #
-#     --models LIST       of mnist-cnn,lenet,resnet20
+#     --models LIST       of mnist-cnn, lenet, resnet20, with @N behind for batches of N
 #     --threads LIST      default 1,2
 #     --batch-size N      default 64
 #     --rounds N          turns of each that must count; default 5

@@ -243,6 +243,20 @@ def mark_busy(machine, races):
                 turn["busy"] = not machine.was_free(turn, result["threads"])
 
 
+# ---- Where the time goes ------------------------------------------------------------------------
+
+def profile(model, args, scratch):
+    """The plan of a training step on one thread, with the time of each node: the fastest of a
+    few."""
+    plans = []
+    for _ in range(args.tries + 1):
+        subprocess.run([args.tenon, "info", model, "--plan", "--train", "--threads", "1",
+                        "--batch-size", str(args.batch_size), "--json", str(scratch / "plan.json")],
+                       capture_output=True, check=True)
+        plans.append(json.loads((scratch / "plan.json").read_text())["plan"])
+    return {"model": model, "plan": min(plans, key=lambda plan: plan["measured_us"])}
+
+
 # ---- The machine --------------------------------------------------------------------------------
 
 def first_match(pattern, text, default="unknown"):
@@ -283,11 +297,11 @@ def compiler_of(program):
     return found[-1].decode() if found else "unknown"
 
 
-def write_results(machine, races, args):
+def write_results(machine, races, profiles, args):
     mark_busy(machine, races)
     results = {"machine": describe(args), "batch_size": args.batch_size, "rounds": args.rounds,
                "seconds": args.seconds, "quick": args.quick, "best_peak": machine.best,
-               "races": races}
+               "races": races, "profiles": profiles}
     args.output.write_text(json.dumps(results, indent=1) + "\n")
 
 
@@ -297,7 +311,8 @@ def main():
     parser.add_argument("tenon", help="the tenon command to race")
     parser.add_argument("--peak", required=True, help="the program bench-peak of the same build")
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True, help="a JSON file")
-    parser.add_argument("--models", default="mnist-cnn,lenet,resnet20")
+    parser.add_argument("--models", default="mnist-cnn,mnist-cnn@1000,lenet,resnet20",
+                        help="MODEL or MODEL@BATCH, several with commas between")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5, help="turns of each that must count")
@@ -311,12 +326,17 @@ def main():
     args.tries = 2
     if args.quick:
         args.rounds, args.seconds, args.qualify_seconds, args.tries = 1, 0.5, 0.3, 1
-    machine, races = Machine(args), []
+    machine, races, profiles = Machine(args), [], []
     with tempfile.TemporaryDirectory() as scratch:
-        for model in args.models.split(","):
+        for spec in args.models.split(","):
+            model, _, batch = spec.partition("@")
+            these = argparse.Namespace(**vars(args) | {"batch_size": int(batch or args.batch_size)})
             for threads in map(int, args.threads.split(",")):
-                races.append(race(machine, model, threads, args, pathlib.Path(scratch)))
-                write_results(machine, races, args)
+                found = race(machine, model, threads, these, pathlib.Path(scratch))
+                races.append(found | ({"model": f"{model}, batch {batch}"} if batch else {}))
+            if not batch:
+                profiles.append(profile(model, args, pathlib.Path(scratch)))
+            write_results(machine, races, profiles, args)
 
 
 if __name__ == "__main__":

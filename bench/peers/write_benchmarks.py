@@ -100,6 +100,54 @@ def variants_table(rows):
             yield f"| `{r['model']}` | {r['threads']} | {name} | {speed} |"
 
 
+def layers(plan):
+    """Nodes of a plan that do the same, summed: operator, kernel, how many, us, expected us, MACs."""
+    found = {}
+    for node in (n for segment in plan["segments"] for n in segment["nodes"]):
+        key = (node["operator"], node["implementation"], node["macs"], node["bytes_in"])
+        row = found.setdefault(key, [0, 0, 0, 0])
+        for i, value in enumerate((1, node["measured_cpu_us"], node["expected_cpu_us"],
+                                   node["macs"])):
+            row[i] += value
+    return sorted(((*key[:2], *row) for key, row in found.items()), key=lambda row: -row[3])
+
+
+def layers_table(profile):
+    """The rows of at least a hundredth of the step, and what the others take together."""
+    plan = profile["plan"]
+    rows = layers(plan)
+    total = sum(row[3] for row in rows)
+    large = [row for row in rows if row[3] >= total / 100]
+    yield (f"\n`{profile['model']}`: {plan['measured_us'] / 1e3:.2f} ms for {plan['batch_size']} "
+           f"images, peak {plan['core_gflops']:.0f} GFLOP/s\n")
+    yield "| operator | kernel | nodes | ms | of the step | roof, ms | GFLOP/s | of peak |"
+    yield "|---|---|--:|--:|--:|--:|--:|--:|"
+    for operator, kernel, nodes, us, expected, macs in large:
+        gflops = 2 * macs / us / 1e3
+        speed = f"{gflops:.0f} | {100 * gflops / plan['core_gflops']:.0f} %" if macs else "|"
+        yield (f"| {operator} | {kernel} | {nodes} | {us / 1e3:.2f} | {100 * us / total:.0f} % "
+               f"| {expected / 1e3:.2f} | {speed} |")
+    rest = total - sum(row[3] for row in large)
+    yield f"| others | | | {rest / 1e3:.2f} | {100 * rest / total:.0f} % | | | |"
+
+
+def layers_section(results):
+    if not results.get("profiles"):
+        return
+    yield """
+## Where the time goes
+
+One step on one thread, by layers of the same shape, as `tenon info MODEL --plan --train` measures
+it; gathering the images and the step of the optimiser are not in it. *Roof* is what the layer would
+take if it multiplied at its kernel's best rate and moved its bytes at the rate of the cache that they
+come from. Operations are counted as a direct convolution has them: Winograd's algorithm and gradients
+without their zeros can be above the peak. The convolutions are bound by multiplying and by the
+transforms around it; fully connected gradients of large weights by the tree in which shards are
+added; what has no GFLOP/s by moving bytes through the second-level cache."""
+    for profile in results["profiles"]:
+        yield from layers_table(profile)
+
+
 def page(results, rows):
     m, batch = results["machine"], results["batch_size"]
     yield f"""# Benchmarks
@@ -143,6 +191,7 @@ images and labels, and glibc's malloc told to keep memory (`MALLOC_MMAP_THRESHOL
 the fastest (bold), which is raced. The rates are the better of two short turns.
 """
     yield from variants_table(rows)
+    yield from layers_section(results)
     yield f"""
 ## The machine
 
