@@ -10,6 +10,8 @@
 
 /* ---- For people ------------------------------------------------------------------------------ */
 
+enum { CANDIDATES = 60 }; /* columns */
+
 static double ms_of(const tn_tuning_choice *c, const char *implementation) {
     for (int i = 0; i < c->n_candidates; i++)
         if (strcmp(c->candidates[i], implementation) == 0) return c->ms[i];
@@ -21,11 +23,10 @@ static bool is_changed(const tn_tuning_choice *c) {
 }
 
 static void print_choice(FILE *out, const tn_tuning_choice *c) {
-    enum { CANDIDATES = 44 };
     char text[256] = "";
     int n = 0;
     for (int i = 0; i < c->n_candidates; i++)
-        n += snprintf(text + n, sizeof text - (size_t)n, "%s %.3f  ", c->candidates[i], c->ms[i]);
+        n += snprintf(text + n, sizeof text - (size_t)n, "%s %.2f  ", c->candidates[i], c->ms[i]);
     say(out, "  %-16s %-*s %s", c->pass, CANDIDATES, text, c->implementation);
     if (is_changed(c)) {
         double saved = 1 - ms_of(c, c->implementation) / ms_of(c, c->built_in);
@@ -36,7 +37,8 @@ static void print_choice(FILE *out, const tn_tuning_choice *c) {
 
 static void print_choices(FILE *out, const tn_tuning *tuning, int n) {
     char shape[sizeof(((tn_tuning_choice *)0)->shape)] = "";
-    say(out, "%-18s %-44s %s\n", "convolution", "ms of a step, all threads together", "choice");
+    say(out, "%-18s %-*s %s\n", "convolution", CANDIDATES, "ms of a step, all threads together",
+        "choice");
     for (int i = 0; i < n; i++) {
         tn_tuning_choice c = TN_INIT(tn_tuning_choice);
         tn_tuning_describe_choice(tuning, i, &c);

@@ -12,7 +12,7 @@
 
 static const char notes[] =
     "MODEL is an ONNX file or the name of a built-in network (mnist-cnn,\n"
-    "lenet, mlp, resnet20, vgg-small).\n\n"
+    "lenet, mlp, resnet20, vgg-small, tiny-cnn).\n\n"
     "--tune plans a step of training with each of the ways to compute each pass\n"
     "of a convolution, runs them in turn, and keeps the fastest; what wins by\n"
     "less than noise stays as it is. Train with the file that it writes:\n\n"
