@@ -101,7 +101,7 @@ def variants_table(rows):
 
 
 def layers(plan):
-    """Nodes of a plan that do the same, summed: operator, kernel, how many, us, expected us, MACs."""
+    """Nodes that do the same, summed: operator, kernel, how many, us, expected us, MACs."""
     found = {}
     for node in (n for segment in plan["segments"] for n in segment["nodes"]):
         key = (node["operator"], node["implementation"], node["macs"], node["bytes_in"])
@@ -139,11 +139,11 @@ def layers_section(results):
 
 One step on one thread, by layers of the same shape, as `tenon info MODEL --plan --train` measures
 it; gathering the images and the step of the optimiser are not in it. *Roof* is what the layer would
-take if it multiplied at its kernel's best rate and moved its bytes at the rate of the cache that they
-come from. Operations are counted as a direct convolution has them: Winograd's algorithm and gradients
-without their zeros can be above the peak. The convolutions are bound by multiplying and by the
-transforms around it; fully connected gradients of large weights by the tree in which shards are
-added; what has no GFLOP/s by moving bytes through the second-level cache."""
+take if it multiplied at its kernel's best rate and moved its bytes at the rate of the cache that
+they come from. Operations are counted as a direct convolution has them: Winograd's algorithm and
+gradients without their zeros can be above the peak. The convolutions are bound by multiplying and
+by the transforms around it; weight gradients of large fully connected layers by the tree in which
+shards are added; what has no GFLOP/s by moving bytes through the second-level cache."""
     for profile in results["profiles"]:
         yield from layers_table(profile)
 
