@@ -18,7 +18,8 @@ python=$peers/.venv/bin/python
 seeds=${SEEDS:-1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20}
 peer_seeds=${PEER_SEEDS-1 2 3 4 5}
 [ -x "$python" ] || peer_seeds=
-threads=${THREADS:-$("$tenon" cpu --json - 2>/dev/null | sed -n 's/.*"threads": *\([0-9]*\).*/\1/p')}
+of_machine=$("$tenon" cpu --json - 2>/dev/null | sed -n 's/.*"threads": *\([0-9]*\).*/\1/p')
+threads=${THREADS:-$of_machine}
 recipe='tiny-cnn --augment crop=1 --no-checkpoint'
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
