@@ -192,6 +192,30 @@ static void resnet20_has_the_same_bits(void **state) {
     f->n_dirs = own.n_dirs;
 }
 
+/* With their own recipes and full batches: the shapes for which kernels and tables were made. */
+static void built_in_networks_have_the_same_bits(void **state) {
+    static const char *const names[] = {"mnist-cnn", "lenet", "tiny-cnn"};
+    const int n_threads[] = {2, 3, 4, 7};
+    const tn_model_options size = TN_INIT(tn_model_options);
+    fixture own = *(fixture *)*state;
+    for (int m = 0; m < 3; m++) {
+        char one[65], other[65];
+        assert_int_equal(tn_model_build(names[m], &size, &own.lenet, NULL), TN_OK);
+        tn_train_options o = TN_INIT(tn_train_options);
+        o.epochs = 2;
+        o.n_threads = 1;
+        o.limit = 100; /* the second batch of mnist-cnn is a part of one */
+        train(&own, &o, TN_OK, NULL, one);
+        for (int i = 0; i < 4; i++) {
+            o.n_threads = n_threads[i];
+            train(&own, &o, TN_OK, NULL, other);
+            if (strcmp(one, other) != 0)
+                fail_msg("%d threads change bits of %s", o.n_threads, names[m]);
+        }
+        tn_model_free(own.lenet);
+    }
+}
+
 /* For measuring what it costs. lenet's convolutions never go by it. */
 static void winograd_can_be_left_out(void **state) {
     fixture *f = *state;
@@ -583,6 +607,7 @@ int main(void) {
         cmocka_unit_test(interrupted_features_end_in_the_same_bits),
         cmocka_unit_test(running_statistics_end_in_the_same_bits),
         cmocka_unit_test(resnet20_has_the_same_bits),
+        cmocka_unit_test(built_in_networks_have_the_same_bits),
         cmocka_unit_test(winograd_can_be_left_out),
         cmocka_unit_test(one_step_is_the_mean_gradient),
         cmocka_unit_test(accumulated_batches_are_like_one),
