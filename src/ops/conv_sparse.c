@@ -93,14 +93,15 @@ static void input_band(const tn_run *run, const conv_geometry *g, const pixel_li
                                  .ld = g->s * g->c,
                                  .n = g->s * g->c,
                                  .y_row = g->c};
-    for (int64_t r = 0; r < g->r; r++)
+    for (int64_t r = 0; r < g->r; r++) {
+        product.matrix = (const real *)run->packed + r * g->o * g->s * g->c;
         for (int64_t p = 0; p < rows; p++) {
             product.begin = lists->begin + p * g->q;
             product.end = product.begin + 1;
-            product.matrix = (const real *)run->packed + r * g->o * g->s * g->c;
             product.y = dx + (first + p + r) * width;
             run->kernels->sparse_product(&product);
         }
+    }
 }
 
 static void crop(const conv_geometry *g, const real *image, real *dx) {

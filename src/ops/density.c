@@ -14,11 +14,9 @@ static double left_by_pooling(const tn_node *node) {
 double tn_density(const tn_value *gradient) {
     double density = 1;
     for (const tn_node *node = gradient->producer; node; node = node->inputs[0]->producer) {
-        if (node->op == &tn_op_max_pool_grad)
-            return density * left_by_pooling(node);
-        else if (node->op == &tn_op_max_pool_relu_grad)
-            return density / 2 * left_by_pooling(node);
-        else if (node->op == &tn_op_relu_grad)
+        if (node->op == &tn_op_max_pool_grad) return density * left_by_pooling(node);
+        if (node->op == &tn_op_max_pool_relu_grad) return density / 2 * left_by_pooling(node);
+        if (node->op == &tn_op_relu_grad)
             density /= 2;
         else if (node->op == &tn_op_dropout)
             density *= 1 - ((const tn_dropout_attrs *)node->attrs)->ratio;

@@ -9,9 +9,9 @@
 #include "ops/gemm.h"
 
 enum {
-    COLUMNS = 64,    /* numbers of dA computed at a time, eight vectors, */
-    SAMPLES = 8,     /* computed while so much of the next block is fetched */
-    OUTPUTS = 64,    /* from so many of dy: a block of the weight for the nearest cache */
+    COLUMNS = 64,    /* numbers of dA computed at a time, eight vectors, from so many of dy: */
+    OUTPUTS = 64,    /* a block of the weight fits the nearest cache */
+    SAMPLES = 8,     /* computed while their share of the next block is fetched */
     UNIT_PARTS = 24, /* units of work, while each has at least COLUMNS */
     UNIT_COLUMNS = 6 * COLUMNS, /* and at most so many rows of the weight */
     LINE = 16                   /* numbers that the memory delivers at once */
@@ -65,23 +65,21 @@ static int64_t workspace_bytes(const tn_node *node, const tn_kernels *kernels, i
     return split(n, NULL, &lists);
 }
 
-/* Where B[t][j] is, and how far from B[t + 1][j]; *width of its row follow each other. */
-static const real *weight_at(const tn_run *run, int64_t t, int64_t j, int64_t *width,
-                             int64_t *step) {
+/* B[t][j] of stored B. */
+static const real *weight_at(const tn_run *run, int64_t t, int64_t j) {
     int64_t k = depth_of(run->node), o = outputs_of(run->node);
-    bool in_panels = tn_gemm_in_panels(k, o);
-    *step = in_panels ? TN_GEMM_PANEL : o;
-    *width = in_panels ? TN_GEMM_PANEL : tn_min_i64(OUTPUTS, o - j);
-    return (const real *)run->in[1] + tn_gemm_place(in_panels, k, o, t, j);
+    return (const real *)run->in[1] + tn_gemm_place(tn_gemm_in_panels(k, o), k, o, t, j);
 }
 
 /* B[t + i][j + l] of i < columns, l < outputs becomes weight[l][i]. */
 static void turn_weight(const tn_run *run, int64_t t, int64_t columns, int64_t j, int64_t outputs,
                         real *weight) {
-    for (int64_t l = 0, width, step; l < outputs; l += width) {
-        const real *b = weight_at(run, t, j + l, &width, &step);
-        run->kernels->transpose(columns, width, b, step, weight + l * COLUMNS, COLUMNS);
-    }
+    int64_t o = outputs_of(run->node);
+    bool in_panels = tn_gemm_in_panels(depth_of(run->node), o);
+    int64_t width = in_panels ? TN_GEMM_PANEL : outputs, step = in_panels ? TN_GEMM_PANEL : o;
+    for (int64_t l = 0; l < outputs; l += width)
+        run->kernels->transpose(columns, width, weight_at(run, t, j + l), step,
+                                weight + l * COLUMNS, COLUMNS);
 }
 
 /* While samples [i, i + SAMPLES) are computed, asks for their share of the block of the weight from
@@ -91,8 +89,8 @@ static void look_ahead(const tn_run *run, int64_t i, int64_t t, int64_t j, int64
     for (; i < end; i++) {
         const real *dx = (const real *)run->out[0] + i * k + t;
         for (int64_t l = 0; l < COLUMNS; l += LINE) __builtin_prefetch(dx + l, 1);
-        for (int64_t l = 0, width, step; l < outputs && i < COLUMNS; l += LINE)
-            __builtin_prefetch(weight_at(run, t + i, j + l, &width, &step));
+        for (int64_t l = 0; l < outputs && i < COLUMNS; l += LINE)
+            __builtin_prefetch(weight_at(run, t + i, j + l));
     }
 }
 
