@@ -194,6 +194,8 @@ static void files_are_read_and_written(void **state) {
     tn_tuning_choice first = TN_INIT(tn_tuning_choice), second = first;
     OK(parse(HEAD SECOND ", " FIRST "]}", &tuning));
     OK(tn_tuning_save(tuning, path, &error));
+    expect(tn_tuning_save(tuning, "/nonexistent/t.json", &error), TN_ERR_NOT_FOUND, "");
+    assert_string_equal(error.message, "cannot write /nonexistent/t.json: no such directory");
     OK(tn_tuning_load(path, &again, &error));
     assert_string_equal(again->sha256, tuning->sha256);
     tn_tuning_free(tuning);
@@ -373,9 +375,10 @@ static void damaged_files_do_no_harm(void **state) {
 static void missing_files_are_named(void **state) {
     (void)state;
     tn_tuning *tuning;
-    expect(tn_tuning_load("/nonexistent/t.json", &tuning, &error), TN_ERR_NOT_FOUND,
-           "cannot read /nonexistent/t.json");
-    expect(tn_tuning_load("/", &tuning, &error), TN_ERR_IO, "cannot read /");
+    expect(tn_tuning_load("/nonexistent/t.json", &tuning, &error), TN_ERR_NOT_FOUND, "");
+    assert_string_equal(error.message, "cannot read /nonexistent/t.json: no such file");
+    expect(tn_tuning_load("/", &tuning, &error), TN_ERR_IO, "");
+    assert_string_equal(error.message, "cannot read /: it is a directory");
     const char *path = scratch_write("bad.json", "{}", 2);
     expect(tn_tuning_load(path, &tuning, &error), TN_ERR_FORMAT, "bad.json: it is no tuning");
     expect(tn_tuning_load(NULL, &tuning, &error), TN_ERR_ARGUMENT, "NULL");

@@ -86,11 +86,9 @@ tn_status tn_tuning_load(const char *path, tn_tuning **tuning, tn_error *error) 
     int64_t n_bytes;
     if (!path || !tuning)
         return tn_fail(error, TN_ERR_ARGUMENT, "cannot read a tuning: path or result is NULL");
-    tn_status status = tn_file_read(path, max_file_bytes, &bytes, &n_bytes, error);
-    if (status == TN_OK) {
-        status = tn_tuning_parse(bytes, (size_t)n_bytes, tuning, error);
-        free(bytes);
-    }
+    TN_TRY(tn_file_read(path, max_file_bytes, &bytes, &n_bytes, error));
+    tn_status status = tn_tuning_parse(bytes, (size_t)n_bytes, tuning, error);
+    free(bytes);
     return status == TN_OK ? TN_OK : tn_fail_within(error, status, "cannot read %s", path);
 }
 
@@ -98,10 +96,10 @@ tn_status tn_tuning_save(const tn_tuning *tuning, const char *path, tn_error *er
     if (!tuning || !path)
         return tn_fail(error, TN_ERR_ARGUMENT, "cannot write a tuning: it or the path is NULL");
     char *text = tn_tuning_serialise(tuning);
-    tn_status status =
-        text ? tn_file_replace(path, text, strlen(text), error) : tn_fail_memory(error);
+    if (!text) return tn_fail_memory(error);
+    tn_status status = tn_file_replace(path, text, strlen(text), error);
     free(text);
-    return status == TN_OK ? TN_OK : tn_fail_within(error, status, "cannot write %s", path);
+    return status;
 }
 
 /* Copies what the caller's version of a structure has room for. */
