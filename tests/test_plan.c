@@ -287,6 +287,41 @@ static void costs_know_what_is_near(void **state) {
     tn_model_free(model);
 }
 
+/* The shares of the nodes of a segment follow each other and are all of what is far; a value of the
+ * batch is listed once, whoever reads or writes it. */
+static void what_is_far_is_fetched(void **state) {
+    (void)state;
+    tn_model *model;
+    tn_graph *graph;
+    tn_plan *plan = plan_training("resnet20", &model, &graph);
+    int n_fetching = 0;
+    for (int i = 0; i < plan->n_segments; i++) {
+        const tn_segment *segment = &plan->segments[i];
+        int64_t bytes = 0, fetched = 0;
+        for (int k = 0; k < segment->n_far; k++) {
+            assert_int_equal(segment->far[k].kind, TN_PLACE_BATCH);
+            bytes += segment->far[k].sample_bytes;
+            for (int j = 0; j < k; j++)
+                assert_true(segment->far[j].offset != segment->far[k].offset);
+        }
+        for (int k = 0; k < segment->n_steps; k++) {
+            const tn_plan_step *step = &plan->steps[segment->first_step + k];
+            if (step->fetch_begin == step->fetch_end) continue;
+            assert_true(step->implementation->fetches);
+            assert_int_equal(step->fetch_begin, fetched);
+            fetched = step->fetch_end;
+        }
+        if (fetched == 0) continue;
+        assert_false(segment->whole);
+        assert_int_equal(fetched, bytes);
+        n_fetching++;
+    }
+    assert_true(n_fetching > 30); /* forward and backward of nearly each convolution */
+    tn_plan_free(plan);
+    tn_graph_free(graph);
+    tn_model_free(model);
+}
+
 /* Where multiplying and moving cost nothing, calls do, by their number. */
 static void costs_count_calls(void **state) {
     (void)state;
@@ -412,6 +447,7 @@ int main(void) {
                                        cmocka_unit_test(runs_can_be_timed),
                                        cmocka_unit_test(copies_move_nothing),
                                        cmocka_unit_test(costs_know_what_is_near),
+                                       cmocka_unit_test(what_is_far_is_fetched),
                                        cmocka_unit_test(costs_count_calls),
                                        cmocka_unit_test(bad_options_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);

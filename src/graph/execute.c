@@ -177,29 +177,64 @@ static void band_task(void *context, int64_t task, int thread) {
 
 /* ---- Tasks ----------------------------------------------------------------------------------- */
 
-static void run_tile(const walk *w, int64_t first, int64_t n, int thread, int shard) {
+/* Samples of a tile, or none. */
+typedef struct tile {
+    int64_t first, n;
+} tile;
+
+static tile tile_at(const walk *w, int64_t first, int64_t end) {
+    return (tile){first, tn_max_i64(0, tn_min_i64(w->segment->tile, end - first))};
+}
+
+/* What is far of a tile. */
+static tn_fetch fetch_of(const walk *w, tile next) {
+    tn_fetch fetch = {.n = next.n > 0 ? w->segment->n_far : 0};
+    for (int i = 0; i < fetch.n; i++) {
+        fetch.at[i] = resolve(w, w->segment->far[i], &(spot){.sample = next.first});
+        fetch.bytes[i] = next.n * w->segment->far[i].sample_bytes;
+    }
+    return fetch;
+}
+
+/* Takes a tile through the segment; `next` is what the thread will probably do then. */
+static void run_tile(const walk *w, tile t, tile next, int thread, int shard) {
     const tn_plan *plan = w->execution->plan;
     const tn_roll *roll = &plan->rolls[w->segment->first_roll];
     const tn_roll *rolls_end = roll + w->segment->n_rolls;
-    spot at = {.sample = first, .thread = thread, .shard = shard};
+    spot at = {.sample = t.first, .thread = thread, .shard = shard};
+    tn_fetch fetch = fetch_of(w, next);
     for (int i = w->segment->first_step; i < w->segment->first_step + w->segment->n_steps; i++) {
         if (roll < rolls_end && roll->first_step == i) {
-            for (at.in_tile = 0; at.in_tile < n; at.in_tile++, at.sample++)
+            for (at.in_tile = 0; at.in_tile < t.n; at.in_tile++, at.sample++)
                 run_roll(w, roll, 0, &at);
             at.in_tile = 0;
-            at.sample = first;
+            at.sample = t.first;
             i += roll++->n_steps - 1;
             continue;
         }
-        tn_run run = {.n = n, .begin = 0, .end = 1};
+        tn_run run = {.n = t.n, .begin = 0, .end = 1, .fetch = fetch.n > 0 ? &fetch : NULL};
+        fetch.begin = plan->steps[i].fetch_begin * next.n;
+        fetch.end = plan->steps[i].fetch_end * next.n;
         run_step(w, &plan->steps[i], &at, &run);
     }
 }
 
+/* Tasks are given out in order, so that a thread's next one is likely to be as many on as there are
+ * threads. */
+static int64_t next_task(const walk *w, int64_t task) {
+    return task + tn_pool_threads(w->execution->pool);
+}
+
 static void tile_task(void *context, int64_t task, int thread) {
     const walk *w = context;
-    int64_t first = task * w->segment->tile;
-    run_tile(w, first, tn_min_i64(w->segment->tile, w->step->batch - first), thread, 0);
+    int64_t each = w->segment->tile, batch = w->step->batch;
+    run_tile(w, tile_at(w, task * each, batch), tile_at(w, next_task(w, task) * each, batch),
+             thread, 0);
+}
+
+static tile first_tile(const walk *w, int64_t shard) {
+    const int64_t *begin = w->step->shard_begin;
+    return shard < w->step->n_shards ? tile_at(w, begin[shard], begin[shard + 1]) : (tile){0};
 }
 
 /* A shard: its partial sums begin at zero, its samples follow in order. */
@@ -214,8 +249,11 @@ static void shard_task(void *context, int64_t task, int thread) {
             memset(resolve(w, step->out[k], &at), 0,
                    (size_t)tn_shape_elements(&step->node->outputs[k]->shape) * sizeof(real));
     }
-    for (; first < end; first += w->segment->tile)
-        run_tile(w, first, tn_min_i64(w->segment->tile, end - first), thread, (int)task);
+    for (tile t = tile_at(w, first, end); t.n > 0;) {
+        tile next = tile_at(w, t.first + t.n, end);
+        run_tile(w, t, next.n > 0 ? next : first_tile(w, next_task(w, task)), thread, (int)task);
+        t = next;
+    }
 }
 
 /* A unit of one of the segment's nodes; units are numbered through. */

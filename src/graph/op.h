@@ -6,6 +6,7 @@
 #define TN_GRAPH_OP_H
 
 #include "base/real.h"
+#include "graph/fetch.h"
 #include "graph/graph.h"
 #include "kernels/kernels.h"
 
@@ -106,10 +107,11 @@ typedef struct tn_run {
     tn_rows in_rows[TN_MAX_INPUTS];     /* that may be read: what rows_in says, or all */
     int64_t in_channels[TN_MAX_INPUTS]; /* tn_value.channels */
     int64_t out_channels[TN_MAX_OUTPUTS];
-    int64_t first, n;   /* samples of this call; values that are not batched are whole */
-    int64_t begin, end; /* range of units; 0, 1 for an implementation without units */
-    const void *packed; /* what pack made; 64-byte aligned */
-    void *workspace;    /* this thread's, workspace_bytes, 64-byte aligned */
+    int64_t first, n;      /* samples of this call; values that are not batched are whole */
+    int64_t begin, end;    /* range of units; 0, 1 for an implementation without units */
+    const void *packed;    /* what pack made; 64-byte aligned */
+    void *workspace;       /* this thread's, workspace_bytes, 64-byte aligned */
+    const tn_fetch *fetch; /* of an implementation that `fetches`; NULL: nothing */
 } tn_run;
 
 /* What the plan expects of an implementation, where memory does not hold it up. The unit is a
@@ -153,6 +155,7 @@ typedef struct tn_implementation {
     /* It computes rows in groups of so many, counted from the top of the image: what a call wants
      * of a group takes as long as all of it. 0 is 1. */
     int row_group;
+    bool fetches; /* calls tn_fetch_part while it computes */
     /* Of one in lanes, for the choice between both ways: multiply-accumulates that a sample takes
      * by register tiles, those on padding included. NULL: none. */
     int64_t (*tile_macs)(const tn_node *node);

@@ -198,6 +198,7 @@ tn_status tn_plan_build(tn_graph *graph, tn_value *const *gradients, const tn_pl
     p->lanes = lanes;
     tn_status status = plan_steps(p, gradients, options, error);
     if (status == TN_OK) status = tn_plan_place(p, gradients, error);
+    if (status == TN_OK) tn_plan_fetch(p);
     if (status != TN_OK) {
         tn_plan_free(p);
         return status;

@@ -36,6 +36,7 @@ typedef struct tn_plan_step {
     bool again;     /* a copy of an earlier step, so that its outputs need not be kept */
     int64_t packed; /* offset in the packed weights; -1 without */
     tn_place in[TN_MAX_INPUTS], out[TN_MAX_OUTPUTS];
+    int64_t fetch_begin, fetch_end; /* its share of each sample's bytes in segment->far */
 } tn_plan_step;
 
 /* A call of a step on some rows of one sample. Offsets are in bytes from the place of the sample's
@@ -72,6 +73,9 @@ typedef struct tn_segment {
     int64_t tile;            /* samples of a tile */
     int first_roll, n_rolls; /* in the order of their steps; one with bands is the whole segment,
                                 and a task is a band */
+    tn_place far[TN_FETCH_PLACES]; /* what its tiles read and write of the batch, to be fetched
+                                      before (fetch.h) */
+    int n_far;
     int first_reduction, n_reductions; /* to be summed right after the segment */
 } tn_segment;
 
@@ -136,6 +140,9 @@ tn_status tn_plan_roll(tn_plan *plan, const tn_plan_options *options, tn_error *
 /* The roll of which a step is a part, or NULL. */
 const tn_roll *tn_roll_of(const tn_plan *plan, int step);
 bool tn_is_banded(const tn_plan *plan, const tn_segment *segment);
+
+/* What is fetched while computing, and by which steps (fetch.c). After placing. */
+void tn_plan_fetch(tn_plan *plan);
 
 /* Where everything goes (place.c): fills in the places of all steps, the reductions, the
  * parameters, the constants and the sizes of all memory. gradients as in tn_plan_build. */

@@ -113,7 +113,9 @@ static void transform_input(const tn_run *run, const pass *p, const room *m, con
                         at.column - p->pad_left, m->patch, m->from_parts + i * c, m->from_step);
 }
 
-static void multiply(const tn_run *run, const pass *p, const room *m, int64_t tiles) {
+/* The product of one of n groups. */
+static void multiply(const tn_run *run, const pass *p, const room *m, int64_t tiles, int64_t group,
+                     int64_t n) {
     int64_t c = p->from.channels, part = tn_panels_elements(run->kernels, c, p->to.channels);
     tn_matmul product = {.rows = tiles,
                          .depth = c,
@@ -126,6 +128,7 @@ static void multiply(const tn_run *run, const pass *p, const room *m, int64_t ti
         product.a = m->from_parts + i * m->from_step;
         product.b = (const real *)run->packed + i * part;
         product.c = m->to_parts + i * m->to_step;
+        tn_fetch_part(run->fetch, group * PARTS + i, n * PARTS);
         run->kernels->matmul(&product);
     }
 }
@@ -158,11 +161,12 @@ static void run_pass(const tn_run *run, const pass *p, const real *bias, real fl
     real *y = tn_run_out_image(run, 0);
     int64_t all = run->n * ((tiled.end - tiled.begin) / OUT) * tiles_of(p->to.width);
     place from = {0, tiled.begin, 0}, to = from;
-    for (int64_t first = 0; first < all; first += m.tiles) {
-        int64_t n = tn_min_i64(m.tiles, all - first);
+    int64_t n_groups = (all + m.tiles - 1) / m.tiles;
+    for (int64_t group = 0; group < n_groups; group++) {
+        int64_t n = tn_min_i64(m.tiles, all - group * m.tiles);
         for (int64_t i = 0; i < n; i++, from = next_place(p, tiled, from))
             transform_input(run, p, &m, x, from, i);
-        multiply(run, p, &m, n);
+        multiply(run, p, &m, n, group, n_groups);
         for (int64_t i = 0; i < n; i++, to = next_place(p, tiled, to))
             transform_output(run, p, &m, y, to, i, bias, floor);
     }
@@ -265,6 +269,7 @@ const tn_implementation WINOGRAD_IMPLEMENTATION(conv) = {
     .pack = forward_pack,
     .rows_in = forward_rows_in,
     .row_group = OUT,
+    .fetches = true,
     .run = run_forward};
 
 /* ---- Input gradient -------------------------------------------------------------------------- */
@@ -323,4 +328,5 @@ const tn_implementation WINOGRAD_IMPLEMENTATION(conv_grad_input) = {
     .pack = input_pack,
     .rows_in = input_rows_in,
     .row_group = OUT,
+    .fetches = true,
     .run = run_input};

@@ -95,8 +95,11 @@ static void transform_dy(const tn_run *run, const conv_geometry *g, const room *
     }
 }
 
+/* The product of the group of tiles from `first` of sample n on. */
 static void multiply(const tn_run *run, const conv_geometry *g, const room *m, int64_t tiles,
-                     bool first) {
+                     int64_t n, int64_t first) {
+    int64_t groups = (sample_tiles(g) + m->tiles - 1) / m->tiles;
+    int64_t group = n * groups + first / m->tiles;
     tn_matmul product = {.rows = g->c,
                          .depth = tiles,
                          .panels = m->dw_row / run->kernels->nr,
@@ -104,11 +107,12 @@ static void multiply(const tn_run *run, const conv_geometry *g, const room *m, i
                          .a_step = g->c,
                          .b_panel = m->tiles * run->kernels->nr,
                          .c_row = m->dw_row,
-                         .adds = !first};
+                         .adds = first > 0};
     for (int64_t i = 0; i < PARTS; i++) {
         product.a = m->x_parts + i * m->x_step;
         product.b = m->dy_parts + i * m->dy_step;
         product.c = m->dw_parts + i * m->dw_step;
+        tn_fetch_part(run->fetch, group * PARTS + i, run->n * groups * PARTS);
         run->kernels->matmul(&product);
     }
 }
@@ -145,7 +149,7 @@ static void run_weight(const tn_run *run) {
                                     column - g.pad_left, m.patch, m.x_parts + i * g.c, m.x_step);
                 transform_dy(run, &g, &m, dy, row, column, i);
             }
-            multiply(run, &g, &m, tiles, first == 0);
+            multiply(run, &g, &m, tiles, n, first);
         }
         add_taps(run, &g, &m);
     }
@@ -157,4 +161,5 @@ const tn_implementation WINOGRAD_IMPLEMENTATION(conv_grad_weight) = {
     .applies = applies,
     .pays = pays,
     .workspace_bytes = workspace_bytes,
+    .fetches = true,
     .run = run_weight};
