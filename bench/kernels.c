@@ -18,7 +18,14 @@
 #include "shape_cases.h"
 #include "timing.h"
 
-enum { N = 1024, TAPS = 9, CHANNELS = 32, DEPTH = TAPS * CHANNELS, IMAGE_WIDTH = 28 };
+enum {
+    N = 1024,
+    TAPS = 9,
+    CHANNELS = 32,
+    DEPTH = TAPS * CHANNELS,
+    IMAGE_WIDTH = 28,
+    PANEL_ROWS = 26
+};
 
 typedef struct settings {
     const char *level; /* NULL for all */
@@ -210,77 +217,78 @@ static bool bench_shape(const tn_kernels *ref, const tn_kernels *kernels, const 
     return verdict != NULL;
 }
 
-/* ---- Tiles ---------------------------------------------------------------------------------- */
+/* ---- Panels --------------------------------------------------------------------------------- */
 
-typedef struct timed_tile {
+typedef struct timed_panel {
     const tn_kernels *kernels;
-    int m;
-    const float *a[TN_TILE_MAX_MR];
-    float *c[TN_TILE_MAX_MR];
-    float *a_rows, *c_rows, *b;
-    int64_t depth, offset[DEPTH];
-} timed_tile;
+    tn_panel panel;
+    float *a, *b, *c;
+    int64_t a_row[PANEL_ROWS], c_row[PANEL_ROWS], offset[DEPTH];
+} timed_panel;
 
-static void call_tile(void *context) {
-    const timed_tile *t = context;
-    tn_tile tile = {.m = t->m,
-                    .offset = t->offset,
-                    .depth = t->depth,
-                    .b = t->b,
-                    .ldb = t->kernels->nr,
-                    .floor = -INFINITY};
-    for (int i = 0; i < t->m; i++) tile.a[i] = t->a[i], tile.start[i] = tile.c[i] = t->c[i];
-    t->kernels->tile(&tile);
+static void call_panel(void *context) {
+    const timed_panel *t = context;
+    t->kernels->panel(&t->panel);
 }
 
-/* A 3×3 convolution of 32 channels at neighbouring pixels of an image: the rows of a overlap, and
- * lie in the same bank of the cache as they do in a network. The numbers are small integers, on
- * which every order of summation is exact. */
-static timed_tile make_tile(const tn_kernels *kernels, int m, int64_t depth) {
-    timed_tile t = {.kernels = kernels, .m = m, .depth = depth};
-    int image_floats = 3 * IMAGE_WIDTH * CHANNELS;
-    t.a_rows = allocate((size_t)image_floats * sizeof(float));
-    t.c_rows = allocate((size_t)(m * kernels->nr) * sizeof(float));
-    t.b = allocate((size_t)(depth * kernels->nr) * sizeof(float));
-    for (int i = 0; i < image_floats; i++) t.a_rows[i] = (float)(i % 7 - 3);
-    for (int i = 0; i < m * kernels->nr; i++) t.c_rows[i] = (float)(i % 3);
-    for (int64_t i = 0; i < depth * kernels->nr; i++) t.b[i] = (float)(i % 5 - 2);
-    for (int i = 0; i < m; i++) t.a[i] = t.a_rows + (ptrdiff_t)i * CHANNELS;
-    for (int i = 0; i < m; i++) t.c[i] = t.c_rows + (ptrdiff_t)i * kernels->nr;
+/* A 3×3 convolution at neighbouring pixels of an image: the rows of a overlap, and lie in the same
+ * bank of the cache as they do in a network. The numbers are small integers, on which every order
+ * of summation is exact. */
+static void make_panel(timed_panel *t, const tn_kernels *kernels, int64_t rows, int64_t depth) {
+    int64_t channels = depth / TAPS, nr = kernels->nr, image = 3 * IMAGE_WIDTH * channels;
+    t->kernels = kernels;
+    t->a = allocate((size_t)image * sizeof(float));
+    t->b = allocate((size_t)(depth * nr) * sizeof(float));
+    t->c = allocate((size_t)(rows * nr) * sizeof(float));
+    for (int64_t i = 0; i < image; i++) t->a[i] = (float)(i % 7 - 3);
+    for (int64_t i = 0; i < depth * nr; i++) t->b[i] = (float)(i % 5 - 2);
+    for (int64_t i = 0; i < rows; i++) t->a_row[i] = i * channels, t->c_row[i] = i * nr;
     for (int64_t i = 0; i < depth; i++) {
-        int64_t tap = i / CHANNELS, pixel = tap / 3 * IMAGE_WIDTH + tap % 3;
-        t.offset[i] = pixel * CHANNELS + i % CHANNELS;
+        int64_t tap = i / channels, pixel = tap / 3 * IMAGE_WIDTH + tap % 3;
+        t->offset[i] = pixel * channels + i % channels;
     }
-    return t;
+    t->panel = (tn_panel){.rows = rows,
+                          .runs = 1,
+                          .depth = depth,
+                          .columns = nr,
+                          .a = t->a,
+                          .a_row = t->a_row,
+                          .offset = t->offset,
+                          .b = t->b,
+                          .ldb = nr,
+                          .bias = t->b,
+                          .c = t->c,
+                          .c_row = t->c_row,
+                          .floor = 0};
 }
 
-static void free_tile(timed_tile *t) {
-    free(t->a_rows);
-    free(t->c_rows);
-    free(t->b);
-}
-
-static bool tile_is_exact(const timed_tile *t) {
-    for (int i = 0; i < t->m; i++)
-        for (int j = 0; j < t->kernels->nr; j++) {
-            double sum = (i * t->kernels->nr + j) % 3;
-            for (int64_t d = 0; d < t->depth; d++)
-                sum += (double)t->a[i][t->offset[d]] * (double)t->b[d * t->kernels->nr + j];
-            if (t->c[i][j] != (float)sum) return false;
+static bool panel_is_exact(const timed_panel *t) {
+    int64_t nr = t->kernels->nr;
+    for (int64_t i = 0; i < t->panel.rows; i++)
+        for (int64_t j = 0; j < nr; j++) {
+            double sum = (double)t->panel.bias[j];
+            for (int64_t d = 0; d < t->panel.depth; d++)
+                sum += (double)t->a[t->a_row[i] + t->offset[d]] * (double)t->b[d * nr + j];
+            if (t->c[i * nr + j] != (float)fmax(0, sum)) return false;
         }
     return true;
 }
 
-static bool bench_tile(const tn_kernels *kernels, int m, int64_t depth, double peak,
-                       const settings *s) {
-    timed_tile t = make_tile(kernels, m, depth);
-    call_tile(&t);
-    bool exact = tile_is_exact(&t);
-    double ns = bench_time_call(call_tile, &t, s->turn_ns);
-    double gflops = 2.0 * m * kernels->nr * (double)depth / ns;
-    printf("%-6s tile %2dx%-2d depth %-4d %-7s %8.1f GFLOP/s %4.0f %% peak\n", kernels->level, m,
-           kernels->nr, (int)depth, exact ? "equal" : "DIFFERS", gflops, 100 * gflops / peak);
-    free_tile(&t);
+static bool bench_panel(const tn_kernels *kernels, int64_t rows, int64_t depth, double peak,
+                        const settings *s) {
+    timed_panel *t = allocate(sizeof *t);
+    make_panel(t, kernels, rows, depth);
+    call_panel(t);
+    bool exact = panel_is_exact(t);
+    double ns = bench_time_call(call_panel, t, s->turn_ns);
+    double gflops = 2.0 * (double)(rows * kernels->nr * depth) / ns;
+    printf("%-6s panel %2dx%-2d depth %-4d %-7s %8.1f GFLOP/s %4.0f %% peak\n", kernels->level,
+           (int)rows, kernels->nr, (int)depth, exact ? "equal" : "DIFFERS", gflops,
+           100 * gflops / peak);
+    free(t->a);
+    free(t->b);
+    free(t->c);
+    free(t);
     return exact;
 }
 
@@ -332,7 +340,7 @@ static void bench_augmentations(const settings *s) {
 
 /* The row that times the kernel which tn_kernels has there, or NULL. */
 static const char *name_of_row(size_t member) {
-    if (member == offsetof(tn_kernels, tile)) return "tile";
+    if (member == offsetof(tn_kernels, panel)) return "panel";
     for (int i = 0; i < bench_n_shape_cases; i++)
         if (bench_shape_cases[i].member == member) return bench_shape_cases[i].name;
     for (int i = 0; i < N_KERNEL_CASES; i++)
@@ -341,12 +349,12 @@ static const char *name_of_row(size_t member) {
     return NULL;
 }
 
-/* The pointers of the table follow each other from the first, the tile, to its end. */
+/* The pointers of the table follow each other from the first, the panel, to its end. */
 static bool every_kernel_has_a_row(void) {
     const char *before = "depth_block";
     bool all = true;
-    for (size_t at = offsetof(tn_kernels, tile); at < sizeof(tn_kernels);
-         at += sizeof(tn_tile_fn *)) {
+    for (size_t at = offsetof(tn_kernels, panel); at < sizeof(tn_kernels);
+         at += sizeof(tn_panel_fn *)) {
         const char *name = name_of_row(at);
         if (name == NULL)
             fprintf(stderr,
@@ -365,9 +373,9 @@ static bool bench_level(const tn_kernels *ref, const tn_kernels *kernels, const 
                         const settings *s) {
     roofs r = measure_roofs(kernels->level, places, s);
     bool good = true;
-    for (int m = 1; m <= kernels->mr; m++) good &= bench_tile(kernels, m, DEPTH, r.peak, s);
-    good &= bench_tile(kernels, kernels->mr, 9, r.peak, s);
-    good &= bench_tile(kernels, kernels->mr, 32, r.peak, s);
+    for (int m = 1; m <= kernels->mr; m++) good &= bench_panel(kernels, m, DEPTH, r.peak, s);
+    for (int64_t depth = TAPS; depth <= DEPTH; depth *= 2)
+        good &= bench_panel(kernels, PANEL_ROWS, depth, r.peak, s);
     printf("%-6s %-20s %-7s %8s %8s %8s %-12s\n", "level", "kernel", "", "ns", "GFLOP/s", "GB/s",
            "L1");
     for (int i = 0; i < bench_n_shape_cases; i++)

@@ -285,15 +285,27 @@ static void dropout_follows_philox(void **state) {
 
 /* ---- Tiles ---------------------------------------------------------------------------------- */
 
-enum { MAX_ROWS = TN_TILE_MAX_MR, MAX_COLUMNS = TN_TILE_MAX_NR, A_FLOATS = 3 * DEPTH, B_PAD = 5 };
+/* More rows than two tiles have. */
+enum {
+    MAX_ROWS = 2 * TN_TILE_MAX_MR + 1,
+    MAX_COLUMNS = TN_TILE_MAX_NR,
+    A_FLOATS = 3 * DEPTH,
+    B_PAD = 5
+};
 
 /* Rows of a, b and c each against a forbidden page of their own. */
 typedef struct tile_data {
     guarded a_slot[MAX_ROWS], c_slot[MAX_ROWS], b_slot;
     const float *a[MAX_ROWS];
     float *c[MAX_ROWS], *b;
-    int64_t offset[DEPTH], ldb;
+    int64_t a_row[MAX_ROWS], c_row[MAX_ROWS], offset[DEPTH], ldb;
+    int nr;
 } tile_data;
+
+/* How far apart two rows are, each of which is an array of its own. */
+static int64_t numbers_between(const float *from, const float *to) {
+    return ((intptr_t)to - (intptr_t)from) / (intptr_t)sizeof(float);
+}
 
 static tile_data *tile_data_new(void) {
     tile_data *d = calloc(1, sizeof *d);
@@ -320,12 +332,15 @@ static void tile_data_fill(tile_data *d, int nr, int64_t depth, int64_t pad, pat
                            uint64_t seed) {
     tn_random random = tn_random_begin(seed, TN_PURPOSE_TEST, (uint64_t)depth);
     d->ldb = nr + pad;
+    d->nr = nr;
     for (int i = 0; i < MAX_ROWS; i++) {
         float *a = guarded_place(&d->a_slot[i], A_FLOATS * sizeof(float), true);
         fill(&random, p, a, A_FLOATS);
         d->a[i] = a;
         d->c[i] = guarded_place(&d->c_slot[i], (size_t)nr * sizeof(float), true);
         fill(&random, p, d->c[i], nr);
+        d->a_row[i] = numbers_between(d->a[0], a);
+        d->c_row[i] = numbers_between(d->c[0], d->c[i]);
     }
     int64_t n_b = depth == 0 ? 0 : (depth - 1) * d->ldb + nr;
     d->b = guarded_place(&d->b_slot, (size_t)n_b * sizeof(float), true);
@@ -334,24 +349,26 @@ static void tile_data_fill(tile_data *d, int nr, int64_t depth, int64_t pad, pat
     if (depth > 0) d->offset[depth / 2] = A_FLOATS - 1;
 }
 
-/* Rows [first, first + m), depth [from, to), added to c. */
-static tn_tile tile_of(const tile_data *d, int first, int m, int64_t from, int64_t to) {
-    tn_tile t = {.m = m,
-                 .offset = d->offset + from,
-                 .depth = to - from,
-                 .b = d->b + from * d->ldb,
-                 .ldb = d->ldb,
-                 .floor = -INFINITY};
-    for (int i = 0; i < m; i++) {
-        t.a[i] = d->a[first + i];
-        t.start[i] = t.c[i] = d->c[first + i];
-    }
-    return t;
+/* Rows [first, first + rows), depth [from, to), added to c. */
+static tn_panel panel_of(const tile_data *d, int first, int rows, int64_t from, int64_t to) {
+    return (tn_panel){.rows = rows,
+                      .runs = 1,
+                      .depth = to - from,
+                      .columns = d->nr,
+                      .a = d->a[0],
+                      .a_row = d->a_row + first,
+                      .offset = d->offset + from,
+                      .b = d->b + from * d->ldb,
+                      .ldb = d->ldb,
+                      .c = d->c[0],
+                      .c_row = d->c_row + first,
+                      .adds = true,
+                      .floor = -INFINITY};
 }
 
-static void run_tile(const tn_kernels *k, int m, const tile_data *d, int64_t from, int64_t to) {
-    tn_tile t = tile_of(d, 0, m, from, to);
-    k->tile(&t);
+static void run_panel(const tn_kernels *k, int rows, const tile_data *d, int64_t from, int64_t to) {
+    tn_panel p = panel_of(d, 0, rows, from, to);
+    k->panel(&p);
 }
 
 /* c[i][j] in double, and the bound that its rounding errors obey. */
@@ -372,21 +389,21 @@ static void check_tile(const tn_kernels *k, int m, int64_t depth, int64_t pad, t
     for (int exactly = 0; exactly < 2; exactly++) {
         tile_data_fill(d, k->nr, depth, pad, exactly ? INTEGERS : RANDOM, 5);
         for (int i = 0; i < MAX_ROWS; i++) memcpy(start[i], d->c[i], (size_t)k->nr * sizeof(float));
-        run_tile(k, m, d, 0, depth);
+        run_panel(k, m, d, 0, depth);
         for (int i = 0; i < MAX_ROWS; i++)
             for (int j = 0; j < k->nr; j++) {
                 double bound, sum = exact_tile(d, i, j, depth, start[i][j], &bound);
                 if (exactly) bound = 0;
                 if (i >= m) sum = start[i][j];
                 if (!(fabs(d->c[i][j] - sum) <= bound))
-                    fail_msg("%s: tile m %d depth %d [%d][%d] is %.9g, not %.9g", k->level, m,
+                    fail_msg("%s: panel rows %d depth %d [%d][%d] is %.9g, not %.9g", k->level, m,
                              (int)depth, i, j, (double)d->c[i][j], sum);
             }
-        for (int i = 0; i < MAX_ROWS; i++) guarded_check(&d->c_slot[i], "tile");
+        for (int i = 0; i < MAX_ROWS; i++) guarded_check(&d->c_slot[i], "panel");
     }
 }
 
-static void tile_computes_sums(void **state) {
+static void panel_computes_sums(void **state) {
     tn_kernels tables[MAX_LEVELS];
     tile_data *d = tile_data_new();
     (void)state;
@@ -397,72 +414,141 @@ static void tile_computes_sums(void **state) {
         assert_int_equal(TN_TILE_ROWS % tables[l].mr, 0);
         assert_int_equal(TN_TILE_MAX_NR % tables[l].nr, 0);
         assert_int_equal(tables[l].depth_block * tables[l].nr * (int64_t)sizeof(float), 16384);
-        for (int m = 1; m <= tables[l].mr; m++)
+        for (int m = 0; m <= MAX_ROWS; m++)
             for (int64_t depth = 0; depth <= DEPTH; depth++)
                 check_tile(&tables[l], m, depth, depth % 2 * B_PAD, d);
     }
     tile_data_free(d);
 }
 
-/* Every row is the same bits at every m, at every place in the tile, and for any cut. */
-static void tile_bits_do_not_depend(void **state) {
+/* Every row is the same bits among any number of rows, at every place, and for any cut. */
+static void panel_bits_do_not_depend(void **state) {
     tn_kernels tables[MAX_LEVELS];
     tile_data *whole = tile_data_new(), *part = tile_data_new();
     (void)state;
     int n_levels = levels_here(tables);
     for (int l = 0; l < n_levels; l++)
-        for (int m = 1; m <= tables[l].mr; m++)
+        for (int m = 1; m <= MAX_ROWS; m++)
             for (int64_t cut = 0; cut <= DEPTH; cut += 7) {
                 const tn_kernels *k = &tables[l];
                 size_t row_bytes = (size_t)k->nr * sizeof(float);
                 tile_data_fill(whole, k->nr, DEPTH, 0, RANDOM, 9);
                 tile_data_fill(part, k->nr, DEPTH, 0, RANDOM, 9);
-                run_tile(k, k->mr, whole, 0, DEPTH);
-                run_tile(k, m, part, 0, cut);
-                run_tile(k, m, part, cut, DEPTH);
+                run_panel(k, MAX_ROWS, whole, 0, DEPTH);
+                run_panel(k, m, part, 0, cut);
+                run_panel(k, m, part, cut, DEPTH);
                 for (int i = 0; i < m; i++) assert_memory_equal(whole->c[i], part->c[i], row_bytes);
 
-                /* row m - 1 of the full tile alone in a tile of one */
                 tile_data_fill(part, k->nr, DEPTH, 0, RANDOM, 9);
-                tn_tile row = tile_of(part, m - 1, 1, 0, DEPTH);
-                k->tile(&row);
+                tn_panel alone = panel_of(part, m - 1, 1, 0, DEPTH);
+                k->panel(&alone);
                 assert_memory_equal(whole->c[m - 1], part->c[m - 1], row_bytes);
             }
     tile_data_free(whole);
     tile_data_free(part);
 }
 
-/* From numbers that stand elsewhere, the same for all rows; then nothing below the floor. */
-static void tile_starts_and_floors(void **state) {
+/* Runs of the depth are the whole of it, wherever in b they are. */
+static void panel_runs_follow_each_other(void **state) {
+    enum { RUNS = 3, RUN = 5, B_RUN = 8 };
+    tn_kernels tables[MAX_LEVELS];
+    tile_data *whole = tile_data_new(), *d = tile_data_new();
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int l = 0; l < n_levels; l++)
+        for (int m = 1; m <= MAX_ROWS; m++) {
+            const tn_kernels *k = &tables[l];
+            tile_data_fill(whole, k->nr, RUNS * B_RUN, 0, RANDOM, 3);
+            tile_data_fill(d, k->nr, RUNS * B_RUN, 0, RANDOM, 3);
+            for (int r = 0; r < RUNS; r++) {
+                tn_panel run = panel_of(whole, 0, m, r * RUN, (r + 1) * RUN);
+                run.b = whole->b + (int64_t)r * B_RUN * k->nr;
+                k->panel(&run);
+            }
+            tn_panel all = panel_of(d, 0, m, 0, RUN);
+            all.runs = RUNS;
+            all.b_run = (int64_t)B_RUN * k->nr;
+            k->panel(&all);
+            for (int i = 0; i < m; i++)
+                assert_memory_equal(whole->c[i], d->c[i], (size_t)k->nr * sizeof(float));
+        }
+    tile_data_free(whole);
+    tile_data_free(d);
+}
+
+/* From 0 or from numbers that are the same for all rows; then nothing below the floor. */
+static void panel_starts_and_floors(void **state) {
     tn_kernels tables[MAX_LEVELS];
     tile_data *plain = tile_data_new(), *d = tile_data_new();
     float bias[MAX_COLUMNS];
     (void)state;
     int n_levels = levels_here(tables);
-    for (int j = 0; j < MAX_COLUMNS; j++) bias[j] = (float)(j % 5) - 2.5f;
     for (int l = 0; l < n_levels; l++)
-        for (int m = 1; m <= tables[l].mr; m++) {
-            const tn_kernels *k = &tables[l];
-            tile_data_fill(plain, k->nr, DEPTH, 0, RANDOM, 4);
-            tile_data_fill(d, k->nr, DEPTH, 0, RANDOM, 4);
-            for (int i = 0; i < m; i++) memcpy(plain->c[i], bias, (size_t)k->nr * sizeof(float));
-            run_tile(k, m, plain, 0, DEPTH);
-            tn_tile tile = tile_of(d, 0, m, 0, DEPTH);
-            for (int i = 0; i < m; i++) tile.start[i] = bias;
-            tile.floor = 0;
-            k->tile(&tile);
-            for (int i = 0; i < m; i++)
-                for (int j = 0; j < k->nr; j++)
-                    assert_float_equal(d->c[i][j], fmaxf(plain->c[i][j], 0), 0);
-        }
+        for (int m = 1; m <= MAX_ROWS; m++)
+            for (int biased = 0; biased < 2; biased++) {
+                const tn_kernels *k = &tables[l];
+                tile_data_fill(plain, k->nr, DEPTH, 0, RANDOM, 4);
+                tile_data_fill(d, k->nr, DEPTH, 0, RANDOM, 4);
+                for (int j = 0; j < k->nr; j++) bias[j] = biased ? (float)(j % 5) - 2.5f : 0;
+                for (int i = 0; i < m; i++)
+                    memcpy(plain->c[i], bias, (size_t)k->nr * sizeof(float));
+                run_panel(k, m, plain, 0, DEPTH);
+                tn_panel panel = panel_of(d, 0, m, 0, DEPTH);
+                panel.adds = false;
+                panel.bias = biased ? bias : NULL;
+                panel.floor = 0;
+                k->panel(&panel);
+                for (int i = 0; i < m; i++)
+                    for (int j = 0; j < k->nr; j++)
+                        assert_float_equal(d->c[i][j], fmaxf(plain->c[i][j], 0), 0);
+            }
     tile_data_free(plain);
+    tile_data_free(d);
+}
+
+/* Fewer columns have the bits that they have among all; nothing of c or the bias beyond them is
+ * read or written. */
+static void panel_of_few_columns(void **state) {
+    tn_kernels tables[MAX_LEVELS];
+    tile_data *whole = tile_data_new(), *d = tile_data_new();
+    guarded bias_slot = guarded_new(MAX_COLUMNS * sizeof(float));
+    (void)state;
+    int n_levels = levels_here(tables);
+    for (int l = 0; l < n_levels; l++)
+        for (int columns = 1; columns <= tables[l].nr; columns++)
+            for (int adds = 0; adds < 2; adds++) {
+                const tn_kernels *k = &tables[l];
+                size_t bytes = (size_t)columns * sizeof(float);
+                float *bias = guarded_place(&bias_slot, bytes, true);
+                for (int j = 0; j < columns; j++) bias[j] = (float)j;
+                tile_data_fill(whole, k->nr, DEPTH, 0, RANDOM, 7);
+                tile_data_fill(d, k->nr, DEPTH, 0, RANDOM, 7);
+                for (int i = 0; i < MAX_ROWS; i++) {
+                    if (!adds) memcpy(whole->c[i], bias, bytes);
+                    d->c[i] = guarded_place(&d->c_slot[i], bytes, true);
+                    memcpy(d->c[i], whole->c[i], bytes);
+                    d->c_row[i] = numbers_between(d->c[0], d->c[i]);
+                }
+                run_panel(k, MAX_ROWS, whole, 0, DEPTH);
+                tn_panel panel = panel_of(d, 0, MAX_ROWS, 0, DEPTH);
+                panel.columns = columns;
+                panel.adds = adds;
+                panel.bias = adds ? NULL : bias;
+                k->panel(&panel);
+                for (int i = 0; i < MAX_ROWS; i++) {
+                    assert_memory_equal(d->c[i], whole->c[i], bytes);
+                    guarded_check(&d->c_slot[i], "panel");
+                }
+            }
+    guarded_free(&bias_slot);
+    tile_data_free(whole);
     tile_data_free(d);
 }
 
 /* Rows in tiles and what is left of them, a as it is and transposed, panels apart; nothing beyond
  * is read or written. */
 static void matmul_multiplies(void **state) {
-    enum { ROWS = 2 * MAX_ROWS + 1, MOST = 5, PANELS = 2 };
+    enum { ROWS = 2 * TN_TILE_MAX_MR + 1, MOST = 5, PANELS = 2 };
     tn_kernels tables[MAX_LEVELS];
     guarded a_slot = guarded_new(ROWS * MOST * sizeof(float));
     guarded b_slot = guarded_new(PANELS * MOST * MAX_COLUMNS * sizeof(float));
@@ -520,9 +606,10 @@ static void pack_for_tree(const tile_data *d, int mr, int m, float *a) {
 static void tree_tile_adds_parts(void **state) {
     tn_kernels tables[MAX_LEVELS];
     static float parts[TN_TILE_MAX_PARTS][MAX_ROWS][MAX_COLUMNS], a[DEPTH * MAX_ROWS];
-    static const float zeros[MAX_COLUMNS];
     tile_data *d = tile_data_new();
+    int64_t part_row[MAX_ROWS];
     (void)state;
+    for (int i = 0; i < MAX_ROWS; i++) part_row[i] = (int64_t)i * MAX_COLUMNS;
     int n_levels = levels_here(tables);
     for (int l = 0; l < n_levels; l++)
         for (int m = 1; m <= tables[l].mr; m++)
@@ -534,9 +621,11 @@ static void tree_tile_adds_parts(void **state) {
                     begin[s] =
                         n_parts > 8 ? s * DEPTH / n_parts : s * s * DEPTH / (n_parts * n_parts);
                 for (int s = 0; s < n_parts; s++) {
-                    tn_tile tile = tile_of(d, 0, m, begin[s], begin[s + 1]);
-                    for (int i = 0; i < m; i++) tile.start[i] = zeros, tile.c[i] = parts[s][i];
-                    k->tile(&tile);
+                    tn_panel panel = panel_of(d, 0, m, begin[s], begin[s + 1]);
+                    panel.adds = false;
+                    panel.c = parts[s][0];
+                    panel.c_row = part_row;
+                    k->panel(&panel);
                 }
                 for (int step = 1; step < n_parts; step *= 2)
                     for (int s = 0; s < n_parts; s += 2 * step)
@@ -555,14 +644,14 @@ static void tree_tile_adds_parts(void **state) {
 /* Neither are numbers read beyond the row nor places of other samples written. */
 static void row_is_dealt_to_tiles(void **state) {
     tn_kernels tables[MAX_LEVELS];
-    enum { MOST = 3 * MAX_ROWS + 1 };
+    enum { MOST = 3 * TN_TILE_MAX_MR + 1 };
     guarded x_slot = guarded_new(MOST * sizeof(float));
     (void)state;
     int n_levels = levels_here(tables);
     for (int l = 0; l < n_levels; l++)
         for (int n = 0; n <= MOST; n++) {
             int mr = tables[l].mr, step = 2 * mr + 1;
-            float tiles[MOST * (2 * MAX_ROWS + 1)],
+            float tiles[MOST * (2 * TN_TILE_MAX_MR + 1)],
                 *x = guarded_place(&x_slot, (size_t)n * 4, true);
             for (int i = 0; i < MOST * step; i++) tiles[i] = -1;
             for (int i = 0; i < n; i++) x[i] = (float)i;
@@ -576,7 +665,7 @@ static void row_is_dealt_to_tiles(void **state) {
     guarded_free(&x_slot);
 }
 
-static void tile_keeps_nan_and_infinity(void **state) {
+static void panel_keeps_nan_and_infinity(void **state) {
     tn_kernels tables[MAX_LEVELS];
     (void)state;
     int n_levels = levels_here(tables);
@@ -586,16 +675,21 @@ static void tile_keeps_nan_and_infinity(void **state) {
         for (int t = 0; t < 3; t++) {
             int64_t offset[1] = {t};
             for (int j = 0; j < MAX_COLUMNS; j++) b[j] = t == 2 ? INFINITY : 1, y[j] = 1;
-            tn_tile tile = {.m = 1,
-                            .a = {x},
-                            .start = {y},
-                            .c = {y},
-                            .offset = offset,
-                            .depth = 1,
-                            .b = b,
-                            .ldb = tables[l].nr,
-                            .floor = t == 1 ? 0 : -INFINITY};
-            tables[l].tile(&tile);
+            static const int64_t row = 0;
+            const tn_panel panel = {.rows = 1,
+                                    .runs = 1,
+                                    .depth = 1,
+                                    .columns = tables[l].nr,
+                                    .a = x,
+                                    .a_row = &row,
+                                    .offset = offset,
+                                    .b = b,
+                                    .ldb = tables[l].nr,
+                                    .c = y,
+                                    .c_row = &row,
+                                    .adds = true,
+                                    .floor = t == 1 ? 0 : -INFINITY};
+            tables[l].panel(&panel);
             for (int j = 0; j < tables[l].nr; j++)
                 assert_true(t == 1 ? y[j] == INFINITY : y[j] != y[j]);
         }
@@ -1133,18 +1227,20 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reference_is_right),
         cmocka_unit_test(dropout_follows_philox),
-        cmocka_unit_test(tile_computes_sums),
-        cmocka_unit_test(tile_bits_do_not_depend),
+        cmocka_unit_test(panel_computes_sums),
+        cmocka_unit_test(panel_bits_do_not_depend),
+        cmocka_unit_test(panel_runs_follow_each_other),
+        cmocka_unit_test(panel_of_few_columns),
         cmocka_unit_test(depthwise_equals_the_reference),
         cmocka_unit_test(winograd_convolves),
         cmocka_unit_test(winograd_makes_gradients),
         cmocka_unit_test(nonzero_finds_all_but_zeros),
         cmocka_unit_test(sparse_product_equals_the_reference),
-        cmocka_unit_test(tile_starts_and_floors),
+        cmocka_unit_test(panel_starts_and_floors),
         cmocka_unit_test(matmul_multiplies),
         cmocka_unit_test(tree_tile_adds_parts),
         cmocka_unit_test(row_is_dealt_to_tiles),
-        cmocka_unit_test(tile_keeps_nan_and_infinity),
+        cmocka_unit_test(panel_keeps_nan_and_infinity),
         cmocka_unit_test(transposes_any_shape),
         cmocka_unit_test(log_softmax_is_accurate),
         cmocka_unit_test(exp_and_log_are_accurate),

@@ -30,24 +30,32 @@ static int64_t panel_elements(const tn_kernels *k) {
     return (int64_t)DEPTH * (k->mr + k->nr) + (int64_t)k->mr * k->nr;
 }
 
-/* Register tiles one after another, for about 0.2 ms. */
+/* A register tile again and again, for about 0.2 ms. */
 static void multiply_task(void *context, int64_t task, int thread) {
     const measurement *m = context;
     const tn_kernels *k = m->kernels;
     (void)thread;
     real *a = (real *)(void *)(m->memory + task * m->bytes), *b = a + DEPTH * k->mr;
     real *c = b + DEPTH * k->nr;
-    int64_t offset[DEPTH];
-    tn_tile tile = {.m = k->mr, .offset = offset, .depth = DEPTH, .b = b, .ldb = k->nr};
+    int64_t offset[DEPTH], a_row[TN_TILE_MAX_MR], c_row[TN_TILE_MAX_MR];
     for (int64_t i = 0; i < DEPTH; i++) offset[i] = i;
-    for (int i = 0; i < k->mr; i++) {
-        tile.a[i] = a + i * DEPTH;
-        tile.start[i] = tile.c[i] = c + i * k->nr;
-    }
+    for (int i = 0; i < k->mr; i++) a_row[i] = (int64_t)i * DEPTH, c_row[i] = (int64_t)i * k->nr;
+    const tn_panel panel = {.rows = k->mr,
+                            .runs = 1,
+                            .depth = DEPTH,
+                            .columns = k->nr,
+                            .a = a,
+                            .a_row = a_row,
+                            .offset = offset,
+                            .b = b,
+                            .ldb = k->nr,
+                            .c = c,
+                            .c_row = c_row,
+                            .adds = true};
     for (int r = 0; r < REPETITIONS; r++) {
         int64_t begin = tn_now_ns(), now = begin, calls = 0;
         for (; now - begin < 200 * 1000; now = tn_now_ns(), calls += 16)
-            for (int i = 0; i < 16; i++) k->tile(&tile);
+            for (int i = 0; i < 16; i++) k->panel(&panel);
         double macs = (double)calls * DEPTH * k->mr * k->nr;
         double rate = macs / (1e-9 * (double)(now - begin));
         if (rate > m->rates[task]) m->rates[task] = rate;

@@ -19,33 +19,35 @@
  * and what is stored are cut there, into whole tiles. */
 enum { TN_TILE_MAX_MR = 16, TN_TILE_MAX_NR = 16, TN_TILE_ROWS = 24 };
 
-/* An m×nr tile of a convolution or matmul, 1 <= m <= mr:
- *     c[i][j] = max(floor, start[i][j] + Σ_{t < depth} a[i][offset[t]] · b[t·ldb + j])
- *                                                                    i < m, j < nr
- * a       m pointers, each the origin of a row
- * offset  [depth] in elements, the same for all rows: the taps and channels of a convolution
- * b       depth rows of nr numbers, ldb >= nr apart
- * start   m pointers to nr numbers: bias, zeros or partial sums; may be those of c
- * floor   0 for a ReLU, -infinity for none; NaN stays
- * Order: t ascending, one accumulator per element, fused multiply-add where the level has one;
- * equal bits at every m, and for any cut of the depth into successive calls. */
-typedef struct tn_tile {
-    const real *a[TN_TILE_MAX_MR], *start[TN_TILE_MAX_MR];
-    real *c[TN_TILE_MAX_MR];
-    int m;
-    const int64_t *offset;
-    int64_t depth;
+/* Rows of a convolution or matmul, up to nr columns of them:
+ *     c[c_row[i] + j] = max(floor, start + Σ_{r < runs} Σ_{t < depth}
+ *                       a[a_row[i] + offset[r·depth + t]] · b[r·b_run + t·ldb + j])
+ *                                                                i < rows, j < columns <= nr
+ * offset   [runs · depth] in numbers, the same for all rows: the taps and channels of a convolution
+ * b        rows of nr numbers, whatever `columns` is; rows of a run are ldb apart
+ * start    what c holds if `adds`, else bias[j], or 0 if bias is NULL
+ * floor    0 for a ReLU, -infinity for none; NaN stays
+ * Order: r and t ascending, one accumulator per element, fused multiply-add where the level has
+ * one; equal bits for any choice of rows and any cut of the depth into successive calls. */
+typedef struct tn_panel {
+    int64_t rows, runs, depth, columns;
+    const real *a;
+    const int64_t *a_row, *offset;
     const real *b;
-    int64_t ldb;
+    int64_t b_run, ldb;
+    const real *bias;
+    real *c;
+    const int64_t *c_row;
+    bool adds;
     real floor;
-} tn_tile;
-typedef void tn_tile_fn(const tn_tile *tile);
+} tn_panel;
+typedef void tn_panel_fn(const tn_panel *panel);
 
 /* A product of matrices so small that lists of pointers would take as long as it does:
  *     c[i·c_row + j] = (adds ? c[i·c_row + j] : 0) + Σ_t a[i·a_row + t·a_step] · B[t][j]
  *                                                       i < rows, t < depth, j < panels · nr
  * b      panels of nr columns, each [depth][nr], b_panel apart
- * Order and rounding as in a tile. */
+ * Order and rounding as in a panel. */
 typedef struct tn_matmul {
     int64_t rows, depth, panels;
     const real *a;
@@ -223,7 +225,7 @@ typedef void tn_sum_rows_fn(int64_t rows, int64_t channels, const real *x, real 
 typedef void tn_moments_fn(int64_t rows, int64_t channels, const real *x, const real *shift,
                            real *sum, real *squares);
 /* y[r][k] = max(floor, (x[r][k] - shift[k])·scale[k] + offset[k] + more[r][k]); y may be x or more,
- * more may be NULL. floor as in tn_tile. */
+ * more may be NULL. floor as in tn_panel. */
 typedef void tn_affine_fn(int64_t rows, int64_t channels, const real *x, const real *shift,
                           const real *scale, const real *offset, const real *more, real floor,
                           real *y);
@@ -362,7 +364,7 @@ typedef struct tn_kernels {
     int mr, nr;
     /* Rows of b that keep a panel of nr columns in half of the first-level cache. */
     int64_t depth_block;
-    tn_tile_fn *tile;
+    tn_panel_fn *panel;
     tn_matmul_fn *matmul;
     tn_tree_tile_fn *tree_tile;
     tn_deal_row_fn *deal_row;

@@ -17,29 +17,35 @@ enum { ONE_WIDE = 1 };
 
 /* ---- Forward and input gradient ----------------------------------------------------------- */
 
+/* The pixels of a part of an image, taps run after run. */
+static void run_part(const tn_run *run, const conv_part *part, tn_depthwise d, bool relu) {
+    const conv_packed *p = run->packed;
+    int64_t first;
+    d.rows = conv_part_pixels(part, run->rows, &first);
+    d.taps = part->depth;
+    d.x_row = p->parts.a_row + part->row + first;
+    d.y_row = p->parts.c_row + part->row + first;
+    for (int64_t r = 0; r < part->runs && d.rows > 0; r++) {
+        d.w = p->weights + (part->panel + r * part->run_rows) * d.channels;
+        d.offset = p->parts.offset + part->offset + r * part->depth;
+        d.adds = r > 0;
+        d.floor = relu && r == part->runs - 1 ? 0 : -(real)INFINITY;
+        run->kernels->depthwise(&d);
+    }
+}
+
 static void run_parts(const tn_run *run, const conv_image *from, const conv_image *to,
                       const real *bias, bool relu) {
-    const conv_packed *p = run->packed;
+    const conv_parts *parts = &((const conv_packed *)run->packed)->parts;
     const real *x = tn_run_in_image(run, 0);
     real *y = tn_run_out_image(run, 0);
-    int64_t first;
-    for (int64_t n = 0; n < run->n; n++)
-        for (const conv_part *part = p->parts.parts; part < p->parts.parts + p->parts.n_parts;
-             part++) {
-            const tn_depthwise d = {.rows = conv_part_pixels(part, run->rows, &first),
-                                    .taps = part->depth,
-                                    .channels = to->channels,
-                                    .x = x + n * from->height * from->width * from->channels,
-                                    .w = p->weights + part->panel * to->channels,
-                                    .bias = bias,
-                                    .x_row = p->parts.a_row + part->row + first,
-                                    .offset = p->parts.offset + part->offset,
-                                    .y_row = p->parts.c_row + part->row + first,
-                                    .y = y + n * to->height * to->width * to->channels,
-                                    .adds = !part->first,
-                                    .floor = relu && part->last ? 0 : -(real)INFINITY};
-            if (d.rows > 0) run->kernels->depthwise(&d);
-        }
+    for (int64_t n = 0; n < run->n; n++) {
+        const tn_depthwise d = {.channels = to->channels,
+                                .x = x + n * from->height * from->width * from->channels,
+                                .bias = bias,
+                                .y = y + n * to->height * to->width * to->channels};
+        for (int i = 0; i < parts->n_parts; i++) run_part(run, &parts->parts[i], d, relu);
+    }
 }
 
 static bool forward_applies(const tn_node *node, const tn_kernels *kernels) {

@@ -41,58 +41,57 @@ typedef struct adding {
     int64_t depth, panel, nr;
 } adding;
 
-/* The pixels of two bands and the taps of rows [r, r_end) of the kernel. */
-static void add_part(const adding *a, const band *y, const band *x, int64_t r, int64_t r_end,
-                     bool first, bool last) {
-    conv_parts *p = a->to;
+/* Where the taps of a part are, run after run. */
+static void list_offsets(const adding *a, const band *x, const conv_part *part, int64_t *offset) {
+    int64_t taps = a->depth == 0 ? 0 : part->runs * part->depth / a->depth, width = x->hi - x->lo;
+    for (int64_t k = 0; k < taps; k++) {
+        int64_t place = k / width * a->h->tap_step * a->from->width + k % width * a->w->tap_step;
+        for (int64_t c = 0; c < a->depth; c++) *offset++ = place * a->from->channels + c;
+    }
+}
+
+/* Which pixels of the images are read and computed; r is the first row of the kernel. */
+static void list_pixels(const adding *a, const band *y, const band *x, const conv_part *part,
+                        int64_t *a_row, int64_t *c_row) {
     const conv_image *from = a->from, *image = a->image;
+    bool reads = part->runs * part->depth > 0;
+    for (int64_t n = 0; n < a->to->images; n++)
+        for (int64_t i = y->begin; i < y->end; i++)
+            for (int64_t j = x->begin; j < x->end; j++) {
+                int64_t source =
+                    !reads ? 0
+                           : source_of(a->h, i, y->lo) * from->width + source_of(a->w, j, x->lo);
+                *a_row++ = (n * from->height * from->width + source) * from->channels;
+                int64_t row = a->h->first + i * a->h->step, column = a->w->first + j * a->w->step;
+                *c_row++ = ((n * image->height + row) * image->width + column) * image->channels;
+            }
+}
+
+/* The pixels of two bands. Whole rows of the kernel are one run of the panels; parts of rows are a
+ * run each. */
+static void add_part(const adding *a, const band *y, const band *x) {
+    conv_parts *p = a->to;
+    int64_t width = x->hi - x->lo, height = width > 0 ? y->hi - y->lo : 0;
+    bool whole = width == a->w->taps || height == 0;
     conv_part part = {.rows = (y->end - y->begin) * (x->end - x->begin),
-                      .depth = (r_end - r) * (x->hi - x->lo) * a->depth,
+                      .runs = whole ? 1 : height,
+                      .depth = (whole ? height : 1) * width * a->depth,
                       .top = a->h->first + y->begin * a->h->step,
                       .height = y->end - y->begin,
                       .step = a->h->step,
                       .width = x->end - x->begin,
                       .row = p->n_rows,
                       .offset = p->n_offsets,
-                      .panel = a->panel + (r * a->w->taps + x->lo) * a->depth * a->nr,
+                      .panel = a->panel + (y->lo * a->w->taps + x->lo) * a->depth * a->nr,
                       .panel_depth = a->h->taps * a->w->taps * a->depth,
-                      .first = first,
-                      .last = last};
+                      .run_rows = a->w->taps * a->depth};
     p->n_rows += part.rows * p->images;
-    p->n_offsets += part.depth;
+    p->n_offsets += part.runs * part.depth;
     p->n_parts++;
     if (!p->parts) return;
     p->parts[p->n_parts - 1] = part;
-    int64_t *a_row = p->a_row + part.row, *c_row = p->c_row + part.row;
-    for (int64_t n = 0; n < p->images; n++)
-        for (int64_t i = y->begin; i < y->end; i++)
-            for (int64_t j = x->begin; j < x->end; j++) {
-                int64_t source = part.depth == 0 ? 0
-                                                 : source_of(a->h, i, r) * from->width +
-                                                       source_of(a->w, j, x->lo);
-                *a_row++ = (n * from->height * from->width + source) * from->channels;
-                int64_t row = a->h->first + i * a->h->step, column = a->w->first + j * a->w->step;
-                *c_row++ = ((n * image->height + row) * image->width + column) * image->channels;
-            }
-    int64_t *offset = p->offset + part.offset;
-    for (int64_t k = r; k < r_end; k++)
-        for (int64_t s = x->lo; s < x->hi; s++)
-            for (int64_t c = 0; c < a->depth; c++)
-                *offset++ =
-                    ((k - r) * a->h->tap_step * from->width + (s - x->lo) * a->w->tap_step) *
-                        from->channels +
-                    c;
-}
-
-/* Whole rows of the kernel are one run of the panels; parts of rows are a run each. */
-static void add_bands(const adding *a, const band *y, const band *x) {
-    if (x->lo == 0 && x->hi == a->w->taps) {
-        add_part(a, y, x, y->lo, y->hi, true, true);
-        return;
-    }
-    if (y->lo == y->hi || x->lo == x->hi) add_part(a, y, x, 0, 0, true, true);
-    for (int64_t r = y->lo; r < y->hi && x->lo < x->hi; r++)
-        add_part(a, y, x, r, r + 1, r == y->lo, r == y->hi - 1);
+    list_pixels(a, y, x, &part, p->a_row + part.row, p->c_row + part.row);
+    list_offsets(a, x, &part, p->offset + part.offset);
 }
 
 void conv_parts_add(conv_parts *parts, const conv_axis *h, const conv_axis *w,
@@ -104,7 +103,7 @@ void conv_parts_add(conv_parts *parts, const conv_axis *h, const conv_axis *w,
         y = band_at(h, i);
         for (int64_t j = 0; j < w->pixels; j = x.end) {
             x = band_at(w, j);
-            add_bands(&a, &y, &x);
+            add_part(&a, &y, &x);
         }
     }
 }
@@ -209,13 +208,13 @@ void conv_parts_run(const conv_parts *p, const tn_kernels *kernels, tn_product p
             if (pixels == 0) continue;
             product.rows = pixels + part->rows * (images - 1);
             product.depth = part->depth;
+            product.runs = part->runs;
+            product.run_rows = part->run_rows;
             product.a_row = p->a_row + part->row + first;
             product.c_row = p->c_row + part->row + first;
             product.offset = p->offset + part->offset;
             product.b = whole.b + part->panel;
             product.panel_depth = part->panel_depth;
-            product.start = part->first ? whole.start : TN_START_C;
-            product.relu = whole.relu && part->last;
             tn_product_run(kernels, &product, NULL);
         }
     }

@@ -24,13 +24,12 @@ typedef struct conv_image {
 } conv_image;
 
 typedef struct conv_part {
-    int64_t rows, depth;              /* of the product; rows for each image */
+    int64_t rows, runs, depth;        /* of the product; rows for each image */
     int64_t top, height, step, width; /* of the image: `height` rows from `top` on, every step-th,
                                          with so many pixels each */
     int64_t row, offset;              /* where its lists begin */
     int64_t panel;                    /* where its taps begin in the panels, in elements */
-    int64_t panel_depth;              /* of the whole panels */
-    bool first, last;                 /* among the parts that add up the same pixels */
+    int64_t panel_depth, run_rows;    /* of the whole panels, and from one run to the next */
 } conv_part;
 
 /* Lists for several images side by side: images of few pixels fill whole tiles only together. */

@@ -6,7 +6,8 @@
 
 #include "base/size.h"
 
-enum { CACHE_LINE = 64 / sizeof(real) };
+/* So few tiles of rows take less time than copying the columns side by side. */
+enum { CACHE_LINE = 64 / sizeof(real), DIRECT_TILES = 4 };
 
 /* A block of the depth may be so much longer than the level asks for, rather than leave a rest. */
 static int64_t depth_block(const tn_kernels *kernels, int64_t depth) {
@@ -58,66 +59,85 @@ static void fetch_ahead(const tn_ahead *ahead, int64_t first, int64_t n) {
             __builtin_prefetch(ahead->from + row * ahead->step + t, 0, 2);
 }
 
-/* A tile that sticks out of c, and of what it starts with, to the right: computed aside. */
-static void narrow_tile(const tn_kernels *kernels, tn_tile *tile, int64_t width) {
-    real aside[TN_TILE_MAX_MR][TN_TILE_MAX_NR];
-    real *c[TN_TILE_MAX_MR];
-    for (int i = 0; i < tile->m; i++) {
-        memset(aside[i], 0, (size_t)kernels->nr * sizeof(real));
-        memcpy(aside[i], tile->start[i], (size_t)width * sizeof(real));
-        c[i] = tile->c[i];
-        tile->start[i] = tile->c[i] = aside[i];
-    }
-    kernels->tile(tile);
-    for (int i = 0; i < tile->m; i++) memcpy(c[i], aside[i], (size_t)width * sizeof(real));
-}
-
-/* All rows against one panel of columns [column, column + nr) and depth [first, first + n). */
-static void multiply_panel(const tn_kernels *kernels, const tn_product *p, int64_t column,
-                           int64_t first, int64_t n, const real *panel) {
-    static const real zeros[TN_TILE_MAX_NR];
-    const real *start = p->start == TN_START_BIAS ? p->bias + column : zeros;
-    bool to_c = p->start == TN_START_C || first > 0;
-    int64_t width = tn_min_i64(kernels->nr, p->columns - column);
-    tn_tile tile = {.offset = p->offset + first,
-                    .depth = n,
-                    .b = panel,
-                    .ldb = kernels->nr,
-                    .floor = p->relu && first + n == p->depth ? 0 : -(real)INFINITY};
+/* A share of the rows against one panel of columns [column, column + nr), while what is wanted next
+ * is brought nearer, tile by tile. */
+static void multiply_panel(const tn_kernels *kernels, const tn_product *p, tn_panel panel) {
     int64_t tiles = (p->rows + kernels->mr - 1) / kernels->mr, share[2];
     bool looks_ahead = p->ahead[0].rows > 0 || p->ahead[1].rows > 0;
-    for (int q = 0; q < 2 && looks_ahead; q++) share[q] = (p->ahead[q].rows + tiles - 1) / tiles;
-    for (int64_t i = 0, part = 0; i < p->rows; i += kernels->mr, part++) {
-        tile.m = (int)tn_min_i64(kernels->mr, p->rows - i);
-        for (int r = 0; r < tile.m; r++) {
-            tile.a[r] = p->a + p->a_row[i + r];
-            tile.c[r] = p->c + p->c_row[i + r] + column;
-            tile.start[r] = to_c ? tile.c[r] : start;
+    if (!looks_ahead) {
+        kernels->panel(&panel);
+        return;
+    }
+    for (int q = 0; q < 2; q++) share[q] = (p->ahead[q].rows + tiles - 1) / tiles;
+    for (int64_t tile = 0; tile < tiles; tile++) {
+        panel.rows = tn_min_i64(kernels->mr, p->rows - tile * kernels->mr);
+        for (int q = 0; q < 2; q++) fetch_ahead(&p->ahead[q], tile * share[q], share[q]);
+        kernels->panel(&panel);
+        panel.a_row += kernels->mr;
+        panel.c_row += kernels->mr;
+    }
+}
+
+/* Whether the columns [j, j + nr) are read where they are stored. */
+static bool is_panel(const tn_kernels *kernels, const tn_product *p, int64_t j) {
+    return p->source == TN_PANELS_STORED && j + kernels->nr <= p->columns &&
+           (p->ldb == kernels->nr || p->rows <= DIRECT_TILES * kernels->mr);
+}
+
+/* The depth [first, first + n) of all columns, of all runs if there are several. */
+static void multiply_depth(const tn_kernels *kernels, const tn_product *p, int64_t first, int64_t n,
+                           real *room) {
+    int64_t runs = tn_max_i64(1, p->runs);
+    tn_panel panel = {.rows = p->rows,
+                      .runs = runs,
+                      .depth = n,
+                      .a = p->a,
+                      .a_row = p->a_row,
+                      .offset = p->offset + first,
+                      .b_run = p->run_rows * kernels->nr,
+                      .c_row = p->c_row,
+                      .adds = p->start == TN_START_C || first > 0,
+                      .floor = p->relu && first + n == p->depth ? 0 : -(real)INFINITY};
+    for (int64_t j = 0; j < p->columns; j += kernels->nr) {
+        panel.columns = tn_min_i64(kernels->nr, p->columns - j);
+        panel.ldb = kernels->nr;
+        panel.bias = p->start == TN_START_BIAS ? p->bias + j : NULL;
+        panel.c = p->c + j;
+        if (p->source == TN_PANELS_PACKED) {
+            panel.b = p->b + j * p->panel_depth + first * kernels->nr;
+        } else if (is_panel(kernels, p, j)) {
+            panel.b = p->b + first * p->ldb + j;
+            panel.ldb = p->ldb;
+        } else {
+            tn_panel_pack(kernels, p->source, p->b, p->ldb, p->columns, j, first, n, room);
+            panel.b = room;
         }
-        for (int q = 0; q < 2 && looks_ahead; q++)
-            fetch_ahead(&p->ahead[q], part * share[q], share[q]);
-        if (width == kernels->nr)
-            kernels->tile(&tile);
-        else
-            narrow_tile(kernels, &tile, width);
+        multiply_panel(kernels, p, panel);
+    }
+}
+
+/* Run after run, where all of them together are too deep to stay in the cache. */
+static void multiply_runs(const tn_kernels *kernels, const tn_product *p) {
+    tn_product run = *p;
+    run.runs = 1;
+    for (int64_t r = 0; r < p->runs; r++) {
+        run.offset = p->offset + r * p->depth;
+        run.b = p->b + r * p->run_rows * kernels->nr;
+        run.start = r == 0 ? p->start : TN_START_C;
+        run.relu = p->relu && r == p->runs - 1;
+        tn_product_run(kernels, &run, NULL);
     }
 }
 
 void tn_product_run(const tn_kernels *kernels, const tn_product *p, void *workspace) {
+    if (p->runs > 1 && depth_block(kernels, p->runs * p->depth) < p->runs * p->depth) {
+        multiply_runs(kernels, p);
+        return;
+    }
     int64_t block = depth_block(kernels, p->depth), first = 0;
     do { /* once even without depth: c is written */
         int64_t n = tn_min_i64(block, p->depth - first);
-        for (int64_t j = 0; j < p->columns; j += kernels->nr) {
-            const real *panel = p->b + j * p->panel_depth + first * kernels->nr;
-            if (p->source == TN_PANELS_STORED && p->ldb == kernels->nr &&
-                j + kernels->nr <= p->columns) {
-                panel = p->b + first * p->ldb + j; /* a panel as it is */
-            } else if (p->source != TN_PANELS_PACKED) {
-                tn_panel_pack(kernels, p->source, p->b, p->ldb, p->columns, j, first, n, workspace);
-                panel = workspace;
-            }
-            multiply_panel(kernels, p, j, first, n, panel);
-        }
+        multiply_depth(kernels, p, first, n, workspace);
         first += n;
     } while (first < p->depth);
 }

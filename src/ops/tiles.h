@@ -40,6 +40,9 @@ typedef struct tn_product {
     const real *b;
     int64_t ldb;         /* of a matrix that is not packed */
     int64_t panel_depth; /* of a packed one: at least depth, which may be a part of it */
+    int64_t runs;        /* of a packed one: so many times the depth, each time with offsets of its
+                            own, run_rows rows of a panel further on; 0 is once */
+    int64_t run_rows;
     tn_panel_source source;
     tn_product_start start;
     const real *bias; /* [columns], of TN_START_BIAS */

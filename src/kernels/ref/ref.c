@@ -10,15 +10,18 @@
 
 enum { MR = 6, NR = 16, PANEL_BYTES = 16384 };
 
-static void tile(const tn_tile *tile) {
-    for (int i = 0; i < tile->m; i++) {
-        real sum[NR];
-        for (int j = 0; j < NR; j++) sum[j] = tile->start[i][j];
-        for (int64_t t = 0; t < tile->depth; t++)
-            for (int j = 0; j < NR; j++)
-                sum[j] += tile->a[i][tile->offset[t]] * tile->b[t * tile->ldb + j];
-        for (int j = 0; j < NR; j++) tile->c[i][j] = tile->floor > sum[j] ? tile->floor : sum[j];
-    }
+static real panel_sum(const tn_panel *p, int64_t i, int64_t j) {
+    const real *a = p->a + p->a_row[i];
+    real sum = p->adds ? p->c[p->c_row[i] + j] : p->bias ? p->bias[j] : 0;
+    for (int64_t r = 0; r < p->runs; r++)
+        for (int64_t t = 0; t < p->depth; t++)
+            sum += a[p->offset[r * p->depth + t]] * p->b[r * p->b_run + t * p->ldb + j];
+    return p->floor > sum ? p->floor : sum;
+}
+
+static void panel(const tn_panel *p) {
+    for (int64_t i = 0; i < p->rows; i++)
+        for (int64_t j = 0; j < p->columns; j++) p->c[p->c_row[i] + j] = panel_sum(p, i, j);
 }
 
 static void matmul(const tn_matmul *p) {
@@ -428,7 +431,7 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .mr = MR,
         .nr = NR,
         .depth_block = PANEL_BYTES / (NR * (int64_t)sizeof(real)),
-        .tile = tile,
+        .panel = panel,
         .deal_row = deal_row,
         .matmul = matmul,
         .tree_tile = tree_tile,

@@ -53,7 +53,7 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->mr = MR;
     kernels->nr = NR;
     kernels->depth_block = PANEL_BYTES / (NR * (int64_t)sizeof(float));
-    kernels->tile = tile;
+    kernels->panel = panel;
     kernels->deal_row = deal_row;
     kernels->matmul = matmul;
     kernels->tree_tile = tree_tile;

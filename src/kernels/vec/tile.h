@@ -26,28 +26,109 @@ VEC_INLINE void add_product(vf x, const vf b[VECTORS], vf row[VECTORS]) {
     VEC_UNROLL for (int v = 0; v < VECTORS; v++) row[v] = vf_fma(x, b[v], row[v]);
 }
 
-/* s += the products of the depth. */
-VEC_INLINE void multiply(int m, const tn_tile *tile, sums *s) {
-    const float *row[MR], *b = tile->b;
-    const int64_t *offset = tile->offset;
-    VEC_UNROLL for (int i = 0; i < m; i++) row[i] = tile->a[i];
-    for (int64_t t = 0; t < tile->depth; t++, b += tile->ldb) {
-        vf of_b[VECTORS];
-        load_row(b, of_b);
+/* How many of the lanes of vector v are within the columns. */
+VEC_INLINE int lanes_within(int64_t columns, int v) {
+    int64_t rest = columns - v * VF_LANES;
+    return rest <= 0 ? 0 : rest < VF_LANES ? (int)rest : VF_LANES;
+}
+
+/* The first `columns` of a row; all of them if it is `plain`. */
+VEC_INLINE void load_columns(bool plain, const float *p, int64_t columns, vf row[VECTORS]) {
+    VEC_UNROLL for (int v = 0; v < VECTORS; v++) row[v] =
+        load_part(p + v * VF_LANES, plain ? VF_LANES : lanes_within(columns, v));
+}
+
+VEC_INLINE void start_rows(int m, bool plain, const tn_panel *p, const int64_t *c_row, sums *s) {
+    if (p->adds) {
         VEC_UNROLL for (int i = 0; i < m; i++)
-            add_product(vf_set1(row[i][offset[t]]), of_b, s->row[i]);
+            load_columns(plain, p->c + c_row[i], p->columns, s->row[i]);
+        return;
+    }
+    VEC_UNROLL for (int v = 0; v < VECTORS; v++) s->row[0][v] = vf_set1(0);
+    if (p->bias) load_columns(plain, p->bias, p->columns, s->row[0]);
+    VEC_UNROLL for (int i = 1; i < m; i++) {
+        VEC_UNROLL for (int v = 0; v < VECTORS; v++) s->row[i][v] = s->row[0][v];
     }
 }
 
-VEC_INLINE void tile_of(int m, const tn_tile *tile) {
-    vf floor = vf_set1(tile->floor);
+/* s += the products of one run. */
+VEC_INLINE void add_run(int m, const float *const *row, const int64_t *offset, int64_t depth,
+                        const float *b, int64_t ldb, sums *s) {
+    for (const int64_t *end = offset + depth; offset < end; offset++, b += ldb) {
+        vf of_b[VECTORS];
+        load_row(b, of_b);
+        VEC_UNROLL for (int i = 0; i < m; i++)
+            add_product(vf_set1(row[i][*offset]), of_b, s->row[i]);
+    }
+}
+
+/* m rows from row `first` on. In a plain panel one run, its b without gaps, meets all NR columns:
+ * at small depths, whatever else the loops could do would take as long as the products. */
+VEC_INLINE void panel_rows(int m, bool plain, const tn_panel *p, int64_t first) {
+    const float *row[MR], *b = p->b;
+    float *c = p->c;
+    const int64_t *c_row = p->c_row + first, *offset = p->offset;
+    int64_t columns = p->columns, depth = p->depth;
+    vf floor = vf_set1(p->floor);
     sums s;
-    VEC_UNROLL for (int i = 0; i < m; i++) load_row(tile->start[i], s.row[i]);
-    multiply(m, tile, &s);
+    VEC_UNROLL for (int i = 0; i < m; i++) row[i] = p->a + p->a_row[first + i];
+    start_rows(m, plain, p, c_row, &s);
+    if (plain)
+        add_run(m, row, offset, depth, b, NR, &s);
+    else
+        for (int64_t r = 0; r < p->runs; r++)
+            add_run(m, row, offset + r * depth, depth, b + r * p->b_run, p->ldb, &s);
     VEC_UNROLL for (int i = 0; i < m; i++) {
         VEC_UNROLL for (int v = 0; v < VECTORS; v++)
-            vf_store(tile->c[i] + v * VF_LANES, vf_max(floor, s.row[i][v]));
+            store_part(c + c_row[i] + v * VF_LANES, vf_max(floor, s.row[i][v]),
+                       plain ? VF_LANES : lanes_within(columns, v));
     }
+}
+
+/* Whole tiles, as long as it takes two of them for the rows from `first` on, or one exactly;
+ * returns the next row. Functions by themselves: in one with all the others, compilers do not keep
+ * the addresses in registers. */
+VEC_INLINE int64_t whole_tiles(bool plain, const tn_panel *p) {
+    int64_t i = 0, left = p->rows;
+    for (; left >= 2 * MR || left == MR; i += MR, left -= MR) panel_rows(MR, plain, p, i);
+    return i;
+}
+
+static __attribute__((noinline)) int64_t plain_tiles(const tn_panel *p) {
+    return whole_tiles(true, p);
+}
+
+static __attribute__((noinline)) int64_t other_tiles(const tn_panel *p) {
+    return whole_tiles(false, p);
+}
+
+/* The last rows, fewer than two tiles, in two tiles as equal as they can be: one of a few rows has
+ * too few sums to hide how long each takes. */
+static void last_rows(const tn_panel *p, int64_t i) {
+    while (i < p->rows) {
+        int64_t left = p->rows - i;
+        int m = (int)(left > MR ? (left + 1) / 2 : left);
+        switch (m) {
+        case 1: panel_rows(1, false, p, i); break;
+        case 2: panel_rows(2, false, p, i); break;
+        case 3: panel_rows(3, false, p, i); break;
+        case 4: panel_rows(4, false, p, i); break;
+        case 5: panel_rows(5, false, p, i); break;
+        case 6: panel_rows(6, false, p, i); break;
+        case 7:
+            if (MR > 6) panel_rows(7, false, p, i);
+            break;
+        case 8:
+            if (MR > 6) panel_rows(8, false, p, i);
+            break;
+        }
+        i += m;
+    }
+}
+
+static void panel(const tn_panel *p) {
+    bool plain = p->runs == 1 && p->ldb == NR && p->columns == NR;
+    last_rows(p, plain ? plain_tiles(p) : other_tiles(p));
 }
 
 /* m rows from row i on, one panel of columns. */
@@ -129,23 +210,6 @@ static void tree_tile(const tn_tree_tile *tile) {
     for (int i = 0; i < tile->m; i++)
         VEC_UNROLL for (int v = 0; v < VECTORS; v++)
             vf_store(tile->c[i] + v * VF_LANES, waiting[MAX_LEVELS_OF_TREE - 1].row[i][v]);
-}
-
-static void tile(const tn_tile *tile) {
-    switch (tile->m) {
-    case 1: tile_of(1, tile); break;
-    case 2: tile_of(2, tile); break;
-    case 3: tile_of(3, tile); break;
-    case 4: tile_of(4, tile); break;
-    case 5: tile_of(5, tile); break;
-    case 6: tile_of(6, tile); break;
-    case 7:
-        if (MR > 6) tile_of(7, tile);
-        break;
-    case 8:
-        if (MR > 6) tile_of(8, tile);
-        break;
-    }
 }
 
 static void deal_row(int64_t n, const float *x, float *tiles, int64_t step) {
