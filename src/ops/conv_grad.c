@@ -189,17 +189,31 @@ static int64_t tiled_weight_packed_bytes(const tn_node *node, const tn_kernels *
     return tn_product_steps_bytes(weight_lists(&g));
 }
 
+/* The planes are those of the padded image or, if one tap meets them, of the pixels met. */
+typedef struct weight_planes {
+    int64_t height, width;
+    int64_t stride_h, stride_w; /* in them */
+    int64_t every_h, every_w;   /* which pixels of the image are there */
+} weight_planes;
+
+static weight_planes planes_of(const conv_geometry *g) {
+    if (g->r * g->s == 1 && !conv_is_padded(g))
+        return (weight_planes){g->p, g->q, 1, 1, g->stride_h, g->stride_w};
+    return (weight_planes){conv_padded_h(g), conv_padded_w(g), g->stride_h, g->stride_w, 1, 1};
+}
+
 static void tiled_weight_pack(const tn_run *run, void *packed) {
     const conv_geometry g = conv_grad_weight_geometry(run->node);
+    const weight_planes planes = planes_of(&g);
     const packed_weight p = split_packed_weight(&g, packed);
-    int64_t taps = g.r * g.s, width = conv_padded_w(&g), plane = conv_padded_h(&g) * width;
+    int64_t taps = g.r * g.s, plane = planes.height * planes.width;
     for (int64_t k = 0; k < taps * g.cg; k++) {
         int64_t c = k / taps, r = k / g.s % g.r, s = k % g.s;
-        p.a_row[k] = c * plane + r * g.dilation_h * width + s * g.dilation_w;
+        p.a_row[k] = c * plane + r * g.dilation_h * planes.width + s * g.dilation_w;
         p.c_row[k] = (k % taps * g.cg + c) * g.og;
     }
     for (int64_t i = 0; i < g.p * g.q; i++)
-        p.offset[i] = i / g.q * g.stride_h * width + i % g.q * g.stride_w;
+        p.offset[i] = i / g.q * planes.stride_h * planes.width + i % g.q * planes.stride_w;
 }
 
 /* Workspace: a panel of dy, the planes. */
@@ -210,34 +224,41 @@ static int64_t tiled_weight_workspace(const tn_node *node, const tn_kernels *ker
            conv_padded_h(&g) * conv_padded_w(&g) * g.c * (int64_t)sizeof(real);
 }
 
-/* An image [h][w][c] into planes [c][h][w] with the padding, which is zero already. */
-static void split_planes(const tn_kernels *kernels, const conv_geometry *g, const real *x,
-                         real *planes) {
-    int64_t width = conv_padded_w(g), plane = conv_padded_h(g) * width;
-    if (!conv_is_padded(g)) {
-        kernels->transpose(g->h * g->w, g->c, x, g->c, planes, plane);
-        return;
+/* An image [h][w][c] taken apart into planes [c][height][width], whose padding is zero already: in
+ * `room`, unless it is such a plane itself. */
+static const real *split_planes(const tn_kernels *kernels, const conv_geometry *g, const real *x,
+                                real *room) {
+    const weight_planes to = planes_of(g);
+    int64_t plane = to.height * to.width, row = to.every_h * g->w * g->c;
+    if (plane == g->h * g->w) {
+        if (g->c == 1) return x;
+        kernels->transpose(plane, g->c, x, g->c, room, plane);
+        return room;
     }
-    planes += g->pad_top * width + g->pad_left;
-    for (int64_t i = 0; i < g->h; i++)
-        kernels->transpose(g->w, g->c, x + i * g->w * g->c, g->c, planes + i * width, plane);
+    int64_t first = g->pad_top * to.width + g->pad_left;
+    for (int64_t i = 0; i < to.height - g->pad_top - g->pad_bottom; i++)
+        kernels->transpose(to.width - g->pad_left - g->pad_right, g->c, x + i * row,
+                           to.every_w * g->c, room + first + i * to.width, plane);
+    return room;
 }
 
 static void tiled_weight(const tn_run *run) {
     const conv_geometry g = conv_grad_weight_geometry(run->node);
     const packed_weight p = split_packed_weight(&g, run->packed);
-    int64_t rows = g.r * g.s * g.cg, plane = conv_padded_h(&g) * conv_padded_w(&g);
-    real *planes =
+    const weight_planes planes = planes_of(&g);
+    int64_t rows = g.r * g.s * g.cg, plane = planes.height * planes.width;
+    real *room =
         (real *)(void *)((char *)run->workspace + tn_product_workspace_bytes(run->kernels));
-    if (conv_is_padded(&g)) memset(planes, 0, (size_t)(plane * g.c) * sizeof(real));
+    if (conv_is_padded(&g)) memset(room, 0, (size_t)(plane * g.c) * sizeof(real));
     for (int64_t n = 0; n < run->n; n++) {
         const real *dy = (const real *)run->in[1] + n * g.p * g.q * g.o;
-        split_planes(run->kernels, &g, (const real *)run->in[0] + n * g.h * g.w * g.c, planes);
+        const real *x = (const real *)run->in[0] + n * g.h * g.w * g.c;
+        x = split_planes(run->kernels, &g, x, room);
         for (int64_t group = 0; group < g.groups; group++) {
             const tn_product product = {.rows = rows,
                                         .depth = g.p * g.q,
                                         .columns = g.og,
-                                        .a = planes + group * g.cg * plane,
+                                        .a = x + group * g.cg * plane,
                                         .a_row = p.a_row,
                                         .offset = p.offset,
                                         .b = dy + group * g.og,
