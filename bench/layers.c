@@ -31,6 +31,7 @@ static const layer_case cases[] = {
     {"relu, conv 32-64 3x3 on 26x26, relu, pool",
      {32, 26, 26},
      {RELU, CONV(64, 32, 3, ""), RELU, POOL}},
+    {"conv 32-64 3x3 on 26x26, pool", {32, 26, 26}, {CONV(64, 32, 3, ""), POOL}},
     {"conv 1-32 3x3 on 28x28, relu, mean",
      {1, 28, 28},
      {CONV(32, 1, 3, ""), RELU, {"AveragePool", "kernel_shape=2,2 strides=2,2"}},

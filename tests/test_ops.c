@@ -164,7 +164,9 @@ static tn_tuning *choose_all(const op_case *c, const op_setting *setting, int n)
         const tn_node *node = run.plan->steps[i].node;
         const char *names[TN_TUNING_MAX_CANDIDATES];
         conv_choice choice;
-        if (!conv_choice_key_of(node, &choice.key) || tn_tuning_find(tuning, &choice.key)) continue;
+        if (!conv_choice_key_of(node, &run.kernels, &choice.key) ||
+            tn_tuning_find(tuning, &choice.key))
+            continue;
         int last = conv_choice_candidates(node, &run.kernels, names) - 1;
         choice.implementation = names[n < last ? n : last];
         tuning->rows[tuning->n_rows++].choice = choice;

@@ -37,7 +37,8 @@ typedef struct tuner {
 
 static contest *contest_of(const tuner *t, const tn_node *node) {
     conv_choice_key key;
-    if (tn_node_in_lanes(node) || !conv_choice_key_of(node, &key)) return NULL;
+    const tn_kernels *kernels = &t->trials[0].kernels;
+    if (tn_node_in_lanes(node) || !conv_choice_key_of(node, kernels, &key)) return NULL;
     for (int i = 0; i < t->n_contests; i++)
         if (conv_choice_compare(&t->contests[i].key, &key) == 0) return &t->contests[i];
     return NULL;
@@ -45,7 +46,7 @@ static contest *contest_of(const tuner *t, const tn_node *node) {
 
 static void add_contest(tuner *t, const tn_plan_step *step, const tn_kernels *kernels) {
     contest *c = &t->contests[t->n_contests];
-    if (tn_node_in_lanes(step->node) || !conv_choice_key_of(step->node, &c->key)) return;
+    if (tn_node_in_lanes(step->node) || !conv_choice_key_of(step->node, kernels, &c->key)) return;
     c->n_candidates = conv_choice_candidates(step->node, kernels, c->candidates);
     for (int i = 1; i < c->n_candidates; i++)
         if (strcmp(c->candidates[i], step->implementation->name) == 0) {

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "ops/conv_geometry.h"
-#include "ops/density.h"
 #include "ops/tuning.h"
 
 /* ---- The table ------------------------------------------------------------------------------- */
@@ -104,16 +103,16 @@ static conv_choice_key make_key(const tn_op *op, const conv_geometry *g, bool sp
                              .sparse = sparse};
 }
 
-bool conv_choice_key_of(const tn_node *node, conv_choice_key *key) {
+bool conv_choice_key_of(const tn_node *node, const tn_kernels *kernels, conv_choice_key *key) {
     if (node->op == &tn_op_conv || node->op == &tn_op_conv_relu) {
         const conv_geometry g = conv_geometry_of(node);
         *key = make_key(&tn_op_conv, &g, false);
     } else if (node->op == &tn_op_conv_grad_input) {
         const conv_geometry g = conv_grad_input_geometry(node);
-        *key = make_key(node->op, &g, tn_density(node->inputs[0]) <= TN_SPARSE);
+        *key = make_key(node->op, &g, conv_grad_input_is_sparse(node));
     } else if (node->op == &tn_op_conv_grad_weight) {
         const conv_geometry g = conv_grad_weight_geometry(node);
-        *key = make_key(node->op, &g, tn_density(node->inputs[1]) <= TN_SPARSE);
+        *key = make_key(node->op, &g, conv_grad_weight_is_sparse(node, kernels));
     } else {
         return false;
     }
@@ -174,7 +173,7 @@ int conv_choice_candidates(const tn_node *node, const tn_kernels *kernels, const
 
 const char *conv_choose(const tn_node *node, const tn_kernels *kernels, const tn_tuning *tuning) {
     conv_choice_key key;
-    if (!conv_choice_key_of(node, &key)) return NULL;
+    if (!conv_choice_key_of(node, kernels, &key)) return NULL;
     const char *tuned = tuning ? tn_tuning_find(tuning, &key) : NULL;
     if (tuned) return tuned;
     conv_choice choice;

@@ -14,7 +14,7 @@ typedef struct conv_choice_key {
     int64_t input[3];  /* channels, height, width */
     int64_t weight[4]; /* outputs, channels of a group, height, width */
     int64_t strides[2], pads[4], dilations[2];
-    int64_t sparse; /* 1: the gradient of y is mostly zero, and known to be (conv_sparse.c) */
+    int64_t sparse; /* 1: the gradient of y is known to be so sparse that the pass may list it */
 } conv_choice_key;
 
 typedef struct conv_choice {
@@ -23,7 +23,7 @@ typedef struct conv_choice {
 } conv_choice;
 
 /* False if node is no pass of a convolution. */
-bool conv_choice_key_of(const tn_node *node, conv_choice_key *key);
+bool conv_choice_key_of(const tn_node *node, const tn_kernels *kernels, conv_choice_key *key);
 /* Below, equal to or above 0, in an order that depends on nothing but the keys. */
 int conv_choice_compare(const conv_choice_key *a, const conv_choice_key *b);
 /* "16x28x28 by 32x16x3x3, strides 2,2, pads 1,1,1,1, sparse" */
@@ -44,7 +44,7 @@ const char *conv_choose(const tn_node *node, const tn_kernels *kernels, const tn
 
 /* Stands in checkpoints for the table in the source and the rules. Whoever changes what is chosen
  * for any shape raises its number: a run then goes on with what it began with, or not at all. */
-#define CONV_CHOICES_BUILT_IN "built-in-2"
+#define CONV_CHOICES_BUILT_IN "built-in-3"
 
 /* Choice i of the table in the source for kernels of a level; false after the last. */
 bool conv_choice_built_in(int i, const char *level, conv_choice *choice);

@@ -69,6 +69,9 @@ extern const tn_implementation tn_conv_winograd, tn_conv_grad_input_winograd,
 
 /* Implementations for a gradient of y that is mostly zero (conv_sparse.c). */
 extern const tn_implementation tn_conv_grad_input_sparse, tn_conv_grad_weight_sparse;
+/* Whether dy of such a node is known to be as sparse as they want it. */
+bool conv_grad_input_is_sparse(const tn_node *node);
+bool conv_grad_weight_is_sparse(const tn_node *node, const tn_kernels *kernels);
 
 /* Gradient operators (conv_grad.c). */
 extern const tn_op tn_op_conv_grad_input, tn_op_conv_grad_weight;

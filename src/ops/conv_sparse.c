@@ -37,9 +37,13 @@ static int64_t image_elements(const conv_geometry *g) {
 
 /* ---- Input: dx[p+r][q+s][c] += dy[p][q][o] · w[o][r][s][c] ---------------------------------- */
 
+bool conv_grad_input_is_sparse(const tn_node *node) {
+    return tn_density(node->inputs[0]) <= TN_SPARSE;
+}
+
 static bool input_applies(const tn_node *node, const tn_kernels *kernels) {
     const conv_geometry g = conv_grad_input_geometry(node);
-    return !kernels->naive && tn_density(node->inputs[0]) <= TN_SPARSE && suits(&g);
+    return !kernels->naive && conv_grad_input_is_sparse(node) && suits(&g);
 }
 
 /* The numbers of the pixels of a band, pixel after pixel; pixel i has those from begin[i] on. */
@@ -140,9 +144,15 @@ const tn_implementation tn_conv_grad_input_sparse = {.name = "sparse",
 
 /* ---- Weight: dw[o][r][s][c] += dy[p][q][o] · x[p+r][q+s][c] --------------------------------- */
 
+bool conv_grad_weight_is_sparse(const tn_node *node, const tn_kernels *kernels) {
+    const tn_implementation *winograd = &tn_conv_grad_weight_winograd;
+    bool rival = winograd->applies(node, kernels) && winograd->pays(node, kernels);
+    return tn_density(node->inputs[1]) <= (rival ? TN_VERY_SPARSE : TN_SPARSE);
+}
+
 static bool weight_applies(const tn_node *node, const tn_kernels *kernels) {
     const conv_geometry g = conv_grad_weight_geometry(node);
-    return !kernels->naive && tn_density(node->inputs[1]) <= TN_SPARSE && suits(&g);
+    return !kernels->naive && conv_grad_weight_is_sparse(node, kernels) && suits(&g);
 }
 
 /* The numbers of the outputs of a band; each output has room for all of its pixels. */

@@ -10,7 +10,9 @@
  * half. A function of the graph, never of numbers. */
 double tn_density(const tn_value *gradient);
 
-/* At most this much is worth being listed (measured). */
+/* At most this much is worth being listed (measured): instead of a product with all of it, and
+ * instead of Winograd's algorithm for the gradient of a weight. */
 #define TN_SPARSE .25
+#define TN_VERY_SPARSE .125
 
 #endif
