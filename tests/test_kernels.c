@@ -966,7 +966,7 @@ static void winograd_makes_gradients(void **state) {
 /* ---- Transposition, log-softmax, exp and log ------------------------------------------------ */
 
 static void transposes_any_shape(void **state) {
-    enum { SIDE = 20, LD = 23 };
+    enum { SIDE = 36, LD = 39 };
     tn_kernels tables[MAX_LEVELS];
     float src[SIDE * LD];
     guarded slot = guarded_new(sizeof src);

@@ -41,6 +41,11 @@ void tn_panel_pack(const tn_kernels *kernels, tn_panel_source source, const real
         return;
     }
     const real *from = b + first * ldb + column;
+    if (width == TN_TILE_MAX_NR) { /* a constant: copied in registers */
+        for (int64_t t = 0; t < n; t++)
+            memcpy(panel + t * TN_TILE_MAX_NR, from + t * ldb, TN_TILE_MAX_NR * sizeof(real));
+        return;
+    }
     for (int64_t t = 0; t < n; t++)
         memcpy(panel + t * nr, from + t * ldb, (size_t)width * sizeof(real));
 }

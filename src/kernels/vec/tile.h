@@ -217,17 +217,31 @@ static void deal_row(int64_t n, const float *x, float *tiles, int64_t step) {
     for (int64_t i = 0; i < n; i++) tiles[i] = x[i];
 }
 
+/* n rows of VF_LANES columns. */
+VEC_INLINE void transpose_block(int n, const float *src, int64_t ld_src, float *dst,
+                                int64_t ld_dst) {
+    vf row[VF_LANES];
+    for (int r = 0; r < VF_LANES; r++) row[r] = vf_load(src + (r < n ? r : 0) * ld_src);
+    vf_transpose(row);
+    for (int r = 0; r < VF_LANES; r++) store_part(dst + r * ld_dst, row[r], n);
+}
+
+/* The last block of rows, or of columns, begins so early that it is a whole one: what it shares
+ * with the one before is written twice. Parts of vectors are cheap to store where they are wide. */
 static void transpose(int64_t rows, int64_t columns, const float *src, int64_t ld_src, float *dst,
                       int64_t ld_dst) {
-    int64_t whole_rows = rows - rows % VF_LANES, whole_columns = columns - columns % VF_LANES;
-    for (int64_t j = 0; j < whole_columns; j += VF_LANES)
-        for (int64_t i = 0; i < whole_rows; i += VF_LANES) {
-            vf row[VF_LANES];
-            for (int r = 0; r < VF_LANES; r++) row[r] = vf_load(src + (i + r) * ld_src + j);
-            vf_transpose(row);
-            for (int r = 0; r < VF_LANES; r++) vf_store(dst + (j + r) * ld_dst + i, row[r]);
+    int64_t least_rows = VF_LANES > 8 ? 1 : VF_LANES;
+    if (rows < least_rows || columns < VF_LANES) {
+        for (int64_t j = 0; j < columns; j++)
+            VEC_UNROLL for (int64_t i = 0; i < rows; i++) dst[j * ld_dst + i] = src[i * ld_src + j];
+        return;
+    }
+    for (int64_t j = 0; j < columns; j += VF_LANES) {
+        if (j > columns - VF_LANES) j = columns - VF_LANES;
+        if (rows < VF_LANES) transpose_block((int)rows, src + j, ld_src, dst + j * ld_dst, ld_dst);
+        for (int64_t i = 0; i < rows && rows >= VF_LANES; i += VF_LANES) {
+            if (i > rows - VF_LANES) i = rows - VF_LANES;
+            transpose_block(VF_LANES, src + i * ld_src + j, ld_src, dst + j * ld_dst + i, ld_dst);
         }
-    for (int64_t j = 0; j < columns; j++)
-        for (int64_t i = j < whole_columns ? whole_rows : 0; i < rows; i++)
-            dst[j * ld_dst + i] = src[i * ld_src + j];
+    }
 }
