@@ -10,11 +10,17 @@
 
 #include "base/philox.h"
 #include "graph/model.h"
+#include "sanitized.h"
 
 enum { SIDE = 28, CLASSES = 10, MOST_THREADS = 4 };
 
 static const int64_t tiles[] = {1, 2, 3, 5, 7, 16};
 enum { N_TILES = sizeof tiles / sizeof *tiles };
+
+/* Of the tiles number t: sanitizers meet all tiles and all threads, but not each with each. */
+static bool is_tried(int t, int n_threads) {
+    return !SANITIZED || n_threads == 1 + t % MOST_THREADS;
+}
 
 static tn_error error;
 
@@ -72,6 +78,7 @@ static void train_all(const char *name, int64_t n) {
     train_once(model, dataset, 0, 0, 1, expected);
     for (int t = 0; t < N_TILES; t++)
         for (int threads = 1; threads <= MOST_THREADS; threads++) {
+            if (!is_tried(t, threads)) continue;
             train_once(model, dataset, tiles[t], 0, threads, hex);
             if (strcmp(hex, expected) != 0)
                 fail_msg("%s: tiles of %d on %d threads give other weights", name, (int)tiles[t],
@@ -108,6 +115,7 @@ static void infer_all(const char *name) {
     classify(model, 0, 0, 1, pixels, N, N, expected);
     for (int t = 0; t < N_TILES; t++)
         for (int threads = 1; threads <= MOST_THREADS; threads++) {
+            if (!is_tried(t, threads)) continue;
             classify(model, tiles[t], 0, threads, pixels, N, BATCH, scores);
             if (memcmp(scores, expected, sizeof scores) != 0)
                 fail_msg("%s: tiles of %d on %d threads give other scores", name, (int)tiles[t],
