@@ -147,6 +147,8 @@ static void call(const planned_case *p, const tn_plan_step *step, tn_run run, in
     }
     run.packed = step->packed < 0 ? NULL : p->packed + step->packed;
     run.workspace = p->workspaces + thread * p->plan->workspace_bytes;
+    run.shard = (char *)run.workspace + step->shard;
+    run.begins_shard = run.ends_shard = true; /* a shard is a tile */
     tn_run_set_whole(&run);
     step->implementation->run(&run);
 }

@@ -267,7 +267,7 @@ static void costs_know_what_is_near(void **state) {
     tn_roofline r = tn_roofline_usual;
     int n_near = 0, n_far = 0;
     r.bytes_per_s[TN_LEVEL_L3] = r.bytes_per_s[TN_LEVEL_MEMORY] = 1e5; /* seconds for a value */
-    r.l2_bytes = 1 << 20; /* holds a tile and a workspace */
+    r.l2_bytes = 2 << 20; /* holds a tile and a workspace */
     for (int i = 0; i < plan->n_segments; i++) {
         const tn_segment *segment = &plan->segments[i];
         for (int k = 0; k < segment->n_steps; k++) {

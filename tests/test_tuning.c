@@ -198,8 +198,8 @@ static void the_word_changes_with_the_choices(void **state) {
         add_choices(&sha, key, sparse == 2);
     }
     tn_sha256_end(&sha, hex);
-    assert_string_equal(CONV_CHOICES_BUILT_IN, "built-in-3");
-    assert_string_equal(hex, "2ccdfcad99c32b04019a0472129070fccab4965b156445730742cfc035d3aef8");
+    assert_string_equal(CONV_CHOICES_BUILT_IN, "built-in-4");
+    assert_string_equal(hex, "a075b926b0690cfbc4695ab6cc1781ecd0408eba9e9834a266b9fa7955d12195");
 }
 
 /* ---- Files ----------------------------------------------------------------------------------- */

@@ -23,12 +23,13 @@ enum { SAMPLES = 2, TAPS = 9, MAX_LEVELS = 8 };
 typedef enum pass { FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT, N_PASSES } pass;
 
 /* The largest error allowed, in units of the root mean square of the exact results. Rounding errors
- * are independent: those of a sum over channels grow with the root of their number. */
+ * are independent: those of a sum over channels grow with the root of their number, those of a
+ * weight gradient's with that of the tiles. */
 static double bound_of(const conv_geometry *g, pass p) {
     switch (p) {
     case FORWARD: return 1.5e-6 * sqrt((double)g->c);
     case INPUT_GRADIENT: return 1.5e-6 * sqrt((double)g->o);
-    default: return 1.2e-5;
+    default: return 6e-6 + 8e-7 * sqrt((double)(SAMPLES * g->p * g->q) / 16);
     }
 }
 
@@ -201,15 +202,19 @@ static float *run(const layer *l, pass p, const char *name, const tn_kernels *ke
                 .in = {p == INPUT_GRADIENT ? l->dy : l->x, p == WEIGHT_GRADIENT ? l->dy : l->w},
                 .out = {result},
                 .n = SAMPLES,
-                .end = 1};
+                .end = 1,
+                .begins_shard = true,
+                .ends_shard = true};
     void *packed = room(by->packed_bytes ? by->packed_bytes(node, kernels) : 0);
     r.workspace = room(by->workspace_bytes ? by->workspace_bytes(node, kernels, SAMPLES) : 0);
+    r.shard = room(by->shard_bytes ? by->shard_bytes(node, kernels) : 0);
     if (by->pack) by->pack(&r, packed);
     r.packed = packed;
     tn_run_set_whole(&r);
     by->run(&r);
     free(packed);
     free(r.workspace);
+    free(r.shard);
     return result;
 }
 

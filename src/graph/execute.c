@@ -132,6 +132,7 @@ static void prepare(const walk *w, const tn_plan_step *step, const spot *at, tn_
     }
     run->packed = step->packed < 0 ? NULL : e->packed + step->packed;
     run->workspace = e->threads + at->thread * e->thread_bytes + e->plan->tile_bytes;
+    run->shard = (char *)run->workspace + step->shard;
 }
 
 static void run_step(const walk *w, const tn_plan_step *step, const spot *at, tn_run *run) {
@@ -212,7 +213,12 @@ static void run_tile(const walk *w, tile t, tile next, int thread, int shard) {
             i += roll++->n_steps - 1;
             continue;
         }
-        tn_run run = {.n = t.n, .begin = 0, .end = 1, .fetch = fetch.n > 0 ? &fetch : NULL};
+        tn_run run = {.n = t.n,
+                      .begin = 0,
+                      .end = 1,
+                      .begins_shard = t.first == w->step->shard_begin[shard],
+                      .ends_shard = t.first + t.n == w->step->shard_begin[shard + 1],
+                      .fetch = fetch.n > 0 ? &fetch : NULL};
         fetch.begin = plan->steps[i].fetch_begin * next.n;
         fetch.end = plan->steps[i].fetch_end * next.n;
         run_step(w, &plan->steps[i], &at, &run);

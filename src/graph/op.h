@@ -107,10 +107,14 @@ typedef struct tn_run {
     tn_rows in_rows[TN_MAX_INPUTS];     /* that may be read: what rows_in says, or all */
     int64_t in_channels[TN_MAX_INPUTS]; /* tn_value.channels */
     int64_t out_channels[TN_MAX_OUTPUTS];
-    int64_t first, n;      /* samples of this call; values that are not batched are whole */
-    int64_t begin, end;    /* range of units; 0, 1 for an implementation without units */
-    const void *packed;    /* what pack made; 64-byte aligned */
-    void *workspace;       /* this thread's, workspace_bytes, 64-byte aligned */
+    int64_t first, n;   /* samples of this call; values that are not batched are whole */
+    int64_t begin, end; /* range of units; 0, 1 for an implementation without units */
+    const void *packed; /* what pack made; 64-byte aligned */
+    void *workspace;    /* this thread's, workspace_bytes, 64-byte aligned */
+    /* Of a node that reduces samples: memory that lasts for all calls of a shard (shard_bytes), and
+     * whether this is the first or the last of them. */
+    void *shard;
+    bool begins_shard, ends_shard;
     const tn_fetch *fetch; /* of an implementation that `fetches`; NULL: nothing */
 } tn_run;
 
@@ -144,6 +148,8 @@ typedef struct tn_implementation {
     int64_t (*units)(const tn_node *node);
     /* For tiles of up to n samples (n is the whole batch for an implementation with units). */
     int64_t (*workspace_bytes)(const tn_node *node, const tn_kernels *kernels, int64_t n);
+    /* Of one that reduces samples: memory for what it keeps until a shard's last sample. */
+    int64_t (*shard_bytes)(const tn_node *node, const tn_kernels *kernels);
     /* Parameters in the form the kernels like best, made anew whenever they have changed. in holds
      * the parameters and constants only. */
     int64_t (*packed_bytes)(const tn_node *node, const tn_kernels *kernels);

@@ -356,18 +356,31 @@ static void finish_steps(placer *p) {
         plan->outputs[i] = final_place(p, plan->graph->outputs[i]);
 }
 
+/* Of a segment: what its steps keep for a shard, side by side behind what is for one call. */
+static int64_t place_for_shard(tn_plan *plan, const tn_segment *segment, int64_t offset) {
+    for (int i = segment->first_step; i < segment->first_step + segment->n_steps; i++) {
+        tn_plan_step *step = &plan->steps[i];
+        if (!step->reduces || !step->implementation->shard_bytes) continue;
+        step->shard = offset;
+        offset += tn_round_up(step->implementation->shard_bytes(step->node, &plan->kernels),
+                              TN_ALIGNMENT);
+    }
+    return offset;
+}
+
 static void size_workspaces(tn_plan *plan) {
     for (int s = 0; s < plan->n_segments; s++) {
         const tn_segment *segment = &plan->segments[s];
+        int64_t bytes = 0;
         for (int i = segment->first_step; i < segment->first_step + segment->n_steps; i++) {
             const tn_plan_step *step = &plan->steps[i];
             if (!step->implementation->workspace_bytes) continue;
-            plan->workspace_bytes = tn_max_i64(
-                plan->workspace_bytes,
-                step->implementation->workspace_bytes(step->node, &plan->kernels, segment->tile));
+            bytes = tn_max_i64(bytes, step->implementation->workspace_bytes(
+                                          step->node, &plan->kernels, segment->tile));
         }
+        bytes = place_for_shard(plan, segment, tn_round_up(bytes, TN_ALIGNMENT));
+        plan->workspace_bytes = tn_max_i64(plan->workspace_bytes, bytes);
     }
-    plan->workspace_bytes = tn_round_up(plan->workspace_bytes, TN_ALIGNMENT);
 }
 
 static tn_status place_all(placer *p, tn_error *error) {

@@ -35,6 +35,7 @@ typedef struct tn_plan_step {
     bool reduces;   /* outputs are partial sums of a shard */
     bool again;     /* a copy of an earlier step, so that its outputs need not be kept */
     int64_t packed; /* offset in the packed weights; -1 without */
+    int64_t shard;  /* offset of its memory for a shard in the thread's workspace */
     tn_place in[TN_MAX_INPUTS], out[TN_MAX_OUTPUTS];
     int64_t fetch_begin, fetch_end; /* its share of each sample's bytes in segment->far */
 } tn_plan_step;

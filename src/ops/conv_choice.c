@@ -46,10 +46,10 @@ static const built_in table[] = {
     {ALIKE, {SAME_3X3(32, 32, 16)}, {"winograd", "winograd", "winograd"}},
     {ALIKE, {SAME_3X3(32, 32, 28)}, {"winograd", "winograd", "winograd"}},
     {ALIKE, {SAME_3X3(32, 64, 14)}, {"winograd", "winograd", "winograd"}},
-    {ALIKE, {SAME_3X3(64, 64, 7)}, {"winograd", "winograd", "tiles"}},
+    {ALIKE, {SAME_3X3(64, 64, 7)}, {"winograd", "winograd", "winograd"}},
     {ALIKE, {SAME_3X3(64, 64, 8)}, {"winograd", "winograd", "winograd"}},
     {ALIKE, {SAME_3X3(64, 64, 14)}, {"winograd", "winograd", "winograd"}},
-    {ALIKE, {SAME_3X3(64, 128, 7)}, {"winograd", "winograd", "winograd-2x2"}},
+    {ALIKE, {SAME_3X3(64, 128, 7)}, {"winograd", "winograd", "winograd"}},
     {ALIKE, {SAME_3X3(128, 128, 7)}, {"winograd", "winograd", "winograd-2x2"}},
 };
 

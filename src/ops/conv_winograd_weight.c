@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* conv_winograd_weight.c: the weight gradient of a convolution by 3×3, F(3×3, 4×4): the same tiles
  * of x as forward, those of dy in the place of the kernel. The parts are summed over the tiles of
- * one sample, turned into 3×3 taps and added to the gradient: one sample after the other, so that
- * bits do not depend on how many come together. */
+ * a shard's samples, one after the other, and only then turned into 3×3 taps: bits do not depend on
+ * how many samples or tiles come together. */
 #include <string.h>
 
 #include "base/size.h"
@@ -22,11 +22,12 @@ static int64_t tiles_of(int64_t size) { return (size + OUT - 1) / OUT; }
 
 static int64_t sample_tiles(const conv_geometry *g) { return tiles_of(g->p) * tiles_of(g->q); }
 
-static int64_t group_tiles(const conv_geometry *g) {
+/* Of up to so many that there are. */
+static int64_t group_tiles(const conv_geometry *g, int64_t there) {
     int64_t bytes = PARTS * (g->c + g->o) * (int64_t)sizeof(real);
     int64_t n = tn_max_i64(1, tn_min_i64(MOST_TILES, GROUP_BYTES / bytes));
-    int64_t groups = (sample_tiles(g) + n - 1) / n; /* alike */
-    return (sample_tiles(g) + groups - 1) / groups;
+    int64_t groups = (there + n - 1) / n; /* alike */
+    return (there + groups - 1) / groups;
 }
 
 static bool applies(const tn_node *node, const tn_kernels *kernels) {
@@ -40,7 +41,8 @@ static bool pays(const tn_node *node, const tn_kernels *kernels) {
     (void)kernels;
     const conv_geometry g = conv_grad_weight_geometry(node);
     if ((int)OUT < TN_WINOGRAD_OUT) return false;
-    double c = (double)g.c, vectors = (double)((g.o + 7) / 8), n = (double)group_tiles(&g);
+    double c = (double)g.c, vectors = (double)((g.o + 7) / 8),
+           n = (double)group_tiles(&g, sample_tiles(&g));
     double direct = (double)(g.p * g.q) * 9 * c * (double)g.o / 8 / direct_share;
     double tile = PARTS * c * vectors * (n + ends) / n + input * c / 8 + gradient * vectors;
     return (double)sample_tiles(&g) * tile + taps * c * vectors < direct;
@@ -48,31 +50,39 @@ static bool pays(const tn_node *node, const tn_kernels *kernels) {
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
-/* Workspace: a patch of an image; the parts of x [tile][c], of dy in panels of a group's tiles, and
- * of dw [c][dw_row], rows of whole panels. */
+/* Workspace: a patch of an image; the parts of x [tile][c] and of dy in panels of a group's tiles.
+ * For a shard: the parts of dw [c][dw_row], rows of whole panels. */
 typedef struct room {
     real *patch, *x_parts, *dy_parts, *dw_parts;
     int64_t tiles, x_step, dy_step, dw_step, dw_row;
 } room;
 
-static room split(const conv_geometry *g, const tn_kernels *kernels, void *memory) {
-    room m = {.tiles = group_tiles(g), .patch = memory};
+static room split(const conv_geometry *g, const tn_kernels *kernels, int64_t samples, void *memory,
+                  void *shard) {
+    room m = {
+        .tiles = group_tiles(g, samples * sample_tiles(g)), .patch = memory, .dw_parts = shard};
     m.dw_row = tn_round_up(g->o, kernels->nr);
     m.x_step = m.tiles * g->c + WINOGRAD_GAP;
     m.dy_step = m.tiles * m.dw_row + WINOGRAD_GAP;
     m.dw_step = g->c * m.dw_row + WINOGRAD_GAP;
     m.x_parts = m.patch + PARTS * tn_max_i64(g->c, g->o);
     m.dy_parts = m.x_parts + PARTS * m.x_step;
-    m.dw_parts = m.dy_parts + PARTS * m.dy_step;
     return m;
 }
 
 static int64_t workspace_bytes(const tn_node *node, const tn_kernels *kernels, int64_t n) {
-    (void)n;
     const conv_geometry g = conv_grad_weight_geometry(node);
-    const room m = split(&g, kernels, NULL);
-    int64_t parts = PARTS * (m.x_step + m.dy_step + m.dw_step + tn_max_i64(g.c, g.o));
-    return parts * (int64_t)sizeof(real);
+    int64_t most = 0;
+    for (int64_t samples = 1; samples <= tn_min_i64(n, MOST_TILES); samples++) {
+        const room m = split(&g, kernels, samples, NULL, NULL);
+        most = tn_max_i64(most, m.x_step + m.dy_step);
+    }
+    return PARTS * (most + tn_max_i64(g.c, g.o)) * (int64_t)sizeof(real);
+}
+
+static int64_t shard_bytes(const tn_node *node, const tn_kernels *kernels) {
+    const conv_geometry g = conv_grad_weight_geometry(node);
+    return PARTS * split(&g, kernels, 1, NULL, NULL).dw_step * (int64_t)sizeof(real);
 }
 
 /* ---- Running --------------------------------------------------------------------------------- */
@@ -95,11 +105,9 @@ static void transform_dy(const tn_run *run, const conv_geometry *g, const room *
     }
 }
 
-/* The product of the group of tiles from `first` of sample n on. */
+/* The product of one of n groups. */
 static void multiply(const tn_run *run, const conv_geometry *g, const room *m, int64_t tiles,
-                     int64_t n, int64_t first) {
-    int64_t groups = (sample_tiles(g) + m->tiles - 1) / m->tiles;
-    int64_t group = n * groups + first / m->tiles;
+                     int64_t group, int64_t n) {
     tn_matmul product = {.rows = g->c,
                          .depth = tiles,
                          .panels = m->dw_row / run->kernels->nr,
@@ -107,13 +115,13 @@ static void multiply(const tn_run *run, const conv_geometry *g, const room *m, i
                          .a_step = g->c,
                          .b_panel = m->tiles * run->kernels->nr,
                          .c_row = m->dw_row,
-                         .adds = first > 0};
+                         .adds = group > 0 || !run->begins_shard};
     for (int64_t i = 0; i < PARTS; i++) {
         product.a = m->x_parts + i * m->x_step;
         product.b = m->dy_parts + i * m->dy_step;
         product.c = m->dw_parts + i * m->dw_step;
-        tn_fetch_part(run->fetch, group * PARTS + i, run->n * groups * PARTS);
         run->kernels->matmul(&product);
+        tn_fetch_part(run->fetch, group * PARTS + i, n * PARTS);
     }
 }
 
@@ -131,28 +139,31 @@ static void add_taps(const tn_run *run, const conv_geometry *g, const room *m) {
     }
 }
 
+/* Tile i of the call's samples, as number k of a group. */
+static void transform(const tn_run *run, const conv_geometry *g, const room *m, int64_t i,
+                      int64_t k) {
+    const conv_image image = conv_input_image(g);
+    int64_t sample = i / sample_tiles(g), place = i % sample_tiles(g), across = tiles_of(g->q);
+    int64_t row = place / across * OUT, column = place % across * OUT;
+    const real *x = (const real *)run->in[0] + sample * g->h * g->w * g->c;
+    const real *dy = (const real *)run->in[1] + sample * g->p * g->q * g->o;
+    winograd_input_tile(run->kernels->WINOGRAD(input), IN, &image, x, row - g->pad_top,
+                        column - g->pad_left, m->patch, m->x_parts + k * g->c, m->x_step);
+    transform_dy(run, g, m, dy, row, column, k);
+}
+
 static void run_weight(const tn_run *run) {
     const conv_geometry g = conv_grad_weight_geometry(run->node);
-    const room m = split(&g, run->kernels, run->workspace);
-    const conv_image image = conv_input_image(&g);
-    int64_t across = tiles_of(g.q), all = sample_tiles(&g);
+    const room m = split(&g, run->kernels, run->n, run->workspace, run->shard);
+    int64_t all = run->n * sample_tiles(&g), n_groups = (all + m.tiles - 1) / m.tiles;
     /* Columns of panels beyond the last output are multiplied, but not kept. */
-    memset(m.dy_parts, 0, (size_t)(PARTS * m.dy_step) * sizeof(real));
-    for (int64_t n = 0; n < run->n; n++) {
-        const real *x = (const real *)run->in[0] + n * g.h * g.w * g.c;
-        const real *dy = (const real *)run->in[1] + n * g.p * g.q * g.o;
-        for (int64_t first = 0; first < all; first += m.tiles) {
-            int64_t tiles = tn_min_i64(m.tiles, all - first);
-            for (int64_t i = 0; i < tiles; i++) {
-                int64_t row = (first + i) / across * OUT, column = (first + i) % across * OUT;
-                winograd_input_tile(run->kernels->WINOGRAD(input), IN, &image, x, row - g.pad_top,
-                                    column - g.pad_left, m.patch, m.x_parts + i * g.c, m.x_step);
-                transform_dy(run, &g, &m, dy, row, column, i);
-            }
-            multiply(run, &g, &m, tiles, n, first);
-        }
-        add_taps(run, &g, &m);
+    if (m.dw_row > g.o) memset(m.dy_parts, 0, (size_t)(PARTS * m.dy_step) * sizeof(real));
+    for (int64_t group = 0; group < n_groups; group++) {
+        int64_t first = group * m.tiles, n = tn_min_i64(m.tiles, all - first);
+        for (int64_t k = 0; k < n; k++) transform(run, &g, &m, first + k, k);
+        multiply(run, &g, &m, n, group, n_groups);
     }
+    if (run->ends_shard) add_taps(run, &g, &m);
 }
 
 const tn_implementation WINOGRAD_IMPLEMENTATION(conv_grad_weight) = {
@@ -161,5 +172,6 @@ const tn_implementation WINOGRAD_IMPLEMENTATION(conv_grad_weight) = {
     .applies = applies,
     .pays = pays,
     .workspace_bytes = workspace_bytes,
+    .shard_bytes = shard_bytes,
     .fetches = true,
     .run = run_weight};
