@@ -6,8 +6,7 @@
 
 #include "base/size.h"
 
-/* So few tiles of rows take less time than copying the columns side by side. */
-enum { CACHE_LINE = 64 / sizeof(real), DIRECT_TILES = 4 };
+enum { CACHE_LINE = 64 / sizeof(real) };
 
 /* A block of the depth may be so much longer than the level asks for, rather than leave a rest. */
 static int64_t depth_block(const tn_kernels *kernels, int64_t depth) {
@@ -83,10 +82,14 @@ static void multiply_panel(const tn_kernels *kernels, const tn_product *p, tn_pa
     }
 }
 
-/* Whether the columns [j, j + nr) are read where they are stored. */
+/* Whether the columns [j, j + nr) are read where they are stored: that takes less time than copying
+ * them side by side if few tiles of rows follow. Rows of b far apart share few sets of the cache,
+ * so that what one tile has read is gone for the next. */
 static bool is_panel(const tn_kernels *kernels, const tn_product *p, int64_t j) {
-    return p->source == TN_PANELS_STORED && j + kernels->nr <= p->columns &&
-           (p->ldb == kernels->nr || p->rows <= DIRECT_TILES * kernels->mr);
+    enum { NEAR = 4 * TN_TILE_MAX_NR, FEW_TILES = 4 };
+    if (p->source != TN_PANELS_STORED || j + kernels->nr > p->columns) return false;
+    int64_t tiles = p->ldb <= NEAR ? FEW_TILES : 1;
+    return p->ldb == kernels->nr || p->rows <= tiles * kernels->mr;
 }
 
 /* The depth [first, first + n) of all columns, of all runs if there are several. */
