@@ -4,19 +4,22 @@
 
 /* ---- Sums over lanes ------------------------------------------------------------------------- */
 
+/* The first `lanes` numbers of a point from a lane on, 0 in place of the others. */
+VEC_INLINE vf load_lanes(const float *x, int lane, int lanes) {
+    if (lanes >= lane + VF_LANES) return vf_load(x + lane);
+    return lanes > lane ? vf_load_n(x + lane, lanes - lane) : vf_set1(0);
+}
+
 /* Of each of VF_LANES neighbouring points, its lanes summed. */
 VEC_INLINE vf sum_lanes(const float *x, int lanes) {
-    vf lane[TN_LANES];
-    VEC_UNROLL for (int half = 0; half < TN_LANES; half += VF_LANES) {
-        VEC_UNROLL for (int i = 0; i < VF_LANES; i++) lane[half + i] =
-            vf_load(x + i * TN_LANES + half);
-        vf_transpose(lane + half);
+    vf sum = vf_set1(0);
+    VEC_UNROLL for (int lane = 0; lane < TN_LANES; lane += VF_LANES) {
+        vf point[VF_LANES];
+        VEC_UNROLL for (int i = 0; i < VF_LANES; i++) point[i] =
+            load_lanes(x + i * TN_LANES, lane, lanes);
+        sum = lane == 0 ? vf_sum_rows(point) : vf_add(sum, vf_sum_rows(point));
     }
-    if (lanes < TN_LANES)
-        for (int l = lanes; l < TN_LANES; l++) lane[l] = vf_set1(0);
-    vf left = vf_add(vf_add(lane[0], lane[1]), vf_add(lane[2], lane[3]));
-    vf right = vf_add(vf_add(lane[4], lane[5]), vf_add(lane[6], lane[7]));
-    return vf_add(left, right);
+    return sum;
 }
 
 /* ---- Gradients of weights -------------------------------------------------------------------- */
@@ -25,12 +28,14 @@ VEC_INLINE vf sum_lanes(const float *x, int lanes) {
  * rows, small enough for the first-level cache, passes through all of them. */
 enum { WEIGHT_TAPS = 3, WEIGHT_OUTPUTS = 4, WEIGHT_BLOCK = 30, BAND_BYTES = 8192 };
 
-/* sum[t][k] += Σ over a band for taps t < m, outputs k < n; sum is [m][n] points. */
+/* sum[t][k] (+)= Σ over a band for taps t < m, outputs k < n; sum is [m][n] points. */
 VEC_INLINE void weight_tile(int m, int n, const tn_lanes_weight *w, const int64_t *offset,
-                            int64_t rows, const float *x, const float *dy, float *sum) {
+                            int64_t rows, const float *x, const float *dy, bool from_zero,
+                            float *sum) {
     vf acc[WEIGHT_TAPS][WEIGHT_OUTPUTS];
     VEC_UNROLL for (int t = 0; t < m; t++) {
-        VEC_UNROLL for (int k = 0; k < n; k++) acc[t][k] = vf_load(sum + (t * n + k) * TN_LANES);
+        VEC_UNROLL for (int k = 0; k < n; k++) acc[t][k] =
+            from_zero ? vf_set1(0) : vf_load(sum + (t * n + k) * TN_LANES);
     }
     for (int64_t r = 0; r < rows; r++, x += w->x_row, dy += w->y_row) {
         const float *at[WEIGHT_TAPS], *d = dy;
@@ -58,8 +63,11 @@ VEC_INLINE void weight_add(int n, int64_t taps, const int64_t *w_offset, int lan
     for (int64_t i = 0; i < taps * n; i += VF_LANES)
         vf_store(total + i, lanes == TN_LANES ? sum_lanes(sum + i * TN_LANES, TN_LANES)
                                               : sum_lanes(sum + i * TN_LANES, lanes));
-    for (int64_t t = 0; t < taps; t++)
-        VEC_UNROLL for (int k = 0; k < n; k++) dw[w_offset[t] + k] += total[t * n + k];
+    for (int64_t t = 0; t < taps; t++) {
+        float sum_of[WEIGHT_OUTPUTS], *to = dw + w_offset[t];
+        VEC_UNROLL for (int k = 0; k < n; k++) sum_of[k] = to[k] + total[t * n + k];
+        VEC_UNROLL for (int k = 0; k < n; k++) to[k] = sum_of[k];
+    }
 }
 
 /* A block of taps from `first` on, n outputs from j on. */
@@ -67,7 +75,8 @@ VEC_INLINE void weight_block(int n, const tn_lanes_weight *w, int64_t first, int
                              int64_t j) {
     /* some more than used: sum_lanes takes VF_LANES points at a time */
     float sum[(WEIGHT_BLOCK * WEIGHT_OUTPUTS + VF_LANES) * TN_LANES];
-    memset(sum, 0, sizeof sum);
+    if (w->rows < 1) return;
+    memset(sum + taps * n * TN_LANES, 0, VF_LANES * TN_LANES * sizeof *sum);
     int64_t row_bytes = w->columns * n * TN_LANES * (int64_t)sizeof(float);
     int64_t band = row_bytes > 0 ? BAND_BYTES / row_bytes : 0;
     if (band < 1) band = 1;
@@ -78,10 +87,13 @@ VEC_INLINE void weight_block(int n, const tn_lanes_weight *w, int64_t first, int
             const float *dy = w->dy + r * w->y_row + j * w->y_output + lane;
             int64_t t = 0;
             for (; t + WEIGHT_TAPS <= taps; t += WEIGHT_TAPS)
-                weight_tile(WEIGHT_TAPS, n, w, w->offset + first + t, rows, x, dy,
+                weight_tile(WEIGHT_TAPS, n, w, w->offset + first + t, rows, x, dy, r == 0,
                             sum + t * n * TN_LANES + lane);
-            for (; t < taps; t++)
-                weight_tile(1, n, w, w->offset + first + t, rows, x, dy,
+            for (; t + 2 <= taps; t += 2)
+                weight_tile(2, n, w, w->offset + first + t, rows, x, dy, r == 0,
+                            sum + t * n * TN_LANES + lane);
+            if (t < taps)
+                weight_tile(1, n, w, w->offset + first + t, rows, x, dy, r == 0,
                             sum + t * n * TN_LANES + lane);
         }
     }

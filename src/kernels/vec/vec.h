@@ -19,6 +19,8 @@
  *   vf_bits, vf_from_bits        a mask as a number, lane i being bit i, and back; higher bits
  *                       of the number count for nothing
  *   vf_transpose        the square of VF_LANES rows
+ *   vf_sum_rows         the sum of each of VF_LANES rows, neighbours first: ((0+1)+(2+3))+...;
+ *                       not where VEC_WIDE is defined
  *   vi_set1, vi_iota, vi_add, vi_xor, vi_gt, vi_eq, vi_select,
  *   vi_shift_left
  *   vi_mul_wide         the high and low halves of 32 × 32 bits unsigned

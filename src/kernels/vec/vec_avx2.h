@@ -94,6 +94,13 @@ VEC_INLINE void vf_transpose(vf row[VF_LANES]) {
     }
 }
 
+VEC_INLINE vf vf_sum_rows(const vf row[VF_LANES]) {
+    vf low = _mm256_hadd_ps(_mm256_hadd_ps(row[0], row[1]), _mm256_hadd_ps(row[2], row[3]));
+    vf high = _mm256_hadd_ps(_mm256_hadd_ps(row[4], row[5]), _mm256_hadd_ps(row[6], row[7]));
+    return _mm256_add_ps(_mm256_permute2f128_ps(low, high, 0x20),
+                         _mm256_permute2f128_ps(low, high, 0x31));
+}
+
 VEC_INLINE vi vi_set1(uint32_t a) { return _mm256_set1_epi32((int)a); }
 VEC_INLINE vi vi_iota(void) { return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7); }
 VEC_INLINE vi vi_add(vi a, vi b) { return _mm256_add_epi32(a, b); }

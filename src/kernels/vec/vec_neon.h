@@ -185,6 +185,18 @@ VEC_INLINE void vf_transpose(vf row[VF_LANES]) {
     }
 }
 
+VEC_INLINE float32x4_t sum_quarters(float32x4_t a, float32x4_t b, float32x4_t c, float32x4_t d) {
+    return vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d));
+}
+
+VEC_INLINE vf vf_sum_rows(const vf row[VF_LANES]) {
+    vf left = {sum_quarters(row[0].low, row[1].low, row[2].low, row[3].low),
+               sum_quarters(row[4].low, row[5].low, row[6].low, row[7].low)};
+    vf right = {sum_quarters(row[0].high, row[1].high, row[2].high, row[3].high),
+                sum_quarters(row[4].high, row[5].high, row[6].high, row[7].high)};
+    return vf_add(left, right);
+}
+
 /* ---- Integers -------------------------------------------------------------------------------- */
 
 VEC_INLINE vi vi_set1(uint32_t a) { return (vi){vdupq_n_u32(a), vdupq_n_u32(a)}; }

@@ -75,6 +75,12 @@ VEC_INLINE void vf_transpose(vf row[VF_LANES]) {
     _MM_TRANSPOSE4_PS(row[0], row[1], row[2], row[3]);
 }
 
+VEC_INLINE vf vf_sum_rows(const vf row[VF_LANES]) {
+    vf a = _mm_add_ps(_mm_shuffle_ps(row[0], row[1], 0x88), _mm_shuffle_ps(row[0], row[1], 0xdd));
+    vf b = _mm_add_ps(_mm_shuffle_ps(row[2], row[3], 0x88), _mm_shuffle_ps(row[2], row[3], 0xdd));
+    return _mm_add_ps(_mm_shuffle_ps(a, b, 0x88), _mm_shuffle_ps(a, b, 0xdd));
+}
+
 VEC_INLINE vi vi_set1(uint32_t a) { return _mm_set1_epi32((int)a); }
 VEC_INLINE vi vi_iota(void) { return _mm_setr_epi32(0, 1, 2, 3); }
 VEC_INLINE vi vi_add(vi a, vi b) { return _mm_add_epi32(a, b); }
