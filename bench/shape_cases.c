@@ -320,6 +320,86 @@ static bench_work run_lanes_outer(const tn_kernels *k, bench_shape_data *d) {
                                           2 * OUTER_DEPTH * OUTER_OUTPUTS)};
 }
 
+/* Of rows that end within their last tile; the additions and multiplications of a tile are those of
+ * kernels/vec/lanes_winograd.h. */
+enum {
+    LINES = 4,
+    LINE_TILES = 3,
+    LINE_OUT = 9 - 5,
+    LINE_WIDTH = LINE_TILES * LINE_OUT,
+    LINE_NUMBERS = 200, /* of each tap of a weight */
+    LINE_TILE_NUMBERS = LINES * LINE_TILES * TN_LANES,
+    LINE_PARTS = TN_LANES_WINOGRAD_PARTS * LINE_TILE_NUMBERS,
+    LINE_INPUT_FLOP = 40,
+    LINE_WEIGHT_FLOP = 33,
+    LINE_OUTPUT_FLOP = 30,
+    LINE_GRADIENT_FLOP = 20,
+    LINE_TAPS_FLOP = 39,
+    LINE_BACK_FLOP = 44
+};
+
+static tn_lanes_winograd lines(bench_shape_data *d, bool into_parts) {
+    return (tn_lanes_winograd){.taps = 5,
+                               .rows = LINES,
+                               .tiles = LINE_TILES,
+                               .width = LINE_WIDTH,
+                               .before = 2,
+                               .row_step = LINE_WIDTH * TN_LANES,
+                               .image = d->x,
+                               .result = d->y,
+                               .parts = into_parts ? d->y : d->x,
+                               .part_step = LINE_TILE_NUMBERS};
+}
+
+static bench_work line_work(int flop) {
+    return (bench_work){.flop = (double)flop * LINE_TILE_NUMBERS,
+                        .bytes = bytes_of(LINES * LINE_WIDTH * TN_LANES + LINE_PARTS)};
+}
+
+static bench_work run_lanes_winograd_input(const tn_kernels *k, bench_shape_data *d) {
+    const tn_lanes_winograd w = lines(d, true);
+    k->lanes_winograd_input(&w);
+    return line_work(LINE_INPUT_FLOP);
+}
+
+static bench_work run_lanes_winograd_output(const tn_kernels *k, bench_shape_data *d) {
+    tn_lanes_winograd w = lines(d, false);
+    w.bias = 3;
+    k->lanes_winograd_output(&w);
+    return line_work(LINE_OUTPUT_FLOP);
+}
+
+static bench_work run_lanes_winograd_gradient(const tn_kernels *k, bench_shape_data *d) {
+    const tn_lanes_winograd w = lines(d, true);
+    k->lanes_winograd_gradient(&w);
+    return line_work(LINE_GRADIENT_FLOP);
+}
+
+static bench_work run_lanes_winograd_back(const tn_kernels *k, bench_shape_data *d) {
+    const tn_lanes_winograd w = lines(d, false);
+    k->lanes_winograd_back(&w);
+    return line_work(LINE_BACK_FLOP);
+}
+
+static bench_work line_weight_work(int flop, int numbers) {
+    return (bench_work){.flop = (double)flop * LINE_NUMBERS,
+                        .bytes = bytes_of(numbers * LINE_NUMBERS)};
+}
+
+static bench_work run_lanes_winograd_weight(const tn_kernels *k, bench_shape_data *d) {
+    tn_lanes_winograd w = lines(d, true);
+    w.width = w.row_step = w.part_step = LINE_NUMBERS;
+    k->lanes_winograd_weight(&w);
+    return line_weight_work(LINE_WEIGHT_FLOP, 5 + TN_LANES_WINOGRAD_PARTS);
+}
+
+static bench_work run_lanes_winograd_taps(const tn_kernels *k, bench_shape_data *d) {
+    tn_lanes_winograd w = lines(d, false);
+    w.width = w.row_step = w.part_step = LINE_NUMBERS;
+    k->lanes_winograd_taps(&w);
+    return line_weight_work(LINE_TAPS_FLOP, 2 * 5 + TN_LANES_WINOGRAD_PARTS);
+}
+
 /* ---- The list ------------------------------------------------------------------------------- */
 
 const bench_shape_case bench_shape_cases[] = {
@@ -348,5 +428,15 @@ const bench_shape_case bench_shape_cases[] = {
     {"lanes_product", offsetof(tn_kernels, lanes_product), run_lanes_product},
     {"lanes_weight", offsetof(tn_kernels, lanes_weight), run_lanes_weight},
     {"lanes_outer", offsetof(tn_kernels, lanes_outer), run_lanes_outer},
+    {"lanes_winograd_input", offsetof(tn_kernels, lanes_winograd_input), run_lanes_winograd_input},
+    {"lanes_winograd_weight", offsetof(tn_kernels, lanes_winograd_weight),
+     run_lanes_winograd_weight, .error = 1e-5f},
+    {"lanes_winograd_output", offsetof(tn_kernels, lanes_winograd_output),
+     run_lanes_winograd_output},
+    {"lanes_winograd_gradient", offsetof(tn_kernels, lanes_winograd_gradient),
+     run_lanes_winograd_gradient},
+    {"lanes_winograd_taps", offsetof(tn_kernels, lanes_winograd_taps), run_lanes_winograd_taps,
+     .error = 1e-4f},
+    {"lanes_winograd_back", offsetof(tn_kernels, lanes_winograd_back), run_lanes_winograd_back},
 };
 const int bench_n_shape_cases = sizeof bench_shape_cases / sizeof bench_shape_cases[0];

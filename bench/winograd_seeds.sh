@@ -19,7 +19,7 @@ mkdir -p "$dir"
 # How long a network is trained: as long as fits into half a minute or so.
 length_of() { # model
     case $1 in
-    mnist-cnn) echo --epochs 1 --limit 30000 ;;
+    mnist-cnn | lenet) echo --epochs 1 --limit 30000 ;;
     resnet20) echo --epochs 2 --limit 6400 ;;
     esac
 }
@@ -71,7 +71,7 @@ row() { # model data
 
 for seed in $seeds; do
     [ "${RUN:-yes}" = yes ] || break
-    for model in mnist-cnn resnet20; do
+    for model in mnist-cnn resnet20 lenet; do
         for data in mnist fashion-mnist; do
             train "$model" "$data" "$seed" with
             train "$model" "$data" "$seed" without
@@ -81,6 +81,6 @@ done
 
 echo '| | | seeds | with | without | difference | in standard errors |'
 echo '|---|---|---|---|---|---|---|'
-for model in mnist-cnn resnet20; do
+for model in mnist-cnn resnet20 lenet; do
     for data in mnist fashion-mnist; do row "$model" "$data"; done
 done

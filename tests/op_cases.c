@@ -408,7 +408,7 @@ static const op_case first_cases[] = {
     {"Conv, SAME_UPPER", &tn_op_conv, conv_same_upper},
     {"Conv, SAME_LOWER", &tn_op_conv, conv_same_lower},
     {"Conv, chain", &tn_op_conv, conv_chain},
-    {"Conv, Winograd", &tn_op_conv, conv_winograd, .inexact = true},
+    {"Conv, Winograd", &tn_op_conv, conv_winograd},
     {"Conv, tiny", &tn_op_conv, conv_tiny},
     {"Conv before MaxPool", &tn_op_conv, conv_before_pool},
     {"Conv before MaxPool, pads", &tn_op_conv, conv_before_pool_pads},
@@ -557,6 +557,7 @@ void op_run_create(const op_case *c, const op_setting *setting, op_run *run) {
     fill_stored(run->graph, setting->integers);
     if (c->op != &tn_op_load_pixels) append_gradient(run, gradients);
     assert_true(tn_kernels_init(&run->kernels, setting->level, tn_isa_detect()));
+    run->kernels.direct = setting->integers;
     const tn_plan_options options = {.max_batch = setting->max_batch,
                                      .n_shards = setting->n_shards,
                                      .n_threads = setting->n_threads,

@@ -25,7 +25,7 @@ typedef struct op_setting {
     const char *level;
     int n_threads, n_shards;
     int64_t batch, max_batch;
-    bool integers; /* inputs are small integers: every sum is exact */
+    bool integers; /* inputs are small integers, and no product by Winograd: sums are exact */
     tn_lanes_choice lanes;
     int64_t tile, tile_rows; /* as in tn_plan_options */
     bool passes;             /* rewrite the graph before planning it */

@@ -218,24 +218,24 @@ static void built_in_networks_have_the_same_bits(void **state) {
     }
 }
 
-/* For measuring what it costs. lenet's convolutions never go by it. */
+/* For measuring what it costs. lenet's convolutions go by it in lanes, those of mnist-cnn by
+ * sample; mlp has none. */
 static void winograd_can_be_left_out(void **state) {
-    fixture *f = *state;
+    static const char *const names[] = {"mlp", "lenet", "mnist-cnn"};
     const tn_model_options size = TN_INIT(tn_model_options);
     char by_it[65], direct[65];
     if (SANITIZED_THREADS) return; /* on one thread */
-    fixture own = *f;
+    fixture own = *(fixture *)*state;
     tn_train_options o = options_of(TN_OPTIMIZER_SGD), without = o;
     o.limit = without.limit = 64;
     without.no_winograd = true;
-    train(f, &o, TN_OK, NULL, by_it);
-    train(f, &without, TN_OK, NULL, direct);
-    assert_string_equal(direct, by_it);
-    assert_int_equal(tn_model_build("mnist-cnn", &size, &own.lenet, NULL), TN_OK);
-    train(&own, &o, TN_OK, NULL, by_it);
-    train(&own, &without, TN_OK, NULL, direct);
-    assert_string_not_equal(direct, by_it);
-    tn_model_free(own.lenet);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(tn_model_build(names[i], &size, &own.lenet, NULL), TN_OK);
+        train(&own, &o, TN_OK, NULL, by_it);
+        train(&own, &without, TN_OK, NULL, direct);
+        assert_true((strcmp(direct, by_it) == 0) == (i == 0));
+        tn_model_free(own.lenet);
+    }
 }
 
 /* ---- What features do --------------------------------------------------------------------- */

@@ -334,6 +334,30 @@ typedef void tn_lanes_outer_fn(int64_t depth, int64_t outputs, int lanes, const 
 /* sum[j] += Σ_{l < lanes} Σ_i x[(j·points + i)·TN_LANES + l], the lanes as above; j < outputs. */
 typedef void tn_lanes_sum_fn(int64_t outputs, int64_t points, int lanes, const real *x, real *sum);
 
+/* The transforms of Winograd's convolution F(9 - taps, taps) along the rows of images in lanes, for
+ * 3 or 5 taps. A row of y is cut into tiles of 9 - taps points, each made from 8 points of x, of
+ * which it shares taps - 1 with the next. Tile t of row i is the points at (9 - taps)·t of y and at
+ * (9 - taps)·t - before of x, both rows being `width` points, and row_step numbers apart. Part k <
+ * 8 of it is the point at parts[k·part_step + (i·tiles + t)·TN_LANES]. input     x into parts, 0 in
+ * place of what is beyond its row output    parts into y, result = max(floor, y + bias) gradient dy
+ * into parts, 0 likewise: the transpose of output back      parts into dx, the transpose of input;
+ * what two tiles share is their sum and those of weights, `width` numbers for each tap, row_step
+ * apart, number i of part k being parts[k·part_step + i]: weight    w into parts taps      parts
+ * into dw, result += dw Such that the parts of y are products of those of x and w, those of dx of
+ * those of dy and w, and those of dw of those of x and dy. The points of Cook's and Toom's
+ * algorithm are 0, ±1, ±2, ±1/2 and infinity. */
+enum { TN_LANES_WINOGRAD_PARTS = 8 };
+typedef struct tn_lanes_winograd {
+    int taps;
+    int64_t rows, tiles, width, before, row_step;
+    const real *image;
+    real *result; /* of output, back, taps */
+    real *parts;
+    int64_t part_step;
+    real bias, floor;
+} tn_lanes_winograd;
+typedef void tn_lanes_winograd_fn(const tn_lanes_winograd *winograd);
+
 /* Max pooling of `columns` neighbouring points of y, each over the same taps, which for the next
  * point are x_column further on; otherwise as max_pool. */
 typedef void tn_lanes_max_pool_fn(int taps, const real *const *x, int64_t x_column, int64_t columns,
@@ -418,6 +442,8 @@ typedef struct tn_kernels {
     tn_lanes_weight_fn *lanes_weight;
     tn_lanes_outer_fn *lanes_outer;
     tn_lanes_sum_fn *lanes_sum;
+    tn_lanes_winograd_fn *lanes_winograd_input, *lanes_winograd_weight, *lanes_winograd_output;
+    tn_lanes_winograd_fn *lanes_winograd_gradient, *lanes_winograd_taps, *lanes_winograd_back;
     tn_lanes_max_pool_fn *lanes_max_pool;
     tn_lanes_max_pool_grad_fn *lanes_max_pool_grad;
     tn_lanes_dropout_fn *lanes_dropout;
@@ -444,8 +470,9 @@ tn_status tn_kernels_select(tn_kernels *kernels, tn_error *error);
 
 /* Each level's part of the table (an implementation detail of kernels.c). */
 void tn_kernels_fill_ref(tn_kernels *kernels);
-void tn_kernels_fill_ref_lanes(tn_kernels *kernels);    /* called by the former, */
-void tn_kernels_fill_ref_winograd(tn_kernels *kernels); /* likewise */
+void tn_kernels_fill_ref_lanes(tn_kernels *kernels);          /* called by the former, */
+void tn_kernels_fill_ref_winograd(tn_kernels *kernels);       /* likewise */
+void tn_kernels_fill_ref_lanes_winograd(tn_kernels *kernels); /* likewise */
 void tn_kernels_fill_sse2(tn_kernels *kernels);
 void tn_kernels_fill_avx2(tn_kernels *kernels);
 void tn_kernels_fill_avx512(tn_kernels *kernels);

@@ -211,8 +211,8 @@ static const tn_implementation tiled = {.name = "tiles",
                                         .rows_in = conv_rows_in,
                                         .run = tiled_run};
 static const tn_implementation *const implementations[] = {
-    &naive, &tn_conv_depthwise, &tn_conv_winograd, &tn_conv_winograd_2x2, &tiled, &tn_conv_lanes,
-    NULL};
+    &naive, &tn_conv_depthwise,      &tn_conv_winograd, &tn_conv_winograd_2x2,
+    &tiled, &tn_conv_lanes_winograd, &tn_conv_lanes,    NULL};
 
 /* What follows is the maximum with 0. Made by passes from Conv and Relu. */
 const tn_op tn_op_conv_relu = {.name = "ConvRelu",

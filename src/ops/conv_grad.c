@@ -120,11 +120,15 @@ static const tn_implementation tiled_input_implementation = {.name = "tiles",
                                                              .pack = tiled_input_pack,
                                                              .rows_in = conv_grad_input_rows_in,
                                                              .run = tiled_input};
-static const tn_implementation *const input_implementations[] = {
-    &naive_input_implementation,      &tn_conv_grad_input_depthwise,
-    &tn_conv_grad_input_sparse,       &tn_conv_grad_input_winograd,
-    &tn_conv_grad_input_winograd_2x2, &tiled_input_implementation,
-    &tn_conv_grad_input_lanes,        NULL};
+static const tn_implementation *const input_implementations[] = {&naive_input_implementation,
+                                                                 &tn_conv_grad_input_depthwise,
+                                                                 &tn_conv_grad_input_sparse,
+                                                                 &tn_conv_grad_input_winograd,
+                                                                 &tn_conv_grad_input_winograd_2x2,
+                                                                 &tiled_input_implementation,
+                                                                 &tn_conv_grad_input_lanes_winograd,
+                                                                 &tn_conv_grad_input_lanes,
+                                                                 NULL};
 
 const tn_op tn_op_conv_grad_input = {.name = "ConvGradInput",
                                      .attrs_bytes = sizeof(conv_grad_attrs),
@@ -286,10 +290,15 @@ static const tn_implementation tiled_weight_implementation = {
     .pack = tiled_weight_pack,
     .run = tiled_weight};
 static const tn_implementation *const weight_implementations[] = {
-    &naive_weight_implementation,      &tn_conv_grad_weight_depthwise,
-    &tn_conv_grad_weight_sparse,       &tn_conv_grad_weight_winograd,
-    &tn_conv_grad_weight_winograd_2x2, &tiled_weight_implementation,
-    &tn_conv_grad_weight_lanes,        NULL};
+    &naive_weight_implementation,
+    &tn_conv_grad_weight_depthwise,
+    &tn_conv_grad_weight_sparse,
+    &tn_conv_grad_weight_winograd,
+    &tn_conv_grad_weight_winograd_2x2,
+    &tiled_weight_implementation,
+    &tn_conv_grad_weight_lanes_winograd,
+    &tn_conv_grad_weight_lanes,
+    NULL};
 
 const tn_op tn_op_conv_grad_weight = {.name = "ConvGradWeight",
                                       .attrs_bytes = sizeof(conv_grad_attrs),

@@ -33,11 +33,6 @@ static const real *images_of(const tn_run *run, const conv_geometry *g, int64_t 
     return room;
 }
 
-/* Multiply-accumulates of a product with so many columns, had it whole register tiles. */
-static int64_t tile_macs(const tn_node *node, int64_t columns) {
-    return columns > 0 ? node->op->macs(node) / columns * tn_tile_columns(columns) : 0;
-}
-
 /* ---- Forward --------------------------------------------------------------------------------- */
 
 /* Workspace: offsets of the taps, then the padded images. */
@@ -87,7 +82,7 @@ static void run_forward(const tn_run *run) {
 }
 
 static int64_t forward_tile_macs(const tn_node *node) {
-    return tile_macs(node, conv_geometry_of(node).og);
+    return tn_tile_macs(node, conv_geometry_of(node).og);
 }
 
 const tn_implementation tn_conv_lanes = {.name = "lanes",
@@ -146,7 +141,7 @@ static void run_weight(const tn_run *run) {
 }
 
 static int64_t weight_tile_macs(const tn_node *node) {
-    return tile_macs(node, conv_grad_weight_geometry(node).og);
+    return tn_tile_macs(node, conv_grad_weight_geometry(node).og);
 }
 
 const tn_implementation tn_conv_grad_weight_lanes = {.name = "lanes",
@@ -248,7 +243,7 @@ static void run_input(const tn_run *run) {
 }
 
 static int64_t input_tile_macs(const tn_node *node) {
-    return tile_macs(node, conv_grad_input_geometry(node).cg);
+    return tn_tile_macs(node, conv_grad_input_geometry(node).cg);
 }
 
 const tn_implementation tn_conv_grad_input_lanes = {.name = "lanes",

@@ -14,11 +14,6 @@ static int64_t *list_points(const tn_run *run, int64_t n) {
 
 static int64_t row_length(const tn_value *v) { return v->shape.dims[1]; }
 
-/* Multiply-accumulates of a product with so many columns, had it whole register tiles. */
-static int64_t tile_macs(const tn_node *node, int64_t columns) {
-    return columns > 0 ? node->op->macs(node) / columns * tn_tile_columns(columns) : 0;
-}
-
 /* ---- Forward --------------------------------------------------------------------------------- */
 
 static bool is_stored(const tn_value *v) {
@@ -82,7 +77,7 @@ static void run_forward(const tn_run *run) {
 }
 
 static int64_t forward_tile_macs(const tn_node *node) {
-    return tile_macs(node, row_length(node->outputs[0]));
+    return tn_tile_macs(node, row_length(node->outputs[0]));
 }
 
 const tn_implementation tn_gemm_lanes = {.name = "lanes",
@@ -132,7 +127,7 @@ static void run_weight(const tn_run *run) {
 }
 
 static int64_t weight_tile_macs(const tn_node *node) {
-    return tile_macs(node, row_length(node->inputs[1]));
+    return tn_tile_macs(node, row_length(node->inputs[1]));
 }
 
 const tn_implementation tn_gemm_grad_weight_lanes = {.name = "lanes",

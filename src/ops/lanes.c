@@ -15,4 +15,6 @@ tn_steps tn_steps_inside(int64_t at, int64_t stride, int64_t size, int64_t steps
     return (tn_steps){begin, tn_min_i64(end, steps)};
 }
 
-int64_t tn_tile_columns(int64_t columns) { return tn_round_up(columns, 16); }
+int64_t tn_tile_macs(const tn_node *node, int64_t columns) {
+    return columns > 0 ? node->op->macs(node) / columns * tn_round_up(columns, 16) : 0;
+}

@@ -8,6 +8,8 @@
 #include "graph/op.h"
 
 extern const tn_implementation tn_conv_lanes, tn_conv_grad_input_lanes, tn_conv_grad_weight_lanes;
+extern const tn_implementation tn_conv_lanes_winograd, tn_conv_grad_input_lanes_winograd,
+    tn_conv_grad_weight_lanes_winograd;
 extern const tn_implementation tn_gemm_lanes, tn_gemm_grad_input_lanes, tn_gemm_grad_weight_lanes;
 extern const tn_implementation tn_max_pool_lanes, tn_max_pool_grad_lanes;
 extern const tn_implementation tn_average_pool_lanes, tn_average_pool_grad_lanes;
@@ -24,7 +26,8 @@ typedef struct tn_steps {
 } tn_steps;
 tn_steps tn_steps_inside(int64_t at, int64_t stride, int64_t size, int64_t steps);
 
-/* Columns of a register tile, for tile_macs: as many as levels usually have. */
-int64_t tn_tile_columns(int64_t columns);
+/* For tile_macs: multiply-accumulates of a product with so many columns, had it whole register
+ * tiles of as many as levels usually have. */
+int64_t tn_tile_macs(const tn_node *node, int64_t columns);
 
 #endif

@@ -486,5 +486,6 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .sum_squares = sum_squares,
     };
     tn_kernels_fill_ref_lanes(kernels);
+    tn_kernels_fill_ref_lanes_winograd(kernels);
     tn_kernels_fill_ref_winograd(kernels);
 }

@@ -32,6 +32,7 @@ static void fill_narrow(tn_kernels *kernels) { (void)kernels; }
 #else
 
 #include "kernels/vec/lanes.h"
+#include "kernels/vec/lanes_winograd.h"
 #include "kernels/vec/max_pool_2x2.h"
 
 static void fill_narrow(tn_kernels *kernels) {
@@ -40,6 +41,12 @@ static void fill_narrow(tn_kernels *kernels) {
     kernels->lanes_weight = lanes_weight;
     kernels->lanes_outer = lanes_outer;
     kernels->lanes_sum = lanes_sum;
+    kernels->lanes_winograd_input = lanes_winograd_input;
+    kernels->lanes_winograd_weight = lanes_winograd_weight;
+    kernels->lanes_winograd_output = lanes_winograd_output;
+    kernels->lanes_winograd_gradient = lanes_winograd_gradient;
+    kernels->lanes_winograd_taps = lanes_winograd_taps;
+    kernels->lanes_winograd_back = lanes_winograd_back;
     kernels->lanes_max_pool = lanes_max_pool;
     kernels->lanes_max_pool_grad = lanes_max_pool_grad;
     kernels->lanes_dropout = lanes_dropout;
