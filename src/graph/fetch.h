@@ -14,8 +14,8 @@ typedef struct tn_fetch {
     const char *at[TN_FETCH_PLACES];
     int64_t bytes[TN_FETCH_PLACES];
     int n;
-    int64_t begin,
-        end; /* the share of the node that runs, of all these bytes one after the other */
+    /* The share of the node that runs, of all these bytes one after the other. */
+    int64_t begin, end;
 } tn_fetch;
 
 /* Fetches part i of the n parts of a share. For an implementation that `fetches`, to be called as

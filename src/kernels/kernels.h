@@ -338,14 +338,22 @@ typedef void tn_lanes_sum_fn(int64_t outputs, int64_t points, int lanes, const r
  * 3 or 5 taps. A row of y is cut into tiles of 9 - taps points, each made from 8 points of x, of
  * which it shares taps - 1 with the next. Tile t of row i is the points at (9 - taps)·t of y and at
  * (9 - taps)·t - before of x, both rows being `width` points, and row_step numbers apart. Part k <
- * 8 of it is the point at parts[k·part_step + (i·tiles + t)·TN_LANES]. input     x into parts, 0 in
- * place of what is beyond its row output    parts into y, result = max(floor, y + bias) gradient dy
- * into parts, 0 likewise: the transpose of output back      parts into dx, the transpose of input;
- * what two tiles share is their sum and those of weights, `width` numbers for each tap, row_step
- * apart, number i of part k being parts[k·part_step + i]: weight    w into parts taps      parts
- * into dw, result += dw Such that the parts of y are products of those of x and w, those of dx of
- * those of dy and w, and those of dw of those of x and dy. The points of Cook's and Toom's
- * algorithm are 0, ±1, ±2, ±1/2 and infinity. */
+ * 8 of it is the point at parts[k·part_step + (i·tiles + t)·TN_LANES].
+ *
+ *     input       x into parts, 0 in place of what is beyond its row
+ *     output      parts into y, result = max(floor, y + bias)
+ *     gradient    dy into parts, 0 likewise: the transpose of output
+ *     back        parts into dx, the transpose of input; what two tiles share is their sum
+ *
+ * Of weights, `width` numbers for each tap, row_step apart, number i of part k is
+ * parts[k·part_step + i]:
+ *
+ *     weight      w into parts
+ *     taps        parts into dw, result += dw
+ *
+ * Such that the parts of y are products of those of x and w, those of dx of those of dy and w, and
+ * those of dw of those of x and dy. The points of Cook's and Toom's algorithm are 0, ±1, ±2, ±1/2
+ * and infinity. */
 enum { TN_LANES_WINOGRAD_PARTS = 8 };
 typedef struct tn_lanes_winograd {
     int taps;
