@@ -22,11 +22,14 @@ static int64_t tiles_of(int64_t size) { return (size + OUT - 1) / OUT; }
 
 static int64_t sample_tiles(const conv_geometry *g) { return tiles_of(g->p) * tiles_of(g->q); }
 
-/* Of up to so many that there are. */
-static int64_t group_tiles(const conv_geometry *g, int64_t there) {
+static int64_t most_tiles(const conv_geometry *g) {
     int64_t bytes = PARTS * (g->c + g->o) * (int64_t)sizeof(real);
-    int64_t n = tn_max_i64(1, tn_min_i64(MOST_TILES, GROUP_BYTES / bytes));
-    int64_t groups = (there + n - 1) / n; /* alike */
+    return tn_max_i64(1, tn_min_i64(MOST_TILES, GROUP_BYTES / bytes));
+}
+
+/* Of so many that there are, in groups alike. */
+static int64_t group_tiles(const conv_geometry *g, int64_t there) {
+    int64_t groups = (there + most_tiles(g) - 1) / most_tiles(g);
     return (there + groups - 1) / groups;
 }
 
@@ -57,10 +60,9 @@ typedef struct room {
     int64_t tiles, x_step, dy_step, dw_step, dw_row;
 } room;
 
-static room split(const conv_geometry *g, const tn_kernels *kernels, int64_t samples, void *memory,
+static room split(const conv_geometry *g, const tn_kernels *kernels, int64_t tiles, void *memory,
                   void *shard) {
-    room m = {
-        .tiles = group_tiles(g, samples * sample_tiles(g)), .patch = memory, .dw_parts = shard};
+    room m = {.tiles = tiles, .patch = memory, .dw_parts = shard};
     m.dw_row = tn_round_up(g->o, kernels->nr);
     m.x_step = m.tiles * g->c + WINOGRAD_GAP;
     m.dy_step = m.tiles * m.dw_row + WINOGRAD_GAP;
@@ -72,12 +74,9 @@ static room split(const conv_geometry *g, const tn_kernels *kernels, int64_t sam
 
 static int64_t workspace_bytes(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     const conv_geometry g = conv_grad_weight_geometry(node);
-    int64_t most = 0;
-    for (int64_t samples = 1; samples <= tn_min_i64(n, MOST_TILES); samples++) {
-        const room m = split(&g, kernels, samples, NULL, NULL);
-        most = tn_max_i64(most, m.x_step + m.dy_step);
-    }
-    return PARTS * (most + tn_max_i64(g.c, g.o)) * (int64_t)sizeof(real);
+    int64_t tiles = tn_min_i64(most_tiles(&g), n * sample_tiles(&g));
+    const room m = split(&g, kernels, tiles, NULL, NULL);
+    return PARTS * (m.x_step + m.dy_step + tn_max_i64(g.c, g.o)) * (int64_t)sizeof(real);
 }
 
 static int64_t shard_bytes(const tn_node *node, const tn_kernels *kernels) {
@@ -154,8 +153,9 @@ static void transform(const tn_run *run, const conv_geometry *g, const room *m, 
 
 static void run_weight(const tn_run *run) {
     const conv_geometry g = conv_grad_weight_geometry(run->node);
-    const room m = split(&g, run->kernels, run->n, run->workspace, run->shard);
-    int64_t all = run->n * sample_tiles(&g), n_groups = (all + m.tiles - 1) / m.tiles;
+    int64_t all = run->n * sample_tiles(&g);
+    const room m = split(&g, run->kernels, group_tiles(&g, all), run->workspace, run->shard);
+    int64_t n_groups = (all + m.tiles - 1) / m.tiles;
     /* Columns of panels beyond the last output are multiplied, but not kept. */
     if (m.dw_row > g.o) memset(m.dy_parts, 0, (size_t)(PARTS * m.dy_step) * sizeof(real));
     for (int64_t group = 0; group < n_groups; group++) {
