@@ -197,7 +197,7 @@ tn 0 info lenet --plan --batch-size 6 --threads 1 &&
 report $? "info --plan: segments, nodes, sums, memory"
 tn 0 info mnist-cnn --plan --batch-size 1 --threads 2 &&
     grep -qE '^segment 1 of [0-9]+: 2 bands of each sample, 2 tasks' out &&
-    grep -qE '(^| )MaxPool +2x2 +[0-9]+ rows +[0-9]' out && grep -qE ' batch, [0-9]+ rows' out
+    grep -qE '(^| )MaxPoolRelu +2x2 +[0-9]+ rows +[0-9]' out && grep -qE ' batch, [0-9]+ rows' out
 report $? "info --plan: threads that share an image"
 for columns in 80 120; do
     for training in '' --train; do
@@ -544,7 +544,8 @@ report $? "infer warns if the model computes no numbers for an image"
 ok "results never replace the model" cmp whole.onnx precious.onnx
 failure 'quantised model; make one with: tenon convert whole.onnx -o whole-int8.onnx' \
     infer whole.onnx --mode int8
-failure 'not there yet' infer whole.onnx --mode fp32
+tn 0 infer whole.onnx --mode fp32 && grep -q 'mode fp32$' out
+report $? "infer --mode fp32"
 usage_error '--mode reference' infer whole.onnx --mode pytorch
 usage_error 'did you mean reference?' infer whole.onnx --mode referense
 usage_error '--mode reference' run whole.onnx --input x=x.npy --mode pytorch

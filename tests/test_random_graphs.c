@@ -664,6 +664,7 @@ typedef struct setting {
     int n_threads;
     int64_t max_batch;
     bool passes, lanes;
+    bool inference; /* the passes are those for it */
     int64_t tile_rows;
 } setting;
 
@@ -722,7 +723,8 @@ static bool run(const backward *b, const setting *s, results *out) {
                                      .kernels = &kernels,
                                      .tile_rows = s->tile_rows,
                                      .lanes = s->lanes ? TN_LANES_ALWAYS : TN_LANES_NEVER};
-    if (s->passes) check(tn_passes_run(g, gradients, &error));
+    if (s->passes && !s->inference) check(tn_passes_run(g, gradients, &error));
+    if (s->passes && s->inference) check(tn_passes_optimise(g, &error));
     bool planned = tn_plan_build(g, gradients, &options, &plan, &error) == TN_OK;
     if (planned) {
         run_plan(plan, b, s, out);
@@ -812,6 +814,32 @@ static void compare_derivative(int number, const tn_graph *plain, const backward
         fail_msg("graph %d: derivative %.9g, difference %.9g", number, along, difference);
 }
 
+/* The passes for inference, which round otherwise; the same bits in any number of threads and rows
+ * at a time. */
+static void test_inference(int number, tn_graph *plain) {
+    const char *best = tn_kernels_best(tn_isa_detect());
+    const setting settings[] = {{"ref", 1, BATCH, true, .inference = true},
+                                {best, 1, BATCH, true, .inference = true},
+                                {best, 3, 40, true, .inference = true},
+                                {best, 2, BATCH, true, .inference = true, .tile_rows = 2},
+                                {best, 1, BATCH, true, .inference = true, .lanes = true},
+                                {best, 3, 40, true, .inference = true, .lanes = true}};
+    enum { SETTINGS = sizeof settings / sizeof *settings };
+    backward b = {.graph = plain,
+                  .gradients = malloc(((size_t)plain->n_parameters + 1) * sizeof(int))};
+    results r[SETTINGS];
+    for (int i = 0; i < plain->n_parameters; i++) b.gradients[i] = -1;
+    for (int i = 0; i < SETTINGS; i++) {
+        if (!run(&b, &settings[i], &r[i])) fail_msg("graph %d: %s", number, error.message);
+        compare_outputs(number, plain, &r[i]);
+    }
+    compare(number, "inference, threads", &r[1], &r[2], 0);
+    compare(number, "inference, rows", &r[1], &r[3], 0);
+    compare(number, "inference, threads, lanes", &r[4], &r[5], 0);
+    for (int i = 0; i < SETTINGS; i++) results_free(&r[i]);
+    free(b.gradients);
+}
+
 /* Whether there are gradients. */
 static bool test_graph(int number, int *in_lanes) {
     tn_graph *plain = make_graph((uint64_t)number);
@@ -853,6 +881,7 @@ static bool test_graph(int number, int *in_lanes) {
     compare(number, "rows, passes", &r[1], &r[10], 0);
     compare(number, "rows, threads", &r[1], &r[11], 0);
     compare(number, "rows of the reference", &r[0], &r[12], 0);
+    test_inference(number, plain);
     *in_lanes += r[6].lanes;
     for (int i = 0; i < SETTINGS; i++) results_free(&r[i]);
 end:

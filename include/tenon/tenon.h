@@ -336,8 +336,11 @@ TN_API int64_t tn_build_dim(const tn_value *x, int axis);
 /* A model prepared for running: plan, memory, threads. For one thread at a time. */
 typedef struct tn_session tn_session;
 
+/* Which graph is run. */
 typedef enum tn_mode {
-    TN_MODE_REFERENCE = 0 /* the graph as it was trained, no passes */
+    TN_MODE_DEFAULT = 0, /* fp32 */
+    TN_MODE_REFERENCE,   /* the graph as it was trained, no passes */
+    TN_MODE_FP32         /* rewritten for speed: outputs differ from the reference by rounding */
 } tn_mode;
 
 typedef struct tn_session_options {

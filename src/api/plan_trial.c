@@ -9,6 +9,7 @@
 #include "base/size.h"
 #include "cpu/topology.h"
 #include "models/pixel_graph.h"
+#include "passes/passes.h"
 #include "train/options.h"
 
 enum { MOST_RUNS = 11 };
@@ -53,6 +54,7 @@ static tn_status create_inference(const tn_model *model, const tn_plan_report_op
                                   tn_plan_trial *t, tn_error *error) {
     t->batch = options->batch_size ? options->batch_size : 64;
     TN_TRY(build_graph(model, &t->runner.graph, error));
+    TN_TRY(tn_passes_optimise(t->runner.graph, error));
     TN_TRY(tn_runner_prepare(&t->runner, &t->kernels, t->pool, t->batch, options->tile,
                              options->tile_rows, error));
     t->plan = t->runner.plan;

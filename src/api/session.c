@@ -11,9 +11,11 @@
 #include "cpu/topology.h"
 #include "graph/model.h"
 #include "models/pixel_graph.h"
+#include "passes/passes.h"
 
 struct tn_session {
     const tn_model *model;
+    tn_mode mode;
     tn_kernels kernels;
     tn_pool *pool;
     int64_t max_batch, tile, tile_rows;
@@ -23,6 +25,7 @@ struct tn_session {
 };
 
 static tn_status prepare(tn_session *s, tn_runner *runner, tn_error *error) {
+    if (s->mode != TN_MODE_REFERENCE) TN_TRY(tn_passes_optimise(runner->graph, error));
     return tn_runner_prepare(runner, &s->kernels, s->pool, s->max_batch, s->tile, s->tile_rows,
                              error);
 }
@@ -33,9 +36,8 @@ tn_status tn_session_create(const tn_model *model, const tn_session_options *opt
                             tn_session **session, tn_error *error) {
     tn_session_options o = TN_INIT(tn_session_options);
     if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
-    if (o.mode != TN_MODE_REFERENCE)
-        return tn_fail(error, TN_ERR_UNSUPPORTED, "mode %d is not there yet (use reference)",
-                       (int)o.mode);
+    if ((int)o.mode < TN_MODE_DEFAULT || (int)o.mode > TN_MODE_FP32)
+        return tn_fail(error, TN_ERR_ARGUMENT, "there is no mode %d", (int)o.mode);
     if (o.n_threads < 0 || o.max_batch < 0 || o.tile < 0 || o.tile_rows < 0)
         return tn_fail(error, TN_ERR_ARGUMENT,
                        "%d threads for a batch of %lld in tiles of %lld, or %lld rows", o.n_threads,
@@ -45,6 +47,7 @@ tn_status tn_session_create(const tn_model *model, const tn_session_options *opt
     tn_session *s = calloc(1, sizeof *s);
     if (!s) return tn_fail_memory(error);
     s->model = model;
+    s->mode = o.mode;
     s->max_batch = o.max_batch ? o.max_batch : 64;
     s->tile = o.tile;
     s->tile_rows = o.tile_rows;

@@ -199,6 +199,18 @@ tn_status tn_graph_mark_output(tn_graph *graph, tn_value *value, tn_error *error
     return TN_OK;
 }
 
+void tn_graph_drop_values(tn_graph *graph, const bool *needed) {
+    int n = 0;
+    for (int i = 0; i < graph->n_parameters; i++)
+        if (needed[graph->parameters[i]->id]) graph->parameters[n++] = graph->parameters[i];
+    graph->n_parameters = n;
+    n = 0;
+    for (int i = 0; i < graph->n_values; i++)
+        if (needed[i]) graph->values[n++] = graph->values[i];
+    graph->n_values = n;
+    for (int i = 0; i < n; i++) graph->values[i]->id = i;
+}
+
 tn_status tn_graph_set_batch(tn_graph *graph, int64_t batch, tn_error *error) {
     for (int i = 0; i < graph->n_inputs; i++) {
         tn_shape *shape = &graph->inputs[i]->shape;

@@ -107,6 +107,10 @@ tn_status tn_graph_add_update(tn_graph *graph, tn_value *parameter, tn_value *va
 /* Declares a value an output of the graph. */
 tn_status tn_graph_mark_output(tn_graph *graph, tn_value *value, tn_error *error);
 
+/* Drops the values, parameters among them, that are not needed [n_values]; in- and outputs of the
+ * graph and of nodes must be. Others get new ids. */
+void tn_graph_drop_values(tn_graph *graph, const bool *needed);
+
 tn_value *tn_graph_find_value(const tn_graph *graph, const char *name);
 
 /* Sets the batch of all batched inputs and infers every shape again. */

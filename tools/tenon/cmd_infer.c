@@ -40,7 +40,8 @@ static int parse(arguments *a, word_list *words, int argc, char **argv) {
     data_options_rows(&a->words, pictures);
     const option options[] = {
         {"mode", 'm', OPTION_TEXT, "MODE", &a->mode,
-         "reference: the model as it was trained; default reference (fp32 and int8 are planned)"},
+         "fp32: optimised while loading, the default; reference: as it was trained (int8 is "
+         "planned)"},
         {"data", 'd', OPTION_TEXT, "DATA", &a->data,
          "classify the test images of mnist, fashion-mnist, cifar-10, cifar-100, or a directory: "
          "IDX files, CIFAR's files, or a folder of pictures for each class"},
@@ -94,10 +95,10 @@ static int parse(arguments *a, word_list *words, int argc, char **argv) {
 
 /* The result of either kind, common part. */
 static json_t *new_results(const arguments *a, const tn_model *model, const tn_session *session,
-                           const tn_cpu_info *cpu) {
+                           tn_mode mode, const tn_cpu_info *cpu) {
     json_t *o = json_object();
     json_put_model(o, a->path, model);
-    json_put_text(o, "mode", "reference");
+    json_put_text(o, "mode", model_mode_name(mode));
     json_put_text(o, "level", cpu->level);
     json_put_integer(o, "threads", tn_session_threads(session));
     json_put_bool(o, "pinned", tn_session_pinned(session));
@@ -145,7 +146,7 @@ static int infer(arguments *a, const tn_model *model, const char *const *files, 
     tn_cpu_info cpu = TN_INIT(tn_cpu_info);
     tn_session *session = NULL;
     tn_session_options options = TN_INIT(tn_session_options);
-    int code = model_choose_mode("infer", a->mode, a->path, model, &options.mode);
+    int code = model_choose_mode("infer", a->mode, a->path, &options.mode);
     if (code == EXIT_DONE) code = choose_data(a, model, n_files);
     if (code != EXIT_DONE) return code;
     if (!check_images(files, n_files) || !check_outputs(a, files, n_files)) return EXIT_FAILED;
@@ -158,8 +159,8 @@ static int infer(arguments *a, const tn_model *model, const char *const *files, 
         return fail_error(&error);
 
     FILE *out = people_stream(a->json, false);
-    json_t *results = new_results(a, model, session, &cpu);
-    model_announce(out, a->path, model, &cpu, session, options.pin);
+    json_t *results = new_results(a, model, session, options.mode, &cpu);
+    model_announce(out, a->path, model, &cpu, session, options.mode, options.pin);
     if (n_files == 0) {
         a->open.n_threads = (int)a->threads.n;
         data_options_suit(&a->open, model);

@@ -68,7 +68,8 @@ static int parse(run_job *job, int argc, char **argv) {
         {"output", 'o', OPTION_LIST, "NAME=FILE", &job->outputs,
          "where an output goes; default all are computed and none is written"},
         {"mode", 'm', OPTION_TEXT, "MODE", &job->mode,
-         "reference: the model as it was trained; default reference (fp32 and int8 are planned)"},
+         "fp32: optimised while loading, the default; reference: as it was trained (int8 is "
+         "planned)"},
         threads[THREADS_ROW_THREADS],
         threads[THREADS_ROW_PIN],
         {"json", 0, OPTION_TEXT, "FILE", &job->json,
@@ -268,17 +269,17 @@ static json_t *describe(FILE *out, const wanted *w) {
     return o;
 }
 
-static int deliver(run_job *job, const tn_cpu_info *cpu, const tn_session *session) {
+static int deliver(run_job *job, const tn_cpu_info *cpu, const tn_session *session, tn_mode mode) {
     tn_error error = {""};
     FILE *out = people_stream(job->json, false);
     json_t *results = json_object(), *outputs = json_array();
     json_put_model(results, job->path, job->model);
-    json_put_text(results, "mode", "reference");
+    json_put_text(results, "mode", model_mode_name(mode));
     json_put_text(results, "level", cpu->level);
     json_put_integer(results, "threads", tn_session_threads(session));
     json_put_bool(results, "pinned", tn_session_pinned(session));
     json_object_set_new(results, "outputs", outputs);
-    model_announce(out, job->path, job->model, cpu, session, (tn_pin)job->threads.pin);
+    model_announce(out, job->path, job->model, cpu, session, mode, (tn_pin)job->threads.pin);
     for (int i = 0; i < job->n_wanted; i++) {
         const wanted *w = &job->wanted[i];
         if (w->file && tn_tensor_save(w->file, &w->tensor, &error) != TN_OK) {
@@ -298,7 +299,7 @@ static int run(run_job *job) {
     tn_session *session = NULL;
     tn_session_options options = TN_INIT(tn_session_options);
     if (!model_open(job->path, NULL, &job->model)) return EXIT_FAILED;
-    int code = model_choose_mode("run", job->mode, job->path, job->model, &options.mode);
+    int code = model_choose_mode("run", job->mode, job->path, &options.mode);
     if (code != EXIT_DONE) return code;
     if (!choose_outputs(job) || !check_outputs(job) || !load_inputs(job)) return EXIT_FAILED;
     int64_t batch = job->tensors[0].rank > 0 ? job->tensors[0].dims[0] : 1;
@@ -313,7 +314,7 @@ static int run(run_job *job) {
         tn_session_create(job->model, &options, &session, &error) != TN_OK ||
         compute(job, session, batch, &error) != TN_OK)
         code = fail_error(&error);
-    if (code == EXIT_DONE) code = deliver(job, &cpu, session);
+    if (code == EXIT_DONE) code = deliver(job, &cpu, session, options.mode);
     tn_session_free(session);
     return code;
 }

@@ -226,6 +226,7 @@ static bool evaluate(training *job) {
     tn_error error = {""};
     tn_session *session = NULL;
     tn_session_options options = TN_INIT(tn_session_options);
+    options.mode = TN_MODE_REFERENCE;
     options.n_threads = job->options.n_threads;
     options.pin = job->options.pin;
     tn_evaluation *e = &job->evaluation;

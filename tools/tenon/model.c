@@ -58,43 +58,40 @@ bool model_open(const char *name, const tn_model_options *options, tn_model **mo
     return status == TN_OK;
 }
 
-int model_choose_mode(const char *verb, const char *text, const char *path, const tn_model *model,
-                      tn_mode *mode) {
+const char *model_mode_name(tn_mode mode) {
+    return mode == TN_MODE_REFERENCE ? "reference" : "fp32";
+}
+
+int model_choose_mode(const char *verb, const char *text, const char *path, tn_mode *mode) {
     static const char *const known[] = {"reference", "fp32", "int8", NULL};
-    tn_model_info info = TN_INIT(tn_model_info);
-    tn_model_describe(model, &info);
-    *mode = TN_MODE_REFERENCE;
-    if (!text || strcmp(text, "reference") == 0) return EXIT_DONE;
+    *mode = text && strcmp(text, "reference") == 0 ? TN_MODE_REFERENCE : TN_MODE_FP32;
+    if (!text || strcmp(text, model_mode_name(*mode)) == 0) return EXIT_DONE;
     if (strcmp(text, "pytorch") == 0)
         return fail_usage(verb, "--mode pytorch is called --mode reference here: the model as it "
                                 "was trained, run by Tenon");
-    if (strcmp(text, "int8") == 0 && !info.quantised) {
+    if (strcmp(text, "int8") == 0) {
         size_t n = strlen(path);
         int stem = (int)(n > 5 && strcmp(path + n - 5, ".onnx") == 0 ? n - 5 : n);
         return fail("--mode int8 needs a quantised model; make one with: tenon convert %s -o "
-                    "%.*s-int8.onnx --precision int8 --calibrate mnist (convert is planned, not in "
-                    "this version)",
+                    "%.*s-int8.onnx --precision int8 --calibrate mnist (quantising is planned, not "
+                    "in this version)",
                     path, stem, path);
     }
-    if (strcmp(text, "int8") == 0 || strcmp(text, "fp32") == 0)
-        return fail("--mode %s is not there yet: it is planned for a later version (use --mode "
-                    "reference)",
-                    text);
     const char *nearest = text_nearest(text, known, sizeof known[0]);
     if (nearest) return fail_usage(verb, "unknown mode \"%s\" (did you mean %s?)", text, nearest);
-    return fail_usage(verb, "unknown mode \"%s\": --mode takes reference", text);
+    return fail_usage(verb, "unknown mode \"%s\": --mode takes reference or fp32", text);
 }
 
 void model_announce(FILE *out, const char *path, const tn_model *model, const tn_cpu_info *cpu,
-                    const tn_session *session, tn_pin pin) {
+                    const tn_session *session, tn_mode mode, tn_pin pin) {
     if (!out) return;
     int n_threads = tn_session_threads(session);
     bool pinned = tn_session_pinned(session);
     tn_model_info info = TN_INIT(tn_model_info);
     tn_model_describe(model, &info);
     char count[TEXT_NUMBER], name[512], why[160];
-    say(out, "model     %s (%s parameters), mode reference\n", text_clean(name, sizeof name, path),
-        text_count(count, info.parameters));
+    say(out, "model     %s (%s parameters), mode %s\n", text_clean(name, sizeof name, path),
+        text_count(count, info.parameters), model_mode_name(mode));
     say(out, "cpu       %s kernels, %d thread%s", cpu->level, n_threads, n_threads == 1 ? "" : "s");
     if (n_threads != cpu->n_threads)
         say(out, " as asked for (the core budget is %d)\n", cpu->n_threads);

@@ -15,13 +15,14 @@ bool model_is_builtin(const char *name);
 bool model_open(const char *name, const tn_model_options *options, tn_model **model);
 
 /* Reads --mode (NULL: the default). Returns 0, or the exit code after printing the error. */
-int model_choose_mode(const char *verb, const char *text, const char *path, const tn_model *model,
-                      tn_mode *mode);
+int model_choose_mode(const char *verb, const char *text, const char *path, tn_mode *mode);
+
+const char *model_mode_name(tn_mode mode);
 
 /* Says what runs where: model, mode, kernels, threads, why so many, and whether they are pinned.
  * out may be NULL. */
 void model_announce(FILE *out, const char *path, const tn_model *model, const tn_cpu_info *cpu,
-                    const tn_session *session, tn_pin pin);
+                    const tn_session *session, tn_mode mode, tn_pin pin);
 
 /* "1x28x28", with "?" instead of the batch in place 0 if any_batch. */
 char *model_shape_text(const tn_tensor *tensor, bool any_batch, char text[static 160]);
