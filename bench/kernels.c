@@ -259,7 +259,7 @@ static void make_panel(timed_panel *t, const tn_kernels *kernels, int64_t rows, 
                           .bias = t->b,
                           .c = t->c,
                           .c_row = t->c_row,
-                          .floor = 0};
+                          .activation = {TN_ACTIVATION_CLIP, 0, INFINITY}};
 }
 
 static bool panel_is_exact(const timed_panel *t) {

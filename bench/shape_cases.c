@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shape_cases.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- Shapes --------------------------------------------------------------------------------- */
@@ -136,7 +137,7 @@ static tn_winograd out_of_parts(bench_shape_data *d, int width) {
                          .parts = d->x,
                          .part_step = CHANNELS,
                          .bias = d->w,
-                         .floor = 0};
+                         .activation = {TN_ACTIVATION_CLIP, 0, INFINITY}};
 }
 
 static bench_work run_winograd_input(const tn_kernels *k, bench_shape_data *d) {
@@ -248,7 +249,7 @@ static bench_work run_depthwise(const tn_kernels *k, bench_shape_data *d) {
                                  .offset = d->tap,
                                  .y_row = d->result,
                                  .y = d->y,
-                                 .floor = 0});
+                                 .activation = {TN_ACTIVATION_CLIP, 0, INFINITY}});
     return (bench_work){.flop = 2.0 * SHAPE_PIXELS * SHAPE_TAPS * CHANNELS,
                         .bytes = bytes_of((3 * WIDTH + SHAPE_TAPS + 1 + SHAPE_PIXELS) * CHANNELS)};
 }

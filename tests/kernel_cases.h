@@ -139,6 +139,41 @@ static void run_tanh_grad(const tn_kernels *k, int64_t n, const case_data *d) {
     k->tanh_grad(n, d->in[0], d->out[0], d->out[0]);
 }
 
+static void activate(const tn_kernels *k, tn_activation_kind kind, int64_t n, const case_data *d) {
+    const tn_activation a = {kind, 0.25f, 0.5f};
+    k->activate(&a, n, d->in[0], d->in[1], d->out[0]);
+}
+
+static void run_activate_none(const tn_kernels *k, int64_t n, const case_data *d) {
+    activate(k, TN_ACTIVATION_NONE, n, d);
+}
+
+static void run_activate_clip(const tn_kernels *k, int64_t n, const case_data *d) {
+    activate(k, TN_ACTIVATION_CLIP, n, d);
+}
+
+static void run_activate_leaky_relu(const tn_kernels *k, int64_t n, const case_data *d) {
+    activate(k, TN_ACTIVATION_LEAKY_RELU, n, d);
+}
+
+static void run_activate_hard_swish(const tn_kernels *k, int64_t n, const case_data *d) {
+    activate(k, TN_ACTIVATION_HARD_SWISH, n, d);
+}
+
+static void run_activate_sigmoid(const tn_kernels *k, int64_t n, const case_data *d) {
+    activate(k, TN_ACTIVATION_SIGMOID, n, d);
+}
+
+static void run_activate_silu(const tn_kernels *k, int64_t n, const case_data *d) {
+    activate(k, TN_ACTIVATION_SILU, n, d);
+}
+
+/* Without an addition, in place. */
+static void run_activate_alone(const tn_kernels *k, int64_t n, const case_data *d) {
+    const tn_activation a = {TN_ACTIVATION_SILU, 0, 0};
+    k->activate(&a, n, d->out[0], NULL, d->out[0]);
+}
+
 static void run_hard_swish(const tn_kernels *k, int64_t n, const case_data *d) {
     k->hard_swish(n, d->in[0], d->out[0]);
 }
@@ -454,6 +489,13 @@ static const kernel_case kernel_cases[] = {
     {"tanh", AT(tanh), run_tanh, 1, 1, .traffic_bytes = 8, .flop = 26},
     {"tanh in place", AT(tanh), run_tanh_in_place, 0, 1},
     {"tanh_grad", AT(tanh_grad), run_tanh_grad, 1, 1, .traffic_bytes = 12},
+    {"activate, more", AT(activate), run_activate_none, 2, 1, .traffic_bytes = 12},
+    {"activate clip", AT(activate), run_activate_clip, 2, 1, .traffic_bytes = 12},
+    {"activate leaky_relu", AT(activate), run_activate_leaky_relu, 2, 1, .traffic_bytes = 12},
+    {"activate hard_swish", AT(activate), run_activate_hard_swish, 2, 1, .traffic_bytes = 12},
+    {"activate sigmoid", AT(activate), run_activate_sigmoid, 2, 1, .traffic_bytes = 12, .flop = 25},
+    {"activate silu", AT(activate), run_activate_silu, 2, 1, .traffic_bytes = 12, .flop = 26},
+    {"activate silu, in place", AT(activate), run_activate_alone, 0, 1},
     {"hard_swish", AT(hard_swish), run_hard_swish, 1, 1, .traffic_bytes = 8},
     {"hard_swish_grad", AT(hard_swish_grad), run_hard_swish_grad, 2, 1, .traffic_bytes = 12},
     {"clip", AT(clip), run_clip, 1, 1, .same_nan = true, .traffic_bytes = 8},

@@ -362,8 +362,7 @@ static tn_panel panel_of(const tile_data *d, int first, int rows, int64_t from, 
                       .ldb = d->ldb,
                       .c = d->c[0],
                       .c_row = d->c_row + first,
-                      .adds = true,
-                      .floor = -INFINITY};
+                      .adds = true};
 }
 
 static void run_panel(const tn_kernels *k, int rows, const tile_data *d, int64_t from, int64_t to) {
@@ -496,7 +495,7 @@ static void panel_starts_and_floors(void **state) {
                 tn_panel panel = panel_of(d, 0, m, 0, DEPTH);
                 panel.adds = false;
                 panel.bias = biased ? bias : NULL;
-                panel.floor = 0;
+                panel.activation = (tn_activation){TN_ACTIVATION_CLIP, 0, INFINITY};
                 k->panel(&panel);
                 for (int i = 0; i < m; i++)
                     for (int j = 0; j < k->nr; j++)
@@ -676,19 +675,20 @@ static void panel_keeps_nan_and_infinity(void **state) {
             int64_t offset[1] = {t};
             for (int j = 0; j < MAX_COLUMNS; j++) b[j] = t == 2 ? INFINITY : 1, y[j] = 1;
             static const int64_t row = 0;
-            const tn_panel panel = {.rows = 1,
-                                    .runs = 1,
-                                    .depth = 1,
-                                    .columns = tables[l].nr,
-                                    .a = x,
-                                    .a_row = &row,
-                                    .offset = offset,
-                                    .b = b,
-                                    .ldb = tables[l].nr,
-                                    .c = y,
-                                    .c_row = &row,
-                                    .adds = true,
-                                    .floor = t == 1 ? 0 : -INFINITY};
+            const tn_panel panel = {
+                .rows = 1,
+                .runs = 1,
+                .depth = 1,
+                .columns = tables[l].nr,
+                .a = x,
+                .a_row = &row,
+                .offset = offset,
+                .b = b,
+                .ldb = tables[l].nr,
+                .c = y,
+                .c_row = &row,
+                .adds = true,
+                .activation = {t == 1 ? TN_ACTIVATION_CLIP : TN_ACTIVATION_NONE, 0, INFINITY}};
             tables[l].panel(&panel);
             for (int j = 0; j < tables[l].nr; j++)
                 assert_true(t == 1 ? y[j] == INFINITY : y[j] != y[j]);
@@ -729,8 +729,19 @@ static void depthwise_equals_the_reference(void **state) {
                     fill(&random, INTEGERS, y, ROWS * channels);
                     memcpy(expected, y, y_bytes);
                     tn_depthwise d = {
-                        ROWS,  taps,   channels, x,        w,         flags & 2 ? x : NULL,
-                        x_row, offset, y_row,    expected, flags & 1, flags == 3 ? -INFINITY : 0};
+                        ROWS,
+                        taps,
+                        channels,
+                        x,
+                        w,
+                        flags & 2 ? x : NULL,
+                        x_row,
+                        offset,
+                        y_row,
+                        expected,
+                        flags & 1,
+                        NULL,
+                        {flags == 3 ? TN_ACTIVATION_NONE : TN_ACTIVATION_CLIP, 0, INFINITY}};
                     ref.depthwise(&d);
                     d.y = y;
                     tables[l].depthwise(&d);
@@ -851,7 +862,7 @@ typedef struct wino_case {
 } wino_case;
 
 /* y of a tile by the kernels, each channel convolved by itself, into exactly as much memory. */
-static void wino_tile(const wino_form *f, wino_case *c, int64_t channels, float floor, float *y) {
+static void wino_tile(const wino_form *f, wino_case *c, int64_t channels, bool relu, float *y) {
     tn_winograd w = {.channels = channels,
                      .image = c->image,
                      .row_step = f->in * channels,
@@ -868,7 +879,7 @@ static void wino_tile(const wino_form *f, wino_case *c, int64_t channels, float 
     w.result = y;
     w.row_step = f->out * channels;
     w.bias = c->bias;
-    w.floor = floor;
+    if (relu) w.activation = (tn_activation){TN_ACTIVATION_CLIP, 0, INFINITY};
     f->output(&w);
 }
 
@@ -880,7 +891,7 @@ static void check_wino_tile(const wino_form *f, wino_case *c, int64_t channels, 
     fill(&random, RANDOM, c->image, f->in * f->in * channels);
     fill(&random, RANDOM, c->taps, 9 * channels);
     fill(&random, RANDOM, c->bias, channels);
-    wino_tile(f, c, channels, relu ? 0 : -INFINITY, y);
+    wino_tile(f, c, channels, relu, y);
     for (int64_t i = 0; i < pixels * channels; i++) {
         int64_t row = i / channels / f->out, column = i / channels % f->out, k = i % channels;
         double expected = (double)c->bias[k];

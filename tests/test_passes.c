@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where passes rewrite a graph, and where they must not. That results stay the same is shown by
  * test_random_graphs.c and test_train.c. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -96,6 +97,11 @@ static int count(const tn_graph *g, const tn_op *op) {
     return found;
 }
 
+static bool ends_with_relu(const tn_node *node, const tn_op *op) {
+    const tn_activation *a = &node->activation;
+    return node->op == op && a->kind == TN_ACTIVATION_CLIP && a->low == 0 && a->high == INFINITY;
+}
+
 static void a_relu_goes_behind_the_pool(void **state) {
     net n = net_new(true);
     (void)state;
@@ -170,7 +176,7 @@ static void relu_ends_gemm_and_conv(void **state) {
     net n = net_new(true);
     (void)state;
     check(tn_passes_run(n.graph, NULL, &error));
-    assert_ptr_equal(n.last->producer->op, &tn_op_gemm_relu);
+    assert_true(ends_with_relu(n.last->producer, &tn_op_gemm));
     assert_int_equal(count(n.graph, &tn_op_relu), 1); /* that of the pool */
     net_free(&n);
 }
@@ -182,7 +188,7 @@ static void what_others_use_stays(void **state) {
     check(tn_graph_mark_output(n.graph, n.gemm, &error));
     check(tn_passes_run(n.graph, NULL, &error));
     assert_ptr_equal(n.pool->producer->op, &tn_op_max_pool);
-    assert_ptr_equal(n.relu->producer->op, &tn_op_conv_relu); /* its output is the relu's */
+    assert_true(ends_with_relu(n.relu->producer, &tn_op_conv)); /* its output is the relu's */
     assert_ptr_equal(n.last->producer->op, &tn_op_relu);
     assert_ptr_equal(n.gemm->producer->op, &tn_op_gemm);
     net_free(&n);

@@ -36,9 +36,7 @@ static tn_pass create(const tn_model *model, int64_t batch, bool keep_values) {
     return pass;
 }
 
-static bool is_conv(const tn_node *node) {
-    return node->op == &tn_op_conv || node->op == &tn_op_conv_relu;
-}
+static bool is_conv(const tn_node *node) { return node->op == &tn_op_conv; }
 
 static int count_convs(const tn_plan *plan) {
     int n = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* plan_report.c: a plan in rows, as people and programs read it. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,20 @@ static int64_t measured_ns(const tn_plan_trial *trial, int step) {
     return sum;
 }
 
+/* With what passes have made the end of it: "ConvAddRelu". */
+static char *operator_name(tn_arena *arena, const tn_node *node) {
+    static const char *const endings[] = {[TN_ACTIVATION_NONE] = "",
+                                          [TN_ACTIVATION_CLIP] = "Clip",
+                                          [TN_ACTIVATION_LEAKY_RELU] = "LeakyRelu",
+                                          [TN_ACTIVATION_HARD_SWISH] = "HardSwish",
+                                          [TN_ACTIVATION_SIGMOID] = "Sigmoid",
+                                          [TN_ACTIVATION_SILU] = "Silu"};
+    const tn_activation *a = &node->activation;
+    bool relu = a->kind == TN_ACTIVATION_CLIP && a->low == 0 && a->high == (real)INFINITY;
+    return tn_arena_printf(arena, "%s%s%s", node->op->name, node->more ? "Add" : "",
+                           relu ? "Relu" : endings[a->kind]);
+}
+
 static tn_status describe_node(tn_plan_report *r, const tn_plan_trial *trial,
                                const tn_roofline *roofline, int segment, int step,
                                tn_error *error) {
@@ -71,7 +86,7 @@ static tn_status describe_node(tn_plan_report *r, const tn_plan_trial *trial,
     tn_plan_node_info *node = &r->nodes[step];
     *node = (tn_plan_node_info){.size = sizeof *node,
                                 .name = tn_arena_strdup(&r->strings, s->node->name),
-                                .op = s->node->op->name, /* of a descriptor, which stays */
+                                .op = operator_name(&r->strings, s->node),
                                 .implementation = s->implementation->name,
                                 .segment = segment,
                                 .again = s->again,
@@ -84,7 +99,7 @@ static tn_status describe_node(tn_plan_report *r, const tn_plan_trial *trial,
                                 .expected_cpu_s = tn_cost_of_step(
                                     trial->plan, &trial->plan->segments[segment], s, roofline),
                                 .measured_cpu_s = seconds(measured_ns(trial, step))};
-    return node->name && node->place ? TN_OK : tn_fail_memory(error);
+    return node->name && node->op && node->place ? TN_OK : tn_fail_memory(error);
 }
 
 static int bands_of(const tn_plan *plan, const tn_segment *segment) {

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "kernels/activation.h"
 
 typedef struct tn_graph tn_graph;
 typedef struct tn_node tn_node;
@@ -53,6 +54,10 @@ struct tn_node {
     int n_inputs, n_outputs;
     tn_value *inputs[TN_MAX_INPUTS]; /* NULL where an optional input is left out */
     tn_value *outputs[TN_MAX_OUTPUTS];
+    /* What passes have made the end of an operator that `ends`: output 0 is
+     * activation(result + inputs[more]), without the addition if more is 0. */
+    tn_activation activation;
+    int more; /* an input beyond those of the operator, with the shape of output 0 */
 };
 
 /* What a training step does to a statistic, such as a running mean:

@@ -65,3 +65,7 @@ void *tn_run_out_image(const tn_run *run, int i) {
     return (void *)row_zero((uintptr_t)run->out[i], run->node, run->node->outputs[i],
                             run->rows.begin);
 }
+
+const void *tn_run_more(const tn_run *run) {
+    return run->node->more ? tn_run_in_image(run, run->node->more) : NULL;
+}

@@ -27,5 +27,7 @@ tn_rows tn_rows_of_windows(tn_rows out, int64_t stride, int64_t pad, int64_t tap
  * by their number in the image. */
 const void *tn_run_in_image(const tn_run *run, int input);
 void *tn_run_out_image(const tn_run *run, int output);
+/* Likewise what is added at the end (tn_node.more), NULL if nothing is. */
+const void *tn_run_more(const tn_run *run);
 
 #endif

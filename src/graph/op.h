@@ -176,6 +176,7 @@ struct tn_op {
     int min_inputs, max_inputs, n_outputs;
     tn_layout_rule layout;
     bool in_place;        /* output 0 may lie over input 0 */
+    bool ends;            /* its implementations heed tn_node.activation and more */
     unsigned statistics;  /* bit i: input i, where a parameter, is a statistic */
     bool reduces_samples; /* outputs are sums over samples: accumulated shard by shard */
     /* Sets the shapes and types of all outputs from the inputs and checks everything that could be

@@ -150,9 +150,12 @@ static tn_status append(recomputation *r, const tn_plan_step *step, tn_error *er
 static tn_status copy_node(tn_graph *graph, const tn_node *node, tn_value *const *inputs,
                            tn_node **copy, tn_error *error) {
     tn_value *more;
-    TN_TRY(tn_graph_add_node(graph, node->op, node->name, node->attrs, inputs, node->n_inputs, copy,
-                             error));
+    int n_own = node->more ? node->more : node->n_inputs;
+    TN_TRY(tn_graph_add_node(graph, node->op, node->name, node->attrs, inputs, n_own, copy, error));
     graph->n_nodes--;
+    for (int i = n_own; i < node->n_inputs; i++) (*copy)->inputs[(*copy)->n_inputs++] = inputs[i];
+    (*copy)->activation = node->activation;
+    (*copy)->more = node->more;
     for (int i = (*copy)->n_outputs; i < node->n_outputs; i++)
         TN_TRY(tn_graph_add_output(graph, *copy, node->outputs[i]->dtype, &node->outputs[i]->shape,
                                    &more, error));

@@ -14,19 +14,21 @@
 
 #include "base/real.h"
 #include "base/status.h"
+#include "kernels/activation.h"
 
 /* The largest mr and nr of any level. Each mr divides TN_TILE_ROWS and each nr TN_TILE_MAX_NR: work
  * and what is stored are cut there, into whole tiles. */
 enum { TN_TILE_MAX_MR = 16, TN_TILE_MAX_NR = 16, TN_TILE_ROWS = 24 };
 
 /* Rows of a convolution or matmul, up to nr columns of them:
- *     c[c_row[i] + j] = max(floor, start + Σ_{r < runs} Σ_{t < depth}
- *                       a[a_row[i] + offset[r·depth + t]] · b[r·b_run + t·ldb + j])
+ *     c[c_row[i] + j] = activation(start + Σ_{r < runs} Σ_{t < depth}
+ *                       a[a_row[i] + offset[r·depth + t]] · b[r·b_run + t·ldb + j]
+ *                       + more[c_row[i] + j])
  *                                                                i < rows, j < columns <= nr
  * offset   [runs · depth] in numbers, the same for all rows: the taps and channels of a convolution
  * b        rows of nr numbers, whatever `columns` is; rows of a run are ldb apart
  * start    what c holds if `adds`, else bias[j], or 0 if bias is NULL
- * floor    0 for a ReLU, -infinity for none; NaN stays
+ * more     NULL is 0; added last
  * Order: r and t ascending, one accumulator per element, fused multiply-add where the level has
  * one; equal bits for any choice of rows and any cut of the depth into successive calls. */
 typedef struct tn_panel {
@@ -39,7 +41,8 @@ typedef struct tn_panel {
     real *c;
     const int64_t *c_row;
     bool adds;
-    real floor;
+    const real *more;
+    tn_activation activation;
 } tn_panel;
 typedef void tn_panel_fn(const tn_panel *panel);
 
@@ -82,7 +85,8 @@ typedef void tn_deal_row_fn(int64_t n, const real *x, real *tiles, int64_t step)
  * and pixels pixel_step numbers apart, and 36 parts, part_step apart; each number of a pixel by
  * itself.
  *     input    6×6 pixels of x into parts      weight   3×3 taps into parts
- *     output   parts into 4×4 pixels of y, result = max(floor, y + bias)  (bias NULL: none)
+ *     output   parts into 4×4 pixels of y, result = activation(y + bias + more), where
+ *              more[i] belongs to result[i]; NULL is none of either
  *     gradient 4×4 pixels of dy into parts     taps     parts into 3×3 taps, result += taps
  * Such that the parts of y are products of those of x and of the weight, and those of the weight's
  * gradient of those of x and of dy. The points of Cook's and Toom's algorithm are 0, ±A, ±B and
@@ -100,8 +104,8 @@ typedef struct tn_winograd {
     int64_t row_step, pixel_step;
     real *parts;
     int64_t part_step;
-    const real *bias;
-    real floor;
+    const real *bias, *more;
+    tn_activation activation;
 } tn_winograd;
 typedef void tn_winograd_fn(const tn_winograd *winograd);
 
@@ -131,17 +135,19 @@ typedef struct tn_sparse_product {
 typedef void tn_sparse_product_fn(const tn_sparse_product *product);
 
 /* Each channel convolved by itself, at a list of pixels, channels innermost:
- *     y[y_row[i] + k] = max(floor, start + Σ_t x[x_row[i] + offset[t] + k] · w[t·channels + k])
+ *     y[y_row[i] + k] = activation(start + Σ_t x[x_row[i] + offset[t] + k] · w[t·channels + k]
+ *                                  + more[y_row[i] + k])
  *                                                       i < rows, t < taps, k < channels
- * where start is what y holds if `adds`, else bias[k] (0 if bias is NULL). t ascends; fused
- * multiply-add where the level has one. */
+ * where start is what y holds if `adds`, else bias[k] (0 if bias is NULL), and more may be
+ * NULL. t ascends; fused multiply-add where the level has one. */
 typedef struct tn_depthwise {
     int64_t rows, taps, channels;
     const real *x, *w, *bias;
     const int64_t *x_row, *offset, *y_row;
     real *y;
     bool adds;
-    real floor;
+    const real *more;
+    tn_activation activation;
 } tn_depthwise;
 typedef void tn_depthwise_fn(const tn_depthwise *depthwise);
 
@@ -167,6 +173,10 @@ typedef void tn_binary_fn(int64_t n, const real *a, const real *b, real *y);
 typedef void tn_scalar_fn(int64_t n, const real *a, real s, real *y);
 /* y[i] = f(a[i], b[i], s); y may be a or b */
 typedef void tn_binary_scalar_fn(int64_t n, const real *a, const real *b, real s, real *y);
+
+/* y[i] = activation(x[i] + more[i]); more may be NULL; y may be x or more */
+typedef void tn_activate_fn(const tn_activation *activation, int64_t n, const real *x,
+                            const real *more, real *y);
 
 /* y[i] = min(max(x[i], low), high); NaN stays; y may be x */
 typedef void tn_clip_fn(int64_t n, const real *x, real low, real high, real *y);
@@ -225,7 +235,8 @@ typedef void tn_sum_rows_fn(int64_t rows, int64_t channels, const real *x, real 
 typedef void tn_moments_fn(int64_t rows, int64_t channels, const real *x, const real *shift,
                            real *sum, real *squares);
 /* y[r][k] = max(floor, (x[r][k] - shift[k])·scale[k] + offset[k] + more[r][k]); y may be x or more,
- * more may be NULL. floor as in tn_panel. */
+ * more may be NULL. floor is 0 for a ReLU, -infinity
+ * for none; NaN stays. */
 typedef void tn_affine_fn(int64_t rows, int64_t channels, const real *x, const real *shift,
                           const real *scale, const real *offset, const real *more, real floor,
                           real *y);
@@ -424,6 +435,7 @@ typedef struct tn_kernels {
     tn_unary_fn *hard_swish;                 /* x·min(max(x/6 + 1/2, 0), 1) */
     tn_binary_fn *hard_swish_grad;           /* a = x, b = dy: b·(a/3 + 1/2) inside ±3 */
     tn_unary_fn *exp_of_negative;            /* tn_exp of x <= 0 or NaN */
+    tn_activate_fn *activate;
     tn_clip_fn *clip;
     tn_clip_grad_fn *clip_grad;
     tn_load_u8_fn *load_u8;

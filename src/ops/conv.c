@@ -152,8 +152,11 @@ static void naive_run(const tn_run *run) {
             y[i] = bias ? bias[i % g.o] : 0;
             for (int64_t k = 0; k < g.r * g.s * g.cg; k++)
                 if (conv_product(&g, i, k, &x_at, &w_at)) y[i] += x[x_at] * w[w_at];
-            if (run->node->op == &tn_op_conv_relu && 0 > y[i]) y[i] = 0;
         }
+        const real *more = tn_run_more(run);
+        int64_t begin = run->rows.begin * row, end = run->rows.end * row;
+        if (more) more += n * g.p * g.q * g.o + begin;
+        run->kernels->activate(&run->node->activation, end - begin, y + begin, more, y + begin);
     }
 }
 
@@ -188,7 +191,7 @@ static void tiled_run(const tn_run *run) {
     const conv_packed *p = run->packed;
     const conv_image from = conv_input_image(&g), to = conv_output_image(&g);
     int64_t panels = tn_panels_elements(run->kernels, g.r * g.s * g.cg, g.og);
-    const real *x = tn_run_in_image(run, 0), *bias = run->in[2];
+    const real *x = tn_run_in_image(run, 0), *bias = run->in[2], *more = tn_run_more(run);
     real *y = tn_run_out_image(run, 0);
     for (int64_t group = 0; group < g.groups; group++) {
         const tn_product product = {.columns = g.og,
@@ -198,7 +201,8 @@ static void tiled_run(const tn_run *run) {
                                     .start = bias ? TN_START_BIAS : TN_START_ZERO,
                                     .bias = bias ? bias + group * g.og : NULL,
                                     .c = y + group * g.og,
-                                    .relu = run->node->op == &tn_op_conv_relu};
+                                    .more = more ? more + group * g.og : NULL,
+                                    .activation = run->node->activation};
         conv_parts_run(&p->parts, run->kernels, product, run->n, run->rows, &from, &to);
     }
 }
@@ -214,20 +218,6 @@ static const tn_implementation *const implementations[] = {
     &naive, &tn_conv_depthwise,      &tn_conv_winograd, &tn_conv_winograd_2x2,
     &tiled, &tn_conv_lanes_winograd, &tn_conv_lanes,    NULL};
 
-/* What follows is the maximum with 0. Made by passes from Conv and Relu. */
-const tn_op tn_op_conv_relu = {.name = "ConvRelu",
-                               .attrs = attrs,
-                               .attrs_bytes = sizeof(tn_conv_attrs),
-                               .min_inputs = 2,
-                               .max_inputs = 3,
-                               .n_outputs = 1,
-                               .layout = TN_LAYOUT_IMAGE,
-                               .infer_shape = infer_shape,
-                               .macs = macs,
-                               .arrange = arrange,
-                               .implementations = implementations,
-                               .choose = conv_choose};
-
 const tn_op tn_op_conv = {.name = "Conv",
                           .onnx_type = "Conv",
                           .attrs = attrs,
@@ -236,6 +226,7 @@ const tn_op tn_op_conv = {.name = "Conv",
                           .max_inputs = 3,
                           .n_outputs = 1,
                           .layout = TN_LAYOUT_IMAGE,
+                          .ends = true,
                           .infer_shape = infer_shape,
                           .differentiate = differentiate,
                           .macs = macs,

@@ -18,7 +18,7 @@ enum { ONE_WIDE = 1 };
 /* ---- Forward and input gradient ----------------------------------------------------------- */
 
 /* The pixels of a part of an image, taps run after run. */
-static void run_part(const tn_run *run, const conv_part *part, tn_depthwise d, bool relu) {
+static void run_part(const tn_run *run, const conv_part *part, tn_depthwise d, const real *more) {
     const conv_packed *p = run->packed;
     int64_t first;
     d.rows = conv_part_pixels(part, run->rows, &first);
@@ -29,22 +29,27 @@ static void run_part(const tn_run *run, const conv_part *part, tn_depthwise d, b
         d.w = p->weights + (part->panel + r * part->run_rows) * d.channels;
         d.offset = p->parts.offset + part->offset + r * part->depth;
         d.adds = r > 0;
-        d.floor = relu && r == part->runs - 1 ? 0 : -(real)INFINITY;
+        if (r == part->runs - 1) {
+            d.more = more;
+            d.activation = run->node->activation;
+        }
         run->kernels->depthwise(&d);
     }
 }
 
 static void run_parts(const tn_run *run, const conv_image *from, const conv_image *to,
-                      const real *bias, bool relu) {
+                      const real *bias) {
     const conv_parts *parts = &((const conv_packed *)run->packed)->parts;
     const real *x = tn_run_in_image(run, 0);
+    const real *more = tn_run_more(run);
     real *y = tn_run_out_image(run, 0);
     for (int64_t n = 0; n < run->n; n++) {
         const tn_depthwise d = {.channels = to->channels,
                                 .x = x + n * from->height * from->width * from->channels,
                                 .bias = bias,
                                 .y = y + n * to->height * to->width * to->channels};
-        for (int i = 0; i < parts->n_parts; i++) run_part(run, &parts->parts[i], d, relu);
+        for (int i = 0; i < parts->n_parts; i++) run_part(run, &parts->parts[i], d, more);
+        if (more) more += to->height * to->width * to->channels;
     }
 }
 
@@ -73,7 +78,7 @@ static void forward_pack(const tn_run *run, void *packed) {
 static void run_forward(const tn_run *run) {
     const conv_geometry g = conv_geometry_of(run->node);
     const conv_image from = conv_input_image(&g), to = conv_output_image(&g);
-    run_parts(run, &from, &to, run->in[2], run->node->op == &tn_op_conv_relu);
+    run_parts(run, &from, &to, run->in[2]);
 }
 
 const tn_implementation tn_conv_depthwise = {.name = "depthwise",
@@ -118,7 +123,7 @@ static void input_pack(const tn_run *run, void *packed) {
 static void run_input(const tn_run *run) {
     const conv_geometry g = conv_grad_input_geometry(run->node);
     const conv_image from = conv_output_image(&g), to = conv_input_image(&g);
-    run_parts(run, &from, &to, NULL, false);
+    run_parts(run, &from, &to, NULL);
 }
 
 const tn_implementation tn_conv_grad_input_depthwise = {.name = "depthwise",

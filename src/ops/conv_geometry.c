@@ -147,7 +147,7 @@ static bool are_rows(const tn_node *node) {
 
 bool conv_rows_in(const tn_node *node, int input, tn_rows out, tn_rows *in) {
     const conv_geometry g = conv_geometry_of(node);
-    (void)input;
+    if (input > 0) return tn_rows_same(node, input, out, in); /* added at the end */
     *in = tn_rows_of_windows(out, g.stride_h, g.pad_top, g.r, g.dilation_h, g.h);
     return are_rows(node);
 }

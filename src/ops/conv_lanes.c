@@ -76,9 +76,10 @@ static void run_forward(const tn_run *run) {
                                           .w = (const real *)run->in[1] + group * depth * g.og,
                                           .bias = bias ? bias + group * g.og : NULL,
                                           .y = (real *)run->out[0] + i * g.og * pixels * TN_LANES,
-                                          .relu = run->node->op == &tn_op_conv_relu};
+                                          .relu = tn_lanes_relu(run->node)};
         run->kernels->lanes_product(&product);
     }
+    tn_lanes_end(run);
 }
 
 static int64_t forward_tile_macs(const tn_node *node) {

@@ -175,7 +175,7 @@ static void transform_y(const tn_run *run, const conv_geometry *g, int64_t rows,
     tn_lanes_winograd w = y_rows(g);
     w.rows = rows;
     w.part_step = band_step(g);
-    w.floor = run->node->op == &tn_op_conv_relu ? 0 : -(real)INFINITY;
+    w.floor = tn_lanes_relu(run->node) ? 0 : -(real)INFINITY;
     for (int64_t o = 0; o < g->og; o++) {
         w.bias = bias ? bias[o] : 0;
         w.parts = parts + o * rows * row_of(g);
@@ -202,6 +202,7 @@ static void run_forward(const tn_run *run) {
                         y + p * g.q * TN_LANES);
         }
     }
+    tn_lanes_end(run);
 }
 
 static bool forward_applies(const tn_node *node, const tn_kernels *kernels) {

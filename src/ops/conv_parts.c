@@ -203,6 +203,7 @@ void conv_parts_run(const conv_parts *p, const tn_kernels *kernels, tn_product p
         int64_t images = tn_min_i64(p->images, n - sample), first;
         product.a = whole.a + sample * from->height * from->width * from->channels;
         product.c = whole.c + sample * to->height * to->width * to->channels;
+        if (whole.more) product.more = whole.more + sample * to->height * to->width * to->channels;
         for (const conv_part *part = p->parts; part < p->parts + p->n_parts; part++) {
             int64_t pixels = conv_part_pixels(part, rows, &first);
             if (pixels == 0) continue;

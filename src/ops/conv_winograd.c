@@ -134,13 +134,16 @@ static void multiply(const tn_run *run, const pass *p, const room *m, int64_t ti
 }
 
 static void transform_output(const tn_run *run, const pass *p, const room *m, real *y, place at,
-                             int64_t i, const real *bias, real floor) {
+                             int64_t i, const real *bias) {
     int64_t o = p->to.channels, width = p->to.width;
     int64_t first = tn_max_i64(0, run->rows.begin - at.row);
     int64_t rows = tn_min_i64(OUT, run->rows.end - at.row);
     int64_t columns = tn_min_i64(OUT, width - at.column);
     bool whole = first == 0 && rows == OUT && columns == OUT;
-    y += ((at.image * p->to.height + at.row) * width + at.column) * o;
+    int64_t from = ((at.image * p->to.height + at.row) * width + at.column) * o;
+    const real *more = tn_run_more(run);
+    if (more) more += from;
+    y += from;
     const tn_winograd w = {.channels = o,
                            .result = whole ? y : m->patch,
                            .row_step = (whole ? width : OUT) * o,
@@ -148,13 +151,15 @@ static void transform_output(const tn_run *run, const pass *p, const room *m, re
                            .parts = m->to_parts + i * m->to_row,
                            .part_step = m->to_step,
                            .bias = bias,
-                           .floor = floor};
+                           .more = whole ? more : NULL,
+                           .activation = whole ? run->node->activation : (tn_activation){0}};
     run->kernels->WINOGRAD(output)(&w);
     for (int64_t r = first; r < rows && !whole; r++)
-        memcpy(y + r * width * o, m->patch + r * OUT * o, (size_t)(columns * o) * sizeof(real));
+        run->kernels->activate(&run->node->activation, columns * o, m->patch + r * OUT * o,
+                               more ? more + r * width * o : NULL, y + r * width * o);
 }
 
-static void run_pass(const tn_run *run, const pass *p, const real *bias, real floor) {
+static void run_pass(const tn_run *run, const pass *p, const real *bias) {
     const room m = split(p, run->kernels, run->workspace);
     const tn_rows tiled = in_whole_tiles(run->rows);
     const real *x = tn_run_in_image(run, 0);
@@ -168,7 +173,7 @@ static void run_pass(const tn_run *run, const pass *p, const real *bias, real fl
             transform_input(run, p, &m, x, from, i);
         multiply(run, p, &m, n, group, n_groups);
         for (int64_t i = 0; i < n; i++, to = next_place(p, tiled, to))
-            transform_output(run, p, &m, y, to, i, bias, floor);
+            transform_output(run, p, &m, y, to, i, bias);
     }
 }
 
@@ -207,7 +212,7 @@ static bool forward_rows_in(const tn_node *node, int input, tn_rows out, tn_rows
     const conv_geometry g = conv_geometry_of(node);
     const pass p = forward_pass(&g);
     bool can = conv_rows_in(node, input, out, in);
-    *in = rows_from(&p, out);
+    if (input == 0) *in = rows_from(&p, out);
     return can;
 }
 
@@ -255,8 +260,7 @@ static void forward_pack(const tn_run *run, void *packed) {
 static void run_forward(const tn_run *run) {
     const conv_geometry g = conv_geometry_of(run->node);
     const pass p = forward_pass(&g);
-    bool relu = run->node->op == &tn_op_conv_relu;
-    run_pass(run, &p, run->in[2], relu ? 0 : -(real)INFINITY);
+    run_pass(run, &p, run->in[2]);
 }
 
 const tn_implementation WINOGRAD_IMPLEMENTATION(conv) = {
@@ -315,7 +319,7 @@ static void input_pack(const tn_run *run, void *packed) {
 static void run_input(const tn_run *run) {
     const conv_geometry g = conv_grad_input_geometry(run->node);
     const pass p = input_pass(&g);
-    run_pass(run, &p, NULL, -(real)INFINITY);
+    run_pass(run, &p, NULL);
 }
 
 const tn_implementation WINOGRAD_IMPLEMENTATION(conv_grad_input) = {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "graph/images.h"
 #include "ops/elementwise.h"
 #include "ops/lanes.h"
 #include "ops/sum_to.h"
@@ -142,9 +143,9 @@ static void run_any(const tn_run *run) {
                        b[by_outputs ? j * k + t : tn_gemm_place(in_panels, k, o, t, j)];
             sum *= (real)g->alpha;
             if (c) sum += (real)g->beta * c_at(node, c, i, j);
-            if (node->op == &tn_op_gemm_relu && 0 > sum) sum = 0;
             ((real *)run->out[0])[i * o + j] = sum;
         }
+    run->kernels->activate(&node->activation, rows * o, run->out[0], tn_run_more(run), run->out[0]);
 }
 
 bool tn_gemm_is_plain(const tn_node *node) {
@@ -153,8 +154,7 @@ bool tn_gemm_is_plain(const tn_node *node) {
         return false;
     if (node->op == &tn_op_mat_mul) return true;
     const tn_gemm_attrs *g = node->attrs;
-    return (node->op == &tn_op_gemm || node->op == &tn_op_gemm_relu) && !g->trans_a &&
-           g->alpha == 1 && g->beta == 1;
+    return node->op == &tn_op_gemm && !g->trans_a && g->alpha == 1 && g->beta == 1;
 }
 
 static bool tiled_applies(const tn_node *node, const tn_kernels *kernels) {
@@ -196,6 +196,7 @@ void tn_gemm_run(const tn_run *run) {
     int64_t *a_row = (int64_t *)((char *)run->workspace + tn_product_workspace_bytes(run->kernels));
     int64_t *c_row = tn_product_steps(a_row, rows, k);
     int64_t *offset = tn_product_steps(c_row, rows, o);
+    const real *more = tn_run_more(run);
     tn_product_steps(offset, k, 1);
     const tn_product product = {.rows = rows,
                                 .depth = k,
@@ -210,7 +211,8 @@ void tn_gemm_run(const tn_run *run) {
                                 .bias = run->in[2] ? (const real *)run->in[2] + first : NULL,
                                 .c = (real *)run->out[0] + first,
                                 .c_row = c_row,
-                                .relu = node->op == &tn_op_gemm_relu};
+                                .more = more ? more + first : NULL,
+                                .activation = node->activation};
     tn_product_run(run->kernels, &product, run->workspace);
 }
 
@@ -438,19 +440,6 @@ static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) 
     return tn_gemm_add_gradients(graph, g->trans_b, a, b, dy, error);
 }
 
-/* What follows is the maximum with 0. Made by passes from Gemm and Relu. */
-const tn_op tn_op_gemm_relu = {.name = "GemmRelu",
-                               .attrs = attrs,
-                               .attrs_bytes = sizeof(tn_gemm_attrs),
-                               .min_inputs = 2,
-                               .max_inputs = 3,
-                               .n_outputs = 1,
-                               .layout = TN_LAYOUT_WEIGHTED,
-                               .infer_shape = infer_shape,
-                               .macs = macs,
-                               .arrange = arrange,
-                               .implementations = implementations};
-
 const tn_op tn_op_gemm = {.name = "Gemm",
                           .onnx_type = "Gemm",
                           .attrs = attrs,
@@ -459,6 +448,7 @@ const tn_op tn_op_gemm = {.name = "Gemm",
                           .max_inputs = 3,
                           .n_outputs = 1,
                           .layout = TN_LAYOUT_WEIGHTED,
+                          .ends = true,
                           .infer_shape = infer_shape,
                           .differentiate = differentiate,
                           .macs = macs,

@@ -72,8 +72,9 @@ static void run_forward(const tn_run *run) {
                                       .w = run->in[1],
                                       .bias = run->in[2],
                                       .y = run->out[0],
-                                      .relu = run->node->op == &tn_op_gemm_relu};
+                                      .relu = tn_lanes_relu(run->node)};
     run->kernels->lanes_product(&product);
+    tn_lanes_end(run);
 }
 
 static int64_t forward_tile_macs(const tn_node *node) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "graph/images.h"
 #include "ops/gemm.h"
 #include "ops/tiles.h"
 
@@ -105,7 +106,9 @@ static void forward_unit(const tn_run *run, const forward_room *room, int64_t ro
     for (int64_t t = 0; t < k; t += block) {
         product.depth = tn_min_i64(block, k - t);
         product.start = t == 0 ? start : TN_START_C;
-        product.relu = run->node->op == &tn_op_gemm_relu && t + product.depth == k;
+        bool ends = t + product.depth == k;
+        product.activation = ends ? run->node->activation : (tn_activation){0};
+        const real *more = ends ? tn_run_more(run) : NULL;
         for (int64_t i = 0; i < rows; i++)
             memcpy(room->rows + i * (BLOCK + ROW_GAP), x + i * k + t,
                    (size_t)product.depth * sizeof(real));
@@ -114,6 +117,7 @@ static void forward_unit(const tn_run *run, const forward_room *room, int64_t ro
             look_ahead(run, &product, row, t, j, first, last);
             product.bias = start == TN_START_BIAS ? (const real *)run->in[2] + j : NULL;
             product.c = (real *)run->out[0] + row * o + j;
+            product.more = more ? more + row * o + j : NULL;
             tn_product_run(run->kernels, &product, room->product);
         }
     }

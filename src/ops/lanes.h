@@ -19,6 +19,11 @@ extern const tn_implementation tn_global_average_pool_lanes, tn_global_average_p
 int64_t tn_run_groups(const tn_run *run);
 int tn_run_lanes(const tn_run *run, int64_t group);
 
+/* How a node that ends with an activation does so: its kernels know Relu; anything else is done to
+ * what they have made of all groups. */
+bool tn_lanes_relu(const tn_node *node);
+void tn_lanes_end(const tn_run *run);
+
 /* Steps of an axis at which a tap lies inside: those i < steps with 0 <= i·stride + at < size; none
  * if end <= begin. */
 typedef struct tn_steps {

@@ -11,15 +11,15 @@ extern const tn_op *const tn_ops[];
 const tn_op *tn_op_find_onnx(const char *onnx_type);
 
 extern const tn_op tn_op_conv, tn_op_max_pool, tn_op_relu, tn_op_dropout, tn_op_flatten, tn_op_gemm,
-    tn_op_conv_relu, tn_op_gemm_relu, tn_op_relu_grad, tn_op_max_pool_grad, tn_op_mul,
-    tn_op_batch_norm, tn_op_log_softmax, tn_op_softmax_cross_entropy,
-    tn_op_softmax_cross_entropy_grad, tn_op_softmax_cross_entropy_both, tn_op_load_pixels;
+    tn_op_relu_grad, tn_op_max_pool_grad, tn_op_mul, tn_op_batch_norm, tn_op_log_softmax,
+    tn_op_softmax_cross_entropy, tn_op_softmax_cross_entropy_grad, tn_op_softmax_cross_entropy_both,
+    tn_op_load_pixels;
 extern const tn_op tn_op_average_pool, tn_op_global_average_pool, tn_op_global_max_pool,
     tn_op_reduce_mean;
 extern const tn_op tn_op_reshape, tn_op_squeeze, tn_op_unsqueeze, tn_op_transpose, tn_op_concat,
     tn_op_pad, tn_op_mat_mul, tn_op_softmax;
 extern const tn_op tn_op_clip, tn_op_div, tn_op_elu, tn_op_hard_sigmoid, tn_op_hard_swish,
-    tn_op_identity, tn_op_leaky_relu, tn_op_prelu, tn_op_sigmoid, tn_op_sub, tn_op_tanh;
+    tn_op_identity, tn_op_leaky_relu, tn_op_prelu, tn_op_sigmoid, tn_op_silu, tn_op_sub, tn_op_tanh;
 
 /* Attributes that other folders set. */
 typedef struct tn_conv_attrs {

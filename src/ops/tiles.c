@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/tiles.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/size.h"
@@ -104,13 +103,15 @@ static void multiply_depth(const tn_kernels *kernels, const tn_product *p, int64
                       .offset = p->offset + first,
                       .b_run = p->run_rows * kernels->nr,
                       .c_row = p->c_row,
-                      .adds = p->start == TN_START_C || first > 0,
-                      .floor = p->relu && first + n == p->depth ? 0 : -(real)INFINITY};
+                      .adds = p->start == TN_START_C || first > 0};
+    bool ends = first + n == p->depth;
+    if (ends) panel.activation = p->activation;
     for (int64_t j = 0; j < p->columns; j += kernels->nr) {
         panel.columns = tn_min_i64(kernels->nr, p->columns - j);
         panel.ldb = kernels->nr;
         panel.bias = p->start == TN_START_BIAS ? p->bias + j : NULL;
         panel.c = p->c + j;
+        panel.more = ends && p->more ? p->more + j : NULL;
         if (p->source == TN_PANELS_PACKED) {
             panel.b = p->b + j * p->panel_depth + first * kernels->nr;
         } else if (is_panel(kernels, p, j)) {
@@ -128,11 +129,16 @@ static void multiply_depth(const tn_kernels *kernels, const tn_product *p, int64
 static void multiply_runs(const tn_kernels *kernels, const tn_product *p) {
     tn_product run = *p;
     run.runs = 1;
+    run.more = NULL;
+    run.activation = (tn_activation){0};
     for (int64_t r = 0; r < p->runs; r++) {
         run.offset = p->offset + r * p->depth;
         run.b = p->b + r * p->run_rows * kernels->nr;
         run.start = r == 0 ? p->start : TN_START_C;
-        run.relu = p->relu && r == p->runs - 1;
+        if (r == p->runs - 1) {
+            run.more = p->more;
+            run.activation = p->activation;
+        }
         tn_product_run(kernels, &run, NULL);
     }
 }

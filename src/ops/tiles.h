@@ -31,8 +31,8 @@ typedef struct tn_ahead {
 
 /* c[c_row[i] + j] = start[i][j] + Σ_t a[a_row[i] + offset[t]] · B[t][j]
  *                                                       i < rows, t < depth, j < columns
- * and of that, with relu, the maximum with 0. Order of summation: t ascending, whatever the
- * blocking. */
+ * and of that, plus more[c_row[i] + j] if there is more, the activation. Order of summation: t
+ * ascending, whatever the blocking. */
 typedef struct tn_product {
     int64_t rows, depth, columns;
     const real *a;
@@ -48,7 +48,8 @@ typedef struct tn_product {
     const real *bias; /* [columns], of TN_START_BIAS */
     real *c;
     const int64_t *c_row;
-    bool relu;
+    const real *more;
+    tn_activation activation;
     tn_ahead ahead[2]; /* brought into the second-level cache meanwhile; no rows: nothing */
 } tn_product;
 

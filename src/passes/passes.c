@@ -8,7 +8,7 @@
 static tn_pass_fn *const training[] = {tn_pass_fuse_load,
                                        tn_pass_pool_first,
                                        tn_pass_fuse_pool,
-                                       tn_pass_fuse_relu,
+                                       tn_pass_fuse_end,
                                        tn_pass_fuse_norm,
                                        tn_pass_fuse_loss,
                                        NULL};
@@ -22,8 +22,13 @@ static tn_pass_fn *const simplifying[] = {tn_pass_drop_dead,
                                           tn_pass_fold_pad,
                                           NULL};
 
-static tn_pass_fn *const fusing[] = {tn_pass_fuse_load, tn_pass_pool_first, tn_pass_fuse_pool,
-                                     tn_pass_fuse_relu, tn_pass_drop_dead,  NULL};
+static tn_pass_fn *const fusing[] = {tn_pass_fuse_load,
+                                     tn_pass_fuse_silu,
+                                     tn_pass_pool_first,
+                                     tn_pass_fuse_pool,
+                                     tn_pass_fuse_end,
+                                     tn_pass_drop_dead,
+                                     NULL};
 
 enum { MOST_ROUNDS = 8 };
 

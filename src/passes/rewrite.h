@@ -63,8 +63,10 @@ tn_pass_fn tn_pass_fuse_load;
 tn_pass_fn tn_pass_pool_first;
 /* Relu in a MaxPool of 2x2, forward and backward. */
 tn_pass_fn tn_pass_fuse_pool;
-/* Relu as the end of the Conv or Gemm whose output it takes. */
-tn_pass_fn tn_pass_fuse_relu;
+/* Activations, and for inference additions, as the end of the product whose output they take. */
+tn_pass_fn tn_pass_fuse_end;
+/* x · Sigmoid(x) as one node; for inference. */
+tn_pass_fn tn_pass_fuse_silu;
 /* Relu, and the addition before it, in normalisation by the batch, forward and backward. */
 tn_pass_fn tn_pass_fuse_norm;
 /* The loss and its gradient in one node. */

@@ -16,7 +16,7 @@ static real panel_sum(const tn_panel *p, int64_t i, int64_t j) {
     for (int64_t r = 0; r < p->runs; r++)
         for (int64_t t = 0; t < p->depth; t++)
             sum += a[p->offset[r * p->depth + t]] * p->b[r * p->b_run + t * p->ldb + j];
-    return p->floor > sum ? p->floor : sum;
+    return tn_activated(&p->activation, p->more ? sum + p->more[p->c_row[i] + j] : sum);
 }
 
 static void panel(const tn_panel *p) {
@@ -82,7 +82,7 @@ static void depthwise(const tn_depthwise *d) {
             real sum = d->adds ? *y : d->bias ? d->bias[k] : 0;
             for (int64_t t = 0; t < d->taps; t++)
                 sum += d->x[d->x_row[i] + d->offset[t] + k] * d->w[t * d->channels + k];
-            *y = d->floor > sum ? d->floor : sum;
+            *y = tn_activated(&d->activation, d->more ? sum + d->more[d->y_row[i] + k] : sum);
         }
 }
 
@@ -196,6 +196,23 @@ static real limit(real x, real low, real high) {
 
 static void hard_swish(int64_t n, const real *x, real *y) {
     for (int64_t i = 0; i < n; i++) y[i] = x[i] * limit(x[i] * (real)(1.0 / 6) + (real)0.5, 0, 1);
+}
+
+real tn_activated(const tn_activation *a, real x) {
+    real y = x;
+    switch (a->kind) {
+    case TN_ACTIVATION_NONE: break;
+    case TN_ACTIVATION_CLIP: return limit(x, a->low, a->high);
+    case TN_ACTIVATION_LEAKY_RELU: return x > 0 ? x : a->low * x;
+    case TN_ACTIVATION_HARD_SWISH: hard_swish(1, &x, &y); break;
+    case TN_ACTIVATION_SIGMOID: sigmoid(1, &x, &y); break;
+    case TN_ACTIVATION_SILU: sigmoid(1, &x, &y); return x * y;
+    }
+    return y;
+}
+
+static void activate(const tn_activation *a, int64_t n, const real *x, const real *more, real *y) {
+    for (int64_t i = 0; i < n; i++) y[i] = tn_activated(a, more ? x[i] + more[i] : x[i]);
 }
 
 static void hard_swish_grad(int64_t n, const real *a, const real *b, real *y) {
@@ -460,6 +477,7 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .sigmoid_grad = sigmoid_grad,
         .tanh = hyperbolic_tangent,
         .tanh_grad = tanh_grad,
+        .activate = activate,
         .hard_swish = hard_swish,
         .hard_swish_grad = hard_swish_grad,
         .exp_of_negative = exp_of_negative,

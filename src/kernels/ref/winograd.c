@@ -81,8 +81,8 @@ static void to_pixels(const tn_winograd *w, const form *f) {
         for (int i = 0; i < f->out * f->out; i++) {
             real y = (real)from_parts(w, f, f->out, i / f->out, i % f->out, c) +
                      (w->bias ? w->bias[c] : 0);
-            w->result[i / f->out * w->row_step + i % f->out * w->pixel_step + c] =
-                w->floor > y ? w->floor : y;
+            int64_t at = i / f->out * w->row_step + i % f->out * w->pixel_step + c;
+            w->result[at] = tn_activated(&w->activation, w->more ? y + w->more[at] : y);
         }
 }
 

@@ -64,6 +64,50 @@ VEC_INLINE vf op_hard_swish_grad(vf a, vf b, vf s) {
     return vf_select(vf_gt(a, vf_set1(3)), b, below);
 }
 
+VEC_INLINE vf op_silu(vf a, vf b, vf s) { return vf_mul(a, op_sigmoid(a, b, s)); }
+
+static void clip(int64_t n, const float *x, float low, float high, float *y) {
+    vf least = vf_set1(low), most = vf_set1(high);
+    int64_t i = 0;
+    for (; i + VF_LANES <= n; i += VF_LANES) vf_store(y + i, clipped(vf_load(x + i), least, most));
+    int rest = (int)(n - i);
+    if (rest > 0) vf_store_n(y + i, clipped(vf_load_n(x + i, rest), least, most), rest);
+}
+
+/* Any activation of tn_activation, after another addition if there is more. */
+static void activate(const tn_activation *a, int64_t n, const float *x, const float *more,
+                     float *y) {
+    if (more) {
+        map(n, x, more, 0, y, op_add);
+        x = y;
+    }
+    switch (a->kind) {
+    case TN_ACTIVATION_NONE:
+        if (x != y) memcpy(y, x, (size_t)n * sizeof *y);
+        break;
+    case TN_ACTIVATION_CLIP: clip(n, x, a->low, a->high, y); break;
+    case TN_ACTIVATION_LEAKY_RELU: map(n, x, x, a->low, y, op_leaky_relu); break;
+    case TN_ACTIVATION_HARD_SWISH: map(n, x, x, 0, y, op_hard_swish); break;
+    case TN_ACTIVATION_SIGMOID: map(n, x, x, 0, y, op_sigmoid); break;
+    case TN_ACTIVATION_SILU: map(n, x, x, 0, y, op_silu); break;
+    }
+}
+
+/* The end of a sum while it is in registers: the bounds of a clip, or none. What is no clip follows
+ * where the sum has been stored: see is_stored_first. */
+typedef struct bounds {
+    vf low, high;
+} bounds;
+
+VEC_INLINE bounds bounds_of(const tn_activation *a) {
+    bool clips = a->kind == TN_ACTIVATION_CLIP;
+    return (bounds){vf_set1(clips ? a->low : -INFINITY), vf_set1(clips ? a->high : INFINITY)};
+}
+
+VEC_INLINE vf bounded(bounds b, vf x) { return clipped(x, b.low, b.high); }
+
+VEC_INLINE bool is_stored_first(const tn_activation *a) { return a->kind > TN_ACTIVATION_CLIP; }
+
 static void leaky_relu(int64_t n, const float *a, float s, float *y) {
     map(n, a, a, s, y, op_leaky_relu);
 }
@@ -94,14 +138,6 @@ static void hard_swish(int64_t n, const float *x, float *y) { map(n, x, x, 0, y,
 
 static void hard_swish_grad(int64_t n, const float *a, const float *b, float *y) {
     map(n, a, b, 0, y, op_hard_swish_grad);
-}
-
-static void clip(int64_t n, const float *x, float low, float high, float *y) {
-    vf least = vf_set1(low), most = vf_set1(high);
-    int64_t i = 0;
-    for (; i + VF_LANES <= n; i += VF_LANES) vf_store(y + i, clipped(vf_load(x + i), least, most));
-    int rest = (int)(n - i);
-    if (rest > 0) vf_store_n(y + i, clipped(vf_load_n(x + i, rest), least, most), rest);
 }
 
 VEC_INLINE vf passed(vf y, vf dy, vf low, vf high) {

@@ -5,8 +5,9 @@ enum { DEPTHWISE_VECTORS = 4, DEPTHWISE_TAPS = 9 };
 
 /* `n` vectors of channels from k on (rest channels of one vector if rest > 0) of one pixel. */
 VEC_INLINE void depthwise_pixel(int n, int rest, const tn_depthwise *d, const float *x,
-                                const float *start, int64_t k, float *y) {
-    vf sum[DEPTHWISE_VECTORS], floor = vf_set1(d->floor);
+                                const float *start, const float *more, int64_t k, float *y) {
+    vf sum[DEPTHWISE_VECTORS];
+    const bounds limits = bounds_of(&d->activation);
     int lanes = rest > 0 ? rest : VF_LANES;
     VEC_UNROLL for (int v = 0; v < n; v++) sum[v] =
         start ? load_part(start + k + v * VF_LANES, lanes) : vf_set1(0);
@@ -15,20 +16,25 @@ VEC_INLINE void depthwise_pixel(int n, int rest, const tn_depthwise *d, const fl
         VEC_UNROLL for (int v = 0; v < n; v++) sum[v] = vf_fma(
             load_part(tap + v * VF_LANES, lanes), load_part(w + v * VF_LANES, lanes), sum[v]);
     }
+    if (more)
+        VEC_UNROLL for (int v = 0; v < n; v++) sum[v] =
+            vf_add(sum[v], load_part(more + k + v * VF_LANES, lanes));
     VEC_UNROLL for (int v = 0; v < n; v++)
-        store_part(y + k + v * VF_LANES, vf_max(floor, sum[v]), lanes);
+        store_part(y + k + v * VF_LANES, bounded(limits, sum[v]), lanes);
 }
 
 static void depthwise(const tn_depthwise *d) {
     for (int64_t i = 0; i < d->rows; i++) {
         const float *x = d->x + d->x_row[i];
         float *y = d->y + d->y_row[i];
-        const float *start = d->adds ? y : d->bias;
+        const float *start = d->adds ? y : d->bias, *more = d->more ? d->more + d->y_row[i] : NULL;
         int64_t k = 0;
         for (; k + DEPTHWISE_VECTORS * VF_LANES <= d->channels; k += DEPTHWISE_VECTORS * VF_LANES)
-            depthwise_pixel(DEPTHWISE_VECTORS, 0, d, x, start, k, y);
-        for (; k + VF_LANES <= d->channels; k += VF_LANES) depthwise_pixel(1, 0, d, x, start, k, y);
-        if (k < d->channels) depthwise_pixel(1, (int)(d->channels - k), d, x, start, k, y);
+            depthwise_pixel(DEPTHWISE_VECTORS, 0, d, x, start, more, k, y);
+        for (; k + VF_LANES <= d->channels; k += VF_LANES)
+            depthwise_pixel(1, 0, d, x, start, more, k, y);
+        if (k < d->channels) depthwise_pixel(1, (int)(d->channels - k), d, x, start, more, k, y);
+        if (is_stored_first(&d->activation)) activate(&d->activation, d->channels, y, NULL, y);
     }
 }
 

@@ -102,6 +102,7 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->hard_swish = hard_swish;
     kernels->hard_swish_grad = hard_swish_grad;
     kernels->exp_of_negative = exp_of_negatives;
+    kernels->activate = activate;
     kernels->clip = clip;
     kernels->clip_grad = clip_grad;
     kernels->load_u8 = load_u8;

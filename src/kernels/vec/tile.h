@@ -51,6 +51,15 @@ VEC_INLINE void start_rows(int m, bool plain, const tn_panel *p, const int64_t *
     }
 }
 
+VEC_INLINE void add_more(int m, bool plain, const float *more, const int64_t *c_row,
+                         int64_t columns, sums *s) {
+    VEC_UNROLL for (int i = 0; i < m; i++) {
+        vf row[VECTORS];
+        load_columns(plain, more + c_row[i], columns, row);
+        VEC_UNROLL for (int v = 0; v < VECTORS; v++) s->row[i][v] = vf_add(s->row[i][v], row[v]);
+    }
+}
+
 /* s += the products of one run. */
 VEC_INLINE void add_run(int m, const float *const *row, const int64_t *offset, int64_t depth,
                         const float *b, int64_t ldb, sums *s) {
@@ -69,7 +78,7 @@ VEC_INLINE void panel_rows(int m, bool plain, const tn_panel *p, int64_t first) 
     float *c = p->c;
     const int64_t *c_row = p->c_row + first, *offset = p->offset;
     int64_t columns = p->columns, depth = p->depth;
-    vf floor = vf_set1(p->floor);
+    const bounds limits = bounds_of(&p->activation);
     sums s;
     VEC_UNROLL for (int i = 0; i < m; i++) row[i] = p->a + p->a_row[first + i];
     start_rows(m, plain, p, c_row, &s);
@@ -78,11 +87,14 @@ VEC_INLINE void panel_rows(int m, bool plain, const tn_panel *p, int64_t first) 
     else
         for (int64_t r = 0; r < p->runs; r++)
             add_run(m, row, offset + r * depth, depth, b + r * p->b_run, p->ldb, &s);
+    if (p->more) add_more(m, plain, p->more, c_row, columns, &s);
     VEC_UNROLL for (int i = 0; i < m; i++) {
         VEC_UNROLL for (int v = 0; v < VECTORS; v++)
-            store_part(c + c_row[i] + v * VF_LANES, vf_max(floor, s.row[i][v]),
+            store_part(c + c_row[i] + v * VF_LANES, bounded(limits, s.row[i][v]),
                        plain ? VF_LANES : lanes_within(columns, v));
     }
+    for (int i = 0; i < m && is_stored_first(&p->activation); i++)
+        activate(&p->activation, columns, c + c_row[i], NULL, c + c_row[i]);
 }
 
 /* Whole tiles, as long as it takes two of them for the rows from `first` on, or one exactly;

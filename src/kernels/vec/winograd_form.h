@@ -34,7 +34,8 @@ VEC_INLINE void WINO(input_lanes)(const tn_winograd *w, int64_t c, int lanes) {
 }
 
 VEC_INLINE void WINO(output_lanes)(const tn_winograd *w, int64_t c, int lanes) {
-    vf half[WINO_OUT][WINO_IN], m[WINO_IN], y[WINO_OUT], floor = vf_set1(w->floor);
+    vf half[WINO_OUT][WINO_IN], m[WINO_IN], y[WINO_OUT];
+    const bounds limits = bounds_of(&w->activation);
     vf bias = w->bias ? load_part(w->bias + c, lanes) : vf_set1(0);
     VEC_UNROLL for (int j = 0; j < WINO_IN; j++) {
         const float *from = w->parts + j * w->part_step + c;
@@ -46,8 +47,14 @@ VEC_INLINE void WINO(output_lanes)(const tn_winograd *w, int64_t c, int lanes) {
     VEC_UNROLL for (int i = 0; i < WINO_OUT; i++) {
         float *to = w->result + i * w->row_step + c;
         WINO(output_axis)(half[i], y);
+        VEC_UNROLL for (int j = 0; j < WINO_OUT; j++) y[j] = vf_add(bias, y[j]);
+        if (w->more) {
+            const float *more = w->more + i * w->row_step + c;
+            VEC_UNROLL for (int j = 0; j < WINO_OUT; j++) y[j] =
+                vf_add(y[j], load_part(more + j * w->pixel_step, lanes));
+        }
         VEC_UNROLL for (int j = 0; j < WINO_OUT; j++)
-            store_part(to + j * w->pixel_step, vf_max(floor, vf_add(bias, y[j])), lanes);
+            store_part(to + j * w->pixel_step, bounded(limits, y[j]), lanes);
     }
 }
 
@@ -101,6 +108,10 @@ static void WINO(output)(const tn_winograd *w) {
     int64_t c = 0;
     for (; c + VF_LANES <= w->channels; c += VF_LANES) WINO(output_lanes)(w, c, VF_LANES);
     if (c < w->channels) WINO(output_lanes)(w, c, (int)(w->channels - c));
+    for (int i = 0; i < WINO_OUT * WINO_OUT && is_stored_first(&w->activation); i++) {
+        float *y = w->result + i / WINO_OUT * w->row_step + i % WINO_OUT * w->pixel_step;
+        activate(&w->activation, w->channels, y, NULL, y);
+    }
 }
 
 static void WINO(gradient)(const tn_winograd *w) {
