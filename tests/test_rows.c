@@ -346,6 +346,39 @@ static void few_large_images_are_divided_among_threads(void **state) {
     free(expected);
 }
 
+/* Small images of many channels, of both forms of Winograd, with panels that are not full and in
+ * groups. */
+static tn_value *heavy(tn_graph *g) {
+    tn_value *x = relu(g, conv(g, input(g, 256, 7, 6), 314, same));
+    x = relu(g, conv(g, x, 256, one));
+    x = conv_in_groups(g, x, 384, 4, halved);
+    x = relu(g, conv(g, x, 400, (window){1, 1, 1, {2, 1, 2, 3}}));
+    return conv(g, x, 256, same);
+}
+
+static int count_by_channels(const tn_plan *plan) {
+    int n = 0;
+    for (int i = 0; i < plan->n_rolls; i++) n += plan->rolls[i].by_channels;
+    return n;
+}
+
+/* Where weights are more than pixels, threads share the channels of the one sample. */
+static void channels_are_divided_among_threads(void **state) {
+    (void)state;
+    const char *best = tn_kernels_best(tn_isa_detect());
+    tn_graph *g;
+    int64_t n;
+    float *expected = run(heavy, &(setting){best, 1, 1, 0, 0}, &n, NULL, NULL);
+    for (int threads = 2; threads <= 4; threads++) {
+        tn_plan *plan = plan_of(heavy, 1, threads, &g);
+        if (count_by_channels(plan) < 4)
+            fail_msg("%d steps share channels on %d threads", count_by_channels(plan), threads);
+        plan_free(plan, g);
+        expect_same(heavy, &(setting){best, threads, 1, 0, 0}, expected, n, NULL);
+    }
+    free(expected);
+}
+
 /* ---- What operators say ---------------------------------------------------------------------- */
 
 /* A step of a case, with memory of its own for its values. */
@@ -539,6 +572,7 @@ int main(void) {
                                        cmocka_unit_test(large_images_take_the_memory_of_some_rows),
                                        cmocka_unit_test(small_images_stay_whole),
                                        cmocka_unit_test(few_large_images_are_divided_among_threads),
+                                       cmocka_unit_test(channels_are_divided_among_threads),
                                        cmocka_unit_test(steps_need_no_more_rows_than_they_say)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

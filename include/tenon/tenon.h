@@ -641,11 +641,12 @@ typedef struct tn_plan_info {
 /* A run of nodes between two meetings of the threads. */
 typedef struct tn_plan_segment_info {
     size_t size;
-    bool tiled;      /* a task takes samples through all nodes; else it is a unit of one of them */
-    bool by_shard;   /* a task is a shard, tile after tile; else one tile */
-    int64_t tile;    /* samples */
-    int n_bands;     /* a task is a band of rows of one sample, one of so many; else 1 */
-    int64_t n_tasks; /* that threads take */
+    bool tiled;       /* a task takes samples through all nodes; else it is a unit of one of them */
+    bool by_shard;    /* a task is a shard, tile after tile; else one tile */
+    int64_t tile;     /* samples */
+    int n_bands;      /* a task is a part of one sample, one of so many; else 1 */
+    bool by_channels; /* these parts are channels of the output; else bands of rows */
+    int64_t n_tasks;  /* that threads take */
     int first_node, n_nodes;
     int64_t macs, bytes_in, bytes_out;     /* sums over its nodes */
     double expected_s, measured_s;         /* by the clock */

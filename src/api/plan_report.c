@@ -106,6 +106,10 @@ static int bands_of(const tn_plan *plan, const tn_segment *segment) {
     return tn_is_banded(plan, segment) ? plan->rolls[segment->first_roll].n_bands : 1;
 }
 
+static bool shares_channels(const tn_plan *plan, const tn_segment *segment) {
+    return tn_is_banded(plan, segment) && plan->rolls[segment->first_roll].by_channels;
+}
+
 /* ---- Segments and the whole ------------------------------------------------------------------ */
 
 static tn_status describe_segment(tn_plan_report *r, const tn_plan_trial *trial,
@@ -118,6 +122,7 @@ static tn_status describe_segment(tn_plan_report *r, const tn_plan_trial *trial,
                                    .by_shard = segment->by_shard,
                                    .tile = segment->tile,
                                    .n_bands = bands_of(trial->plan, segment),
+                                   .by_channels = shares_channels(trial->plan, segment),
                                    .n_tasks = tn_segment_tasks(trial->plan, segment),
                                    .first_node = segment->first_step,
                                    .n_nodes = segment->n_steps,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { ALIGNMENT = 16, BLOCK_BYTES = 16 * 1024, TENSOR_ALIGNMENT = 64 };
 
@@ -85,4 +86,16 @@ void *tn_aligned_alloc(size_t bytes) {
     if (bytes > PTRDIFF_MAX - TENSOR_ALIGNMENT) return NULL;
     size_t padded = (bytes + TENSOR_ALIGNMENT - 1) / TENSOR_ALIGNMENT * TENSOR_ALIGNMENT;
     return aligned_alloc(TENSOR_ALIGNMENT, padded ? padded : TENSOR_ALIGNMENT);
+}
+
+void *tn_streamed_alloc(size_t bytes) {
+    enum { PAGE = 2 << 20, LEAST_PAGES = 4 };
+    if (bytes < (size_t)LEAST_PAGES * PAGE || bytes > PTRDIFF_MAX - PAGE)
+        return tn_aligned_alloc(bytes);
+    size_t padded = (bytes + PAGE - 1) / PAGE * PAGE;
+    void *memory = aligned_alloc(PAGE, padded);
+#ifdef MADV_HUGEPAGE
+    if (memory) (void)madvise(memory, padded, MADV_HUGEPAGE); /* refused: ordinary pages serve */
+#endif
+    return memory;
 }

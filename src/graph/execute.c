@@ -47,7 +47,7 @@ tn_status tn_execution_create(const tn_plan *plan, tn_pool *pool, tn_execution *
     e->thread_bytes = plan->tile_bytes + plan->workspace_bytes;
     e->batch = tn_aligned_alloc((size_t)plan->batch_bytes);
     e->threads = tn_aligned_alloc((size_t)(e->thread_bytes * tn_pool_threads(pool)));
-    e->packed = tn_aligned_alloc((size_t)plan->packed_bytes);
+    e->packed = tn_streamed_alloc((size_t)plan->packed_bytes);
     e->partials = tn_aligned_alloc((size_t)(plan->partial_bytes * plan->n_shards));
     if (!e->batch || !e->threads || !e->packed || !e->partials) {
         tn_execution_free(e);
@@ -143,9 +143,10 @@ static void run_step(const walk *w, const tn_plan_step *step, const spot *at, tn
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
 
-static void run_rows(const walk *w, const tn_plan_step *step, const tn_row_call *rows,
-                     const spot *at) {
-    tn_run run = {.n = 1, .begin = 0, .end = 1, .rows = rows->rows};
+static void run_rows(const walk *w, const tn_plan_step *step, const tn_row_call *rows, int share,
+                     int n_shares, const spot *at) {
+    tn_run run = {
+        .n = 1, .begin = 0, .end = 1, .share = share, .n_shares = n_shares, .rows = rows->rows};
     prepare(w, step, at, &run);
     memcpy(run.in_rows, rows->in_rows, sizeof run.in_rows);
     for (int i = 0; i < step->node->n_inputs; i++)
@@ -162,11 +163,13 @@ static void run_rows(const walk *w, const tn_plan_step *step, const tn_row_call 
 
 /* A band of a sample through all steps of a roll. */
 static void run_roll(const walk *w, const tn_roll *roll, int64_t band, const spot *at) {
+    int share = roll->by_channels ? (int)band : 0, n_shares = roll->by_channels ? roll->n_bands : 0;
     const tn_plan_step *steps = &w->execution->plan->steps[roll->first_step];
     const tn_row_call *rows = &roll->calls[band * roll->n_blocks * roll->n_steps];
     for (int block = 0; block < roll->n_blocks; block++)
         for (int s = 0; s < roll->n_steps; s++, rows++)
-            if (rows->rows.begin < rows->rows.end) run_rows(w, &steps[s], rows, at);
+            if (rows->rows.begin < rows->rows.end)
+                run_rows(w, &steps[s], rows, share, n_shares, at);
 }
 
 static void band_task(void *context, int64_t task, int thread) {

@@ -51,6 +51,12 @@ tn_rows tn_rows_of_windows(tn_rows out, int64_t stride, int64_t pad, int64_t tap
     return (tn_rows){begin, end};
 }
 
+tn_channels tn_run_channels(const tn_run *run, int64_t n, int64_t block) {
+    int64_t blocks = (n + block - 1) / block, parts = tn_max_i64(1, run->n_shares);
+    return (tn_channels){tn_min_i64(n, blocks * run->share / parts * block),
+                         tn_min_i64(n, blocks * (run->share + 1) / parts * block)};
+}
+
 /* By way of integers: the result may be outside of the memory. */
 static uintptr_t row_zero(uintptr_t memory, const tn_node *node, const tn_value *v, int64_t first) {
     return memory - (uintptr_t)(first * tn_row_bytes(node, v));

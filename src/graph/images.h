@@ -23,6 +23,13 @@ bool tn_rows_same(const tn_node *node, int input, tn_rows out, tn_rows *in);
 tn_rows tn_rows_of_windows(tn_rows out, int64_t stride, int64_t pad, int64_t taps, int64_t dilation,
                            int64_t size);
 
+/* Output channels [begin, end) that a run is to compute of n, divided among the shares in blocks of
+ * `block`. */
+typedef struct tn_channels {
+    int64_t begin, end;
+} tn_channels;
+tn_channels tn_run_channels(const tn_run *run, int64_t n, int64_t block);
+
 /* Where row 0 of the first sample would be, though only some rows are there: for addressing these
  * by their number in the image. */
 const void *tn_run_in_image(const tn_run *run, int input);

@@ -109,6 +109,9 @@ typedef struct tn_run {
     int64_t out_channels[TN_MAX_OUTPUTS];
     int64_t first, n;   /* samples of this call; values that are not batched are whole */
     int64_t begin, end; /* range of units; 0, 1 for an implementation without units */
+    /* Of an implementation that shares channels: which share of the channels of output 0 is to be
+     * computed (tn_run_channels); others compute the rest. n_shares 0: all. */
+    int share, n_shares;
     const void *packed; /* what pack made; 64-byte aligned */
     void *workspace;    /* this thread's, workspace_bytes, 64-byte aligned */
     /* Of a node that reduces samples: memory that lasts for all calls of a shard (shard_bytes), and
@@ -162,6 +165,8 @@ typedef struct tn_implementation {
      * of a group takes as long as all of it. 0 is 1. */
     int row_group;
     bool fetches; /* calls tn_fetch_part while it computes */
+    /* It can compute some output channels of a sample only, reading no more of its weights. */
+    bool shares_channels;
     /* Of one in lanes, for the choice between both ways: multiply-accumulates that a sample takes
      * by register tiles, those on padding included. NULL: none. */
     int64_t (*tile_macs)(const tn_node *node);

@@ -55,6 +55,7 @@ typedef struct tn_roll {
     int first_step, n_steps;
     int64_t block; /* rows of the last step's output */
     int n_bands, n_blocks;
+    bool by_channels;   /* the bands are shares of the channels of the only step's output */
     tn_row_call *calls; /* [n_bands][n_blocks][n_steps]; no rows: no call */
 } tn_roll;
 

@@ -23,13 +23,15 @@ typedef struct choice {
     double saved_s; /* not above 0: it is none */
     int64_t block;
     int n_bands;
+    bool by_channels;
 } choice;
 
 typedef struct chooser {
     tn_plan *plan;
     const tn_plan_options *options;
     tn_row_walk walk;
-    int most_bands; /* of a sample, in the segment at hand */
+    int most_bands;  /* of a sample, in the segment at hand */
+    double weight_s; /* for reading a byte of weights */
 } chooser;
 
 /* ---- What a block takes ---------------------------------------------------------------------- */
@@ -117,20 +119,23 @@ static double moving_s(const chooser *c, tn_level near) {
     return seconds;
 }
 
-/* Bytes of weights that the run reads for each block. */
-static double weight_bytes(const chooser *c) {
-    const tn_row_walk *w = &c->walk;
+/* Bytes of weights, as they are packed, that a call of a step reads. */
+static double step_weights(const tn_plan_step *step) {
     double bytes = 0;
-    for (int s = 0; s < w->n; s++) {
-        const tn_plan_step *step = &w->plan->steps[w->first + s];
-        double times =
-            step->implementation->cost.weights > 0 ? (double)step->implementation->cost.weights : 1;
-        for (int i = 0; i < step->node->n_inputs; i++) {
-            const tn_value *v = step->node->inputs[i];
-            if (v && !v->shape.batched)
-                bytes += times * (double)tn_shape_elements(&v->shape) * sizeof(real);
-        }
+    double times =
+        step->implementation->cost.weights > 0 ? (double)step->implementation->cost.weights : 1;
+    for (int i = 0; i < step->node->n_inputs; i++) {
+        const tn_value *v = step->node->inputs[i];
+        if (v && !v->shape.batched)
+            bytes += times * (double)tn_shape_elements(&v->shape) * sizeof(real);
     }
+    return bytes;
+}
+
+/* Of those that the run reads for each block. */
+static double weight_bytes(const chooser *c) {
+    double bytes = 0;
+    for (int s = 0; s < c->walk.n; s++) bytes += step_weights(&c->plan->steps[c->walk.first + s]);
     return bytes;
 }
 
@@ -147,14 +152,17 @@ static double rolling_saves(const chooser *c, int64_t rows, int64_t block) {
     return exposed * moving_s(c, near) - paid;
 }
 
-/* Seconds for the rows [begin, end) of each step. */
+/* Seconds for the rows [begin, end) of each step, in whole groups, with its weights read once. */
 static double computing_s(const chooser *c, const int64_t *begin, const int64_t *end) {
     double seconds = 0;
     for (int s = 0; s < c->walk.n; s++) {
         const tn_plan_step *step = &c->plan->steps[c->walk.first + s];
-        double height = (double)tn_row_walk_height(&c->walk, s);
+        int64_t group = tn_max_i64(1, step->implementation->row_group);
+        int64_t height = tn_round_up(tn_row_walk_height(&c->walk, s), group);
+        int64_t rows = tn_round_up(end[s], group) - begin[s] / group * group;
         seconds += tn_cost_of_node(step->node, &step->implementation->cost, 1, &tn_roofline_usual) *
-                   (double)tn_max_i64(0, end[s] - begin[s]) / height;
+                       (double)tn_max_i64(0, rows) / (double)height +
+                   step_weights(step) * c->weight_s;
     }
     return seconds;
 }
@@ -168,6 +176,24 @@ static double bands_save(const chooser *c, int64_t rows, int n_bands) {
     tn_row_walk_begins(&c->walk, rows * (n_bands / 2) / n_bands, begin);
     tn_row_walk_ends(&c->walk, rows * (n_bands / 2 + 1) / n_bands, false, end);
     return whole - computing_s(c, begin, end) - 2 * join_s;
+}
+
+/* What dividing the channels of the only step's output saves: each thread reads its share of the
+ * weights, but all of the input. */
+static double channels_save(const chooser *c, int n_shares) {
+    const tn_plan_step *step = &c->plan->steps[c->walk.first];
+    const int64_t channels = step->node->outputs[0]->shape.dims[1];
+    /* A share must be wide enough to make up for reading the input again. */
+    enum { LEAST_CHANNELS = 64 };
+    static const double for_input = 0.1;
+    if (n_shares < 2 || c->walk.n > 1 || !step->implementation->shares_channels ||
+        channels / n_shares < LEAST_CHANNELS)
+        return 0;
+    double computing =
+        tn_cost_of_node(step->node, &step->implementation->cost, 1, &tn_roofline_usual);
+    double reading = step_weights(step) * c->weight_s;
+    return computing + reading - computing * (1 + for_input) / n_shares - reading / n_shares -
+           2 * join_s;
 }
 
 /* Whether some value of the run would leave the second-level cache. */
@@ -199,6 +225,13 @@ static choice weigh(const chooser *c, int64_t rows) {
     }
     double rolled = block > 0 && c->walk.n > 1 ? rolling_saves(c, rows, block) : 0;
     double banded = bands_save(c, rows, found.n_bands);
+    double shared = channels_save(c, c->most_bands);
+    if (shared > 0 && shared > banded) {
+        found.by_channels = true;
+        found.n_bands = c->most_bands;
+        found.saved_s = shared;
+        return found;
+    }
     if (banded <= 0) found.n_bands = 1;
     if (rolled > 0) found.block = block;
     found.saved_s = (banded > 0 ? banded : 0) + (rolled > 0 ? rolled / found.n_bands : 0);
@@ -250,7 +283,9 @@ static tn_status add_roll(chooser *c, int first, int end, const choice *run, tn_
     *roll = (tn_roll){.first_step = first,
                       .n_steps = end - first,
                       .block = tn_max_i64(least, tn_min_i64(run->block, band)),
-                      .n_bands = run->n_bands};
+                      .n_bands = run->n_bands,
+                      .by_channels = run->by_channels};
+    if (roll->by_channels) roll->block = band = rows;
     roll->n_blocks = (int)((band + roll->block - 1) / roll->block);
     return tn_row_walk_schedule(&c->walk, roll, plan->held, error);
 }
@@ -324,8 +359,17 @@ static tn_status split_segments(tn_plan *plan, tn_error *error) {
     return TN_OK;
 }
 
+/* Weights that do not stay in a cache until the next sample come from memory. */
+static void set_weight_speed(chooser *c) {
+    const tn_roofline *r = &tn_roofline_usual;
+    double bytes = 0;
+    for (int i = 0; i < c->plan->n_steps; i++) bytes += step_weights(&c->plan->steps[i]);
+    c->weight_s = 1 / r->bytes_per_s[tn_roofline_level(r, (int64_t)bytes, true)];
+}
+
 static tn_status roll_all(chooser *c, cut *cuts, tn_error *error) {
     tn_plan *plan = c->plan;
+    set_weight_speed(c);
     TN_TRY(tn_row_walk_create(plan, &c->walk, error));
     for (int i = 0; i < plan->n_segments; i++)
         TN_TRY(roll_segment(c, &plan->segments[i], cuts, error));

@@ -257,9 +257,12 @@ static void schedule_block(progress *p, int64_t rows, tn_row_call *calls) {
     }
 }
 
+/* Shares of the channels have all rows. */
 static void schedule_band(const tn_row_walk *w, const tn_roll *roll, int band, tn_held *held) {
     progress p = {.walk = w, .held = held};
-    int64_t from = band_begin(w, band, roll->n_bands), to = band_begin(w, band + 1, roll->n_bands);
+    int64_t from = roll->by_channels ? 0 : band_begin(w, band, roll->n_bands);
+    int64_t to = roll->by_channels ? tn_row_walk_height(w, w->n - 1)
+                                   : band_begin(w, band + 1, roll->n_bands);
     tn_row_walk_ends(w, to, false, p.end);
     tn_row_walk_begins(w, from, p.done);
     for (int s = 0; s < w->n; s++)

@@ -190,18 +190,23 @@ static void tiled_run(const tn_run *run) {
     const conv_geometry g = conv_geometry_of(run->node);
     const conv_packed *p = run->packed;
     const conv_image from = conv_input_image(&g), to = conv_output_image(&g);
-    int64_t panels = tn_panels_elements(run->kernels, g.r * g.s * g.cg, g.og);
+    int64_t depth = g.r * g.s * g.cg, nr = run->kernels->nr;
+    int64_t panels = tn_panels_elements(run->kernels, depth, g.og);
     const real *x = tn_run_in_image(run, 0), *bias = run->in[2], *more = tn_run_more(run);
     real *y = tn_run_out_image(run, 0);
-    for (int64_t group = 0; group < g.groups; group++) {
-        const tn_product product = {.columns = g.og,
+    /* Shares are panels of the only group, or groups. */
+    const tn_channels share = tn_run_channels(run, g.o, g.groups == 1 ? nr : g.og);
+    int64_t width = g.groups == 1 ? share.end - share.begin : g.og;
+    for (int64_t o = share.begin; o < share.end; o += width) {
+        int64_t group = o / g.og;
+        const tn_product product = {.columns = width,
                                     .a = x + group * g.cg,
-                                    .b = p->weights + group * panels,
+                                    .b = p->weights + group * panels + o % g.og * depth,
                                     .source = TN_PANELS_PACKED,
                                     .start = bias ? TN_START_BIAS : TN_START_ZERO,
-                                    .bias = bias ? bias + group * g.og : NULL,
-                                    .c = y + group * g.og,
-                                    .more = more ? more + group * g.og : NULL,
+                                    .bias = bias ? bias + o : NULL,
+                                    .c = y + o,
+                                    .more = more ? more + o : NULL,
                                     .activation = run->node->activation};
         conv_parts_run(&p->parts, run->kernels, product, run->n, run->rows, &from, &to);
     }
@@ -213,6 +218,7 @@ static const tn_implementation tiled = {.name = "tiles",
                                         .packed_bytes = tiled_packed_bytes,
                                         .pack = tiled_pack,
                                         .rows_in = conv_rows_in,
+                                        .shares_channels = true,
                                         .run = tiled_run};
 static const tn_implementation *const implementations[] = {
     &naive, &tn_conv_depthwise,      &tn_conv_winograd, &tn_conv_winograd_2x2,

@@ -19,6 +19,7 @@ enum {
     OUT = WINOGRAD_OUT,
     PARTS = IN * IN,
     GROUP_BYTES = 256 << 10, /* of the parts of tiles that go together */
+    WEIGHTS_TO_PARTS = 4,    /* or so much less than the weights, if that is more */
     MOST_TILES = 48,         /* of a group */
     LEAST_TILES = 4          /* of an image */
 };
@@ -31,17 +32,54 @@ typedef struct pass {
     int64_t pad_top, pad_left;
 } pass;
 
-static int64_t image_tiles(const pass *p) { return tiles_of(p->to.height) * tiles_of(p->to.width); }
+/* What the rules below know of a way to compute a pass; transforms in the time of a vector's
+ * multiply-add, for eight channels of a tile. */
+typedef struct form {
+    int64_t in, out; /* tiles of x and y; in·in products for each tile and pair of channels */
+    double input, output, product_share;
+} form;
 
-/* Whether fewer products outweigh the transforms, in the time of one vector's multiply-add. A
- * product of few channels is all beginning and end, that of few tiles fills no register tile. */
-static bool pays(const pass *p) {
-    const double direct_share = 0.9, product_share = 0.75, input = 180, output = 140;
+static const form direct = {3, 1, 0, 0, 0.9}; /* nine products for each pixel */
+static const form large = {TN_WINOGRAD_IN, TN_WINOGRAD_OUT, 180, 140, 0.75};
+static const form small = {TN_WINOGRAD_SMALL_IN, TN_WINOGRAD_SMALL_OUT, 50, 35, 0.75};
+
+static int64_t tiles_in(const pass *p, const form *f) {
+    return (p->to.height + f->out - 1) / f->out * ((p->to.width + f->out - 1) / f->out);
+}
+
+/* For one sample. A product of few channels is all beginning and end, that of few tiles fills no
+ * register tile. */
+static double computing(const pass *p, const form *f) {
     double c = (double)p->from.channels, o = (double)p->to.channels;
-    if (image_tiles(p) < LEAST_TILES || (int)OUT < TN_WINOGRAD_OUT) return false;
-    double direct = (double)(p->to.height * p->to.width) * 9 * c * o / 8 / direct_share;
-    double tile = PARTS * c * o / 8 / product_share + input * ceil(c / 8) + output * ceil(o / 8);
-    return (double)image_tiles(p) * tile < direct;
+    double products = (double)(f->in * f->in) * c * o / 8 / f->product_share;
+    return (double)tiles_in(p, f) * (products + f->input * ceil(c / 8) + f->output * ceil(o / 8));
+}
+
+/* The same for one of so few samples that it counts how full register tiles are, and what weights
+ * take that come from memory. */
+static double computing_alone(const pass *p, const form *f, int64_t samples) {
+    enum { MR = 6, NEAR_BYTES = 1 << 20 };
+    const double for_number = 1.5;
+    int64_t rows = tiles_in(p, f) * samples;
+    form used = *f;
+    used.product_share *= (double)rows / (double)tn_round_up(rows, MR);
+    double weights = (double)(f->in * f->in * p->from.channels * p->to.channels);
+    bool far = weights * sizeof(real) > NEAR_BYTES;
+    return computing(p, &used) + (far ? for_number * weights / (double)samples : 0);
+}
+
+/* Whether fewer products outweigh the transforms. F(2×2) pays, by this rule, only where the weights
+ * of F(4×4) take too long to read. */
+static bool pays(const pass *p, int64_t samples) {
+    enum { FEW_SAMPLES = 4 };
+    bool is_large = (int)OUT == TN_WINOGRAD_OUT;
+    if (tiles_in(p, &large) < LEAST_TILES) return false;
+    if (samples > FEW_SAMPLES) return is_large && computing(p, &large) < computing(p, &direct);
+    double with_large = computing_alone(p, &large, samples);
+    double with_small = computing_alone(p, &small, samples);
+    double least = with_large < with_small ? with_large : with_small;
+    return (is_large ? with_large : with_small) == least &&
+           least < computing_alone(p, &direct, samples);
 }
 
 static pass forward_pass(const conv_geometry *g) {
@@ -54,9 +92,11 @@ static pass input_pass(const conv_geometry *g) {
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
+/* Large weights come from further away than the parts of more tiles, and once for each group. */
 static int64_t group_tiles(const pass *p, const tn_kernels *kernels) {
-    int64_t bytes = PARTS * (p->from.channels + p->to.channels) * (int64_t)sizeof(real);
-    int64_t n = tn_min_i64(MOST_TILES, GROUP_BYTES / bytes) / kernels->mr * kernels->mr;
+    int64_t c = p->from.channels, o = p->to.channels, each = PARTS * (int64_t)sizeof(real);
+    int64_t bytes = tn_max_i64(GROUP_BYTES, each * c * o / WEIGHTS_TO_PARTS);
+    int64_t n = tn_min_i64(MOST_TILES, bytes / (each * (c + o))) / kernels->mr * kernels->mr;
     return tn_max_i64(kernels->mr, n);
 }
 
@@ -64,11 +104,12 @@ static int64_t group_tiles(const pass *p, const tn_kernels *kernels) {
 typedef struct room {
     real *patch, *from_parts, *to_parts;
     int64_t tiles, from_step, to_step, to_row;
+    tn_channels share; /* of y */
 } room;
 
-static room split(const pass *p, const tn_kernels *kernels, void *memory) {
-    room m = {.tiles = group_tiles(p, kernels), .patch = memory};
-    m.to_row = tn_round_up(p->to.channels, kernels->nr);
+static room split(const pass *p, const tn_kernels *kernels, tn_channels share, void *memory) {
+    room m = {.tiles = group_tiles(p, kernels), .patch = memory, .share = share};
+    m.to_row = tn_round_up(share.end - share.begin, kernels->nr);
     m.from_step = m.tiles * p->from.channels + WINOGRAD_GAP;
     m.to_step = m.tiles * m.to_row + WINOGRAD_GAP;
     m.from_parts = m.patch + PARTS * tn_max_i64(p->from.channels, p->to.channels);
@@ -77,7 +118,7 @@ static room split(const pass *p, const tn_kernels *kernels, void *memory) {
 }
 
 static int64_t workspace_bytes(const pass *p, const tn_kernels *kernels) {
-    const room m = split(p, kernels, NULL);
+    const room m = split(p, kernels, (tn_channels){0, p->to.channels}, NULL);
     int64_t patch = tn_max_i64(p->from.channels, p->to.channels);
     return PARTS * (patch + m.from_step + m.to_step) * (int64_t)sizeof(real);
 }
@@ -126,7 +167,7 @@ static void multiply(const tn_run *run, const pass *p, const room *m, int64_t ti
                          .c_row = m->to_row};
     for (int64_t i = 0; i < PARTS; i++) {
         product.a = m->from_parts + i * m->from_step;
-        product.b = (const real *)run->packed + i * part;
+        product.b = (const real *)run->packed + i * part + m->share.begin * c;
         product.c = m->to_parts + i * m->to_step;
         tn_fetch_part(run->fetch, group * PARTS + i, n * PARTS);
         run->kernels->matmul(&product);
@@ -135,32 +176,36 @@ static void multiply(const tn_run *run, const pass *p, const room *m, int64_t ti
 
 static void transform_output(const tn_run *run, const pass *p, const room *m, real *y, place at,
                              int64_t i, const real *bias) {
-    int64_t o = p->to.channels, width = p->to.width;
+    int64_t o = p->to.channels, width = p->to.width, n = m->share.end - m->share.begin;
     int64_t first = tn_max_i64(0, run->rows.begin - at.row);
     int64_t rows = tn_min_i64(OUT, run->rows.end - at.row);
     int64_t columns = tn_min_i64(OUT, width - at.column);
     bool whole = first == 0 && rows == OUT && columns == OUT;
-    int64_t from = ((at.image * p->to.height + at.row) * width + at.column) * o;
+    int64_t from = ((at.image * p->to.height + at.row) * width + at.column) * o + m->share.begin;
     const real *more = tn_run_more(run);
     if (more) more += from;
     y += from;
-    const tn_winograd w = {.channels = o,
+    const tn_winograd w = {.channels = n,
                            .result = whole ? y : m->patch,
-                           .row_step = (whole ? width : OUT) * o,
-                           .pixel_step = o,
+                           .row_step = whole ? width * o : OUT * n,
+                           .pixel_step = whole ? o : n,
                            .parts = m->to_parts + i * m->to_row,
                            .part_step = m->to_step,
-                           .bias = bias,
+                           .bias = bias ? bias + m->share.begin : NULL,
                            .more = whole ? more : NULL,
                            .activation = whole ? run->node->activation : (tn_activation){0}};
     run->kernels->WINOGRAD(output)(&w);
     for (int64_t r = first; r < rows && !whole; r++)
-        run->kernels->activate(&run->node->activation, columns * o, m->patch + r * OUT * o,
-                               more ? more + r * width * o : NULL, y + r * width * o);
+        for (int64_t q = 0; q < columns; q++) {
+            int64_t pixel = (r * width + q) * o;
+            run->kernels->activate(&run->node->activation, n, m->patch + (r * OUT + q) * n,
+                                   more ? more + pixel : NULL, y + pixel);
+        }
 }
 
 static void run_pass(const tn_run *run, const pass *p, const real *bias) {
-    const room m = split(p, run->kernels, run->workspace);
+    const room m = split(p, run->kernels, tn_run_channels(run, p->to.channels, run->kernels->nr),
+                         run->workspace);
     const tn_rows tiled = in_whole_tiles(run->rows);
     const real *x = tn_run_in_image(run, 0);
     real *y = tn_run_out_image(run, 0);
@@ -235,7 +280,7 @@ static bool forward_pays(const tn_node *node, const tn_kernels *kernels) {
     (void)kernels;
     const conv_geometry g = conv_geometry_of(node);
     const pass p = forward_pass(&g);
-    return pays(&p);
+    return pays(&p, node->inputs[0]->shape.dims[0]);
 }
 
 static int64_t forward_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
@@ -274,6 +319,7 @@ const tn_implementation WINOGRAD_IMPLEMENTATION(conv) = {
     .rows_in = forward_rows_in,
     .row_group = OUT,
     .fetches = true,
+    .shares_channels = true,
     .run = run_forward};
 
 /* ---- Input gradient -------------------------------------------------------------------------- */
@@ -288,7 +334,7 @@ static bool input_pays(const tn_node *node, const tn_kernels *kernels) {
     (void)kernels;
     const conv_geometry g = conv_grad_input_geometry(node);
     const pass p = input_pass(&g);
-    return pays(&p);
+    return pays(&p, node->inputs[0]->shape.dims[0]);
 }
 
 static int64_t input_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {

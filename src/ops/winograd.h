@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* winograd.h: what the passes of a convolution by Winograd's algorithm share. conv_winograd.c and
  * conv_winograd_weight.c are compiled once for each form: as they are for F(4×4, 3×3), and
- * by conv_winograd_2x2.c and conv_winograd_weight_2x2.c for F(2×2, 3×3), which never pays by the
- * rules: a table has to name it. */
+ * by conv_winograd_2x2.c and conv_winograd_weight_2x2.c for F(2×2, 3×3), which by the rules pays
+ * forward only, for few samples with large weights: elsewhere a table has to name it. */
 #ifndef TN_OPS_WINOGRAD_H
 #define TN_OPS_WINOGRAD_H
 

@@ -129,7 +129,8 @@ static void print_segment_title(FILE *out, int i, const tn_plan_info *plan,
     print_ms(took, s->measured_s);
     int n = snprintf(title, sizeof title, "segment %d of %d: ", i + 1, plan->n_segments);
     if (s->n_bands > 1)
-        n += snprintf(title + n, sizeof title - (size_t)n, "%d bands of each sample, ", s->n_bands);
+        n += snprintf(title + n, sizeof title - (size_t)n, "%d %s of each sample, ", s->n_bands,
+                      s->by_channels ? "shares of the channels" : "bands");
     else if (s->tiled)
         n += snprintf(title + n, sizeof title - (size_t)n, "tiles of %" PRId64 "%s, ", s->tile,
                       s->by_shard ? " by shard" : "");
@@ -274,6 +275,7 @@ static json_t *segment_json(const tn_plan_report *report, int i) {
     json_put_bool(o, "by_shard", s.by_shard);
     json_put_integer(o, "tile", s.tile);
     json_put_integer(o, "bands", s.n_bands);
+    json_put_text(o, "bands_of", s.by_channels ? "channels" : "rows");
     json_put_integer(o, "tasks", s.n_tasks);
     json_put_integer(o, "macs", s.macs);
     json_put_integer(o, "bytes_in", s.bytes_in);
