@@ -52,13 +52,13 @@ value() { sed -n "s/^ *\"$2\": *\"\{0,1\}\([^\",]*\).*/\1/p" "$1" | head -1; }
 
 # ---- help ---------------------------------------------------------------------------------------
 
-tn 0 --help && grep -q 'tenon train' out && grep -q 'Planned' out && ! [ -s err ]
+tn 0 --help && grep -q 'tenon train' out && grep -q '^  convert ' out && ! [ -s err ]
 report $? "--help"
 tn 0 --version && grep -qE '^tenon [0-9]+\.[0-9]+\.[0-9]+$' out
 report $? "--version"
 tn 2 && grep -q 'Usage' err
 report $? "no verb at all prints the help as an error"
-for verb in train infer run info bench cpu; do
+for verb in train infer run convert info bench cpu; do
     tn 0 "$verb" --help && grep -q "Usage: tenon $verb" out && grep -q -- '--json' out &&
         ! [ -s err ] && cp out direct && tn 0 help "$verb" && cmp -s out direct
     report $? "help of $verb, both ways"
@@ -84,7 +84,6 @@ failure 'training over 4 ranks is not there yet' train
 unset OMPI_COMM_WORLD_SIZE
 usage_error 'unknown verb' frobnicate
 usage_error 'unknown option' --frobnicate
-usage_error 'convert is not there yet' convert m.onnx
 usage_error 'did you mean --epochs?' train --epoch 3
 usage_error 'unknown option -x' train -x
 usage_error 'needs an argument' train --epochs
@@ -197,7 +196,7 @@ tn 0 info lenet --plan --batch-size 6 --threads 1 &&
 report $? "info --plan: segments, nodes, sums, memory"
 tn 0 info mnist-cnn --plan --batch-size 1 --threads 2 &&
     grep -qE '^segment 1 of [0-9]+: 2 bands of each sample, 2 tasks' out &&
-    grep -qE '(^| )MaxPoolRelu +2x2 +[0-9]+ rows +[0-9]' out && grep -qE ' batch, [0-9]+ rows' out
+    grep -qE '(^| )Conv +[a-z]+ +[0-9]+ rows +[0-9]' out && grep -qE ' batch, [0-9]+ rows' out
 report $? "info --plan: threads that share an image"
 for columns in 80 120; do
     for training in '' --train; do
@@ -551,6 +550,25 @@ usage_error 'did you mean reference?' infer whole.onnx --mode referense
 usage_error '--mode reference' run whole.onnx --input x=x.npy --mode pytorch
 tn 0 infer whole.onnx --threads 1 --mode reference && grep -q '1 thread' out
 report $? "infer --threads 1"
+
+# convert: the same answers from fewer nodes, and nothing left to convert afterwards.
+tn 0 convert whole.onnx -o converted.onnx --json converted.json &&
+    grep -qE '^nodes +13 +9$' out && grep -qE '^batch of 64 +[0-9.]+ ms +[0-9.]+ ms$' out
+report $? "convert compares before and after"
+is_json converted.json && [ "$(value converted.json precision)" = fp32 ] && grep -q '"ms_batch_64": [0-9]' converted.json
+report $? "convert --json"
+tn 0 convert converted.onnx -o again.onnx && cmp converted.onnx again.onnx
+report $? "converting again changes nothing"
+tn 0 infer whole.onnx "$digits"/7-a.png --json - && mv out whole.out &&
+    tn 0 infer converted.onnx "$digits"/7-a.png --json - &&
+    [ "$(grep '"class"' out)" = "$(grep '"class"' whole.out)" ]
+report $? "a converted model infers"
+tn 0 train converted.onnx --limit 64 --epochs 1 -o trained.onnx && [ -s trained.onnx ]
+report $? "a converted model trains"
+failure 'quantising is planned' convert whole.onnx -o int8.onnx --precision int8
+failure 'it is the model' convert whole.onnx -o whole.onnx
+usage_error '-o OUT.onnx is missing' convert whole.onnx
+usage_error 'which model' convert -o out.onnx
 
 # One class, of which there are five black images; nine more of the model's never occur.
 mkdir one

@@ -272,6 +272,22 @@ TN_API void tn_model_describe_input(const tn_model *model, int i, tn_tensor *ten
 TN_API void tn_model_describe_output(const tn_model *model, int i, tn_tensor *tensor);
 TN_API void tn_model_describe_node(const tn_model *model, int i, tn_node_info *info);
 
+typedef enum tn_precision { TN_PRECISION_FP32 = 0, TN_PRECISION_INT8 } tn_precision;
+
+typedef struct tn_convert_options {
+    size_t size;
+    tn_precision precision;
+} tn_convert_options;
+
+/* A model that computes the same with fewer nodes, each of which standard ONNX has: constants are
+ * computed, batch normalisation and other factors of channels are part of the weights, what does
+ * nothing is gone. Outputs differ by rounding; in- and outputs, classes and the recipe are those of
+ * model. Sessions in mode fp32 do all that while they load, and more, so that it is for other
+ * programs, and for smaller files. options may be NULL. Fails with TN_ERR_MEMORY, and with
+ * TN_ERR_UNSUPPORTED for TN_PRECISION_INT8, which is planned. */
+TN_API tn_status tn_model_convert(const tn_model *model, const tn_convert_options *options,
+                                  tn_model **converted, tn_error *error);
+
 /* ---- Building models ---------------------------------------------------------------------- */
 
 /* A model in the making, and a value in it. Errors stick: after the first failure every tn_build_

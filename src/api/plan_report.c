@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* plan_report.c: a plan in rows, as people and programs read it. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,9 +72,8 @@ static char *operator_name(tn_arena *arena, const tn_node *node) {
                                           [TN_ACTIVATION_SIGMOID] = "Sigmoid",
                                           [TN_ACTIVATION_SILU] = "Silu"};
     const tn_activation *a = &node->activation;
-    bool relu = a->kind == TN_ACTIVATION_CLIP && a->low == 0 && a->high == (real)INFINITY;
     return tn_arena_printf(arena, "%s%s%s", node->op->name, node->more ? "Add" : "",
-                           relu ? "Relu" : endings[a->kind]);
+                           tn_is_relu(a) ? "Relu" : endings[a->kind]);
 }
 
 static tn_status describe_node(tn_plan_report *r, const tn_plan_trial *trial,

@@ -3,6 +3,9 @@
 #ifndef TN_KERNELS_ACTIVATION_H
 #define TN_KERNELS_ACTIVATION_H
 
+#include <math.h>
+#include <stdbool.h>
+
 #include "base/real.h"
 
 /* NaN stays NaN. */
@@ -19,6 +22,11 @@ typedef struct tn_activation {
     tn_activation_kind kind;
     real low, high; /* infinite: no bound */
 } tn_activation;
+
+/* Whether it is max(x, 0). */
+static inline bool tn_is_relu(const tn_activation *a) {
+    return a->kind == TN_ACTIVATION_CLIP && a->low == 0 && isinf(a->high) && a->high > 0;
+}
 
 /* Of one number, by plain C. */
 real tn_activated(const tn_activation *activation, real x);

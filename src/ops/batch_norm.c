@@ -122,13 +122,19 @@ static void normalise(const tn_run *run, const real *coefficients) {
     const tn_value *value = run->node->inputs[X];
     tn_norm_form f = value->lanes ? form_in_lanes(&value->shape) : tn_norm_form_of_run(run, X);
     int64_t samples = value->lanes ? tn_run_groups(run) : run->n;
-    const real *x = run->in[X];
+    const tn_node *node = run->node;
+    const real *x = run->in[X], *more = node->more ? run->in[node->more] : NULL;
     real *y = run->out[0];
-    for (int64_t i = 0; i < samples * f.blocks; i++, x += f.rows * f.width, y += f.rows * f.width) {
+    bool relu = tn_is_relu(&node->activation);
+    int64_t block = f.rows * f.width;
+    for (int64_t i = 0; i < samples * f.blocks; i++, x += block, y += block) {
         const real *c = coefficients + i % f.blocks;
         run->kernels->affine(f.rows, f.width, x, c + TN_NORM_MEAN * f.channels,
-                             c + TN_NORM_FACTOR * f.channels, c + TN_NORM_BIAS * f.channels, NULL,
-                             -INFINITY, y);
+                             c + TN_NORM_FACTOR * f.channels, c + TN_NORM_BIAS * f.channels, more,
+                             relu ? 0 : -(real)INFINITY, y);
+        if (!relu && node->activation.kind != TN_ACTIVATION_NONE)
+            run->kernels->activate(&node->activation, block, y, NULL, y);
+        if (more) more += block;
     }
 }
 
@@ -206,6 +212,7 @@ const tn_op tn_op_batch_norm = {.name = "BatchNormalization",
                                 .n_outputs = 1,
                                 .layout = TN_LAYOUT_IMAGE,
                                 .in_place = true,
+                                .ends = true,
                                 .statistics = 1u << MEAN | 1u << VARIANCE,
                                 .infer_shape = infer_shape,
                                 .differentiate = differentiate,

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/lanes.h"
 
-#include <math.h>
-
 #include "base/size.h"
 #include "graph/images.h"
 
@@ -12,11 +10,7 @@ int tn_run_lanes(const tn_run *run, int64_t group) {
     return (int)tn_min_i64(TN_LANES, run->n - group * TN_LANES);
 }
 
-bool tn_lanes_relu(const tn_node *node) {
-    const tn_activation *a = &node->activation;
-    return a->kind == TN_ACTIVATION_CLIP && a->low == 0 && a->high == (real)INFINITY &&
-           node->more == 0;
-}
+bool tn_lanes_relu(const tn_node *node) { return tn_is_relu(&node->activation) && node->more == 0; }
 
 void tn_lanes_end(const tn_run *run) {
     const tn_node *node = run->node;

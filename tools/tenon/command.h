@@ -7,6 +7,7 @@
 int cmd_train(int argc, char **argv);
 int cmd_infer(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_cpu(int argc, char **argv);

@@ -14,17 +14,17 @@
 
 typedef struct verb {
     const char *name, *arguments, *summary;
-    int (*run)(int argc, char **argv); /* NULL if it is planned */
+    int (*run)(int argc, char **argv);
 } verb;
 
 static const verb verbs[] = {
     {"train", "[MODEL]", "train a network and write it as an ONNX file", cmd_train},
     {"infer", "MODEL.onnx", "classify a data set or PNG and JPEG images", cmd_infer},
     {"run", "MODEL.onnx", "run a model on tensors from files", cmd_run},
+    {"convert", "MODEL.onnx", "write a model that computes the same with less work", cmd_convert},
     {"info", "MODEL", "layers, shapes, parameters and work of a model", cmd_info},
     {"bench", "MODEL", "find the fastest kernels for a model on this machine", cmd_bench},
     {"cpu", "", "what the processor offers and what Tenon will use", cmd_cpu},
-    {"convert", "MODEL.onnx", "optimise a model, or quantise it to INT8", NULL},
     {NULL, NULL, NULL, NULL}};
 
 static void print_help(FILE *out) {
@@ -32,7 +32,7 @@ static void print_help(FILE *out) {
           "Usage: tenon VERB [ARGUMENT]...\n\n",
           out);
     for (const verb *v = verbs; v->name; v++)
-        if (v->run) fprintf(out, "  %-8s %-11s %s\n", v->name, v->arguments, v->summary);
+        fprintf(out, "  %-8s %-11s %s\n", v->name, v->arguments, v->summary);
     fputs("\n"
           "  tenon VERB --help, tenon help VERB   every option of a verb, with its default\n"
           "  tenon --version\n\n"
@@ -40,11 +40,6 @@ static void print_help(FILE *out) {
           "  tenon train                          trains mnist-cnn on MNIST: mnist-cnn.onnx\n"
           "  tenon infer mnist-cnn.onnx           its accuracy on the 10,000 test images\n"
           "  tenon infer mnist-cnn.onnx 7.png     what is on this picture?\n\n"
-          "Planned, not in this version:\n",
-          out);
-    for (const verb *v = verbs; v->name; v++)
-        if (!v->run) fprintf(out, "  %-8s %-11s %s\n", v->name, v->arguments, v->summary);
-    fputs("\n"
           "Exit codes: 0 done, 1 failed, 2 wrong usage, 128 + N stopped by signal N.\n"
           "Environment: TENON_DATA is a directory of data sets, TENON_CPU chooses the kernels\n"
           "(see tenon cpu), NO_COLOR turns colours off.\n",
@@ -53,15 +48,8 @@ static void print_help(FILE *out) {
 
 static int run_verb(int argc, char **argv) {
     const char *name = argv[1];
-    for (const verb *v = verbs; v->name; v++) {
-        if (strcmp(v->name, name) != 0) continue;
-        if (v->run) return v->run(argc, argv);
-        fprintf(stderr,
-                "tenon: %s is not there yet: it is planned for a later version "
-                "(see what is there: tenon --help)\n",
-                name);
-        return EXIT_USAGE;
-    }
+    for (const verb *v = verbs; v->name; v++)
+        if (strcmp(v->name, name) == 0) return v->run(argc, argv);
     if (*name == '-') return fail_usage(NULL, "unknown option %s", name);
     const char *nearest = text_nearest(name, &verbs[0].name, sizeof(verb));
     if (nearest) return fail_usage(NULL, "unknown verb \"%s\" (did you mean %s?)", name, nearest);
