@@ -43,6 +43,7 @@ qemu-aarch64|command qemu-aarch64|qemu-user|qemu-user|qemu-user|runs the NEON ke
 ARM gcc|command aarch64-linux-gnu-gcc|gcc-aarch64-linux-gnu|||compiles the NEON kernels
 python3|command python3|python3|python3|python|runs the opinion of other programs on our files
 onnx for Python|module onnx|python3-onnx|python3-onnx|python-onnx|checks exported ONNX files
+ONNX's cases|file /usr/share/libonnx-testdata/data|libonnx-testdata|||ONNX's own tests
 Fashion-MNIST|file /usr/share/datasets/fashion-mnist|dataset-fashion-mnist|||the second data set
 TABLE
 }
