@@ -48,6 +48,7 @@ static bench_work run_matmul(const tn_kernels *k, bench_shape_data *d) {
                            .a_step = 1,
                            .b = d->w,
                            .b_panel = (int64_t)CHANNELS * k->nr,
+                           .b_step = k->nr,
                            .c = d->y,
                            .c_row = columns});
     return (bench_work){.flop = 2.0 * MATMUL_ROWS * CHANNELS * (double)columns,

@@ -547,7 +547,7 @@ static void panel_of_few_columns(void **state) {
 /* Rows in tiles and what is left of them, a as it is and transposed, panels apart; nothing beyond
  * is read or written. */
 static void matmul_multiplies(void **state) {
-    enum { ROWS = 2 * TN_TILE_MAX_MR + 1, MOST = 5, PANELS = 2 };
+    enum { ROWS = 2 * TN_TILE_MAX_MR + 1, MOST = 5, PANELS = 7 };
     tn_kernels tables[MAX_LEVELS];
     guarded a_slot = guarded_new(ROWS * MOST * sizeof(float));
     guarded b_slot = guarded_new(PANELS * MOST * MAX_COLUMNS * sizeof(float));
@@ -558,9 +558,9 @@ static void matmul_multiplies(void **state) {
     for (int l = 0; l < n_levels; l++)
         for (int rows = 0; rows <= ROWS; rows++)
             for (int depth = 0; depth <= MOST; depth++)
-                for (int way = 0; way < 4; way++) {
+                for (int way = 0; way < 8; way++) {
                     tn_random random = tn_random_begin(8, TN_PURPOSE_TEST, (uint64_t)rows);
-                    bool turned = way % 2, adds = way / 2;
+                    bool turned = way % 2, adds = way / 2 % 2, packed = way / 4;
                     int nr = tables[l].nr, columns = PANELS * nr;
                     float *a = guarded_place(&a_slot, (size_t)(rows * depth) * sizeof *a, true);
                     float *b = guarded_place(&b_slot, (size_t)(depth * columns) * sizeof *b, true);
@@ -574,7 +574,8 @@ static void matmul_multiplies(void **state) {
                             *sum = adds ? c[i * columns + j] : 0;
                             for (int t = 0; t < depth; t++)
                                 *sum += a[turned ? t * rows + i : i * depth + t] *
-                                        b[(j / nr * depth + t) * nr + j % nr];
+                                        b[packed ? (j / nr * depth + t) * nr + j % nr
+                                                 : t * columns + j];
                         }
                     tables[l].matmul(&(tn_matmul){.rows = rows,
                                                   .depth = depth,
@@ -583,7 +584,8 @@ static void matmul_multiplies(void **state) {
                                                   .a_row = turned ? 1 : depth,
                                                   .a_step = turned ? rows : 1,
                                                   .b = b,
-                                                  .b_panel = (int64_t)depth * nr,
+                                                  .b_panel = packed ? (int64_t)depth * nr : nr,
+                                                  .b_step = packed ? nr : columns,
                                                   .c = c,
                                                   .c_row = columns,
                                                   .adds = adds});

@@ -49,14 +49,14 @@ typedef void tn_panel_fn(const tn_panel *panel);
 /* A product of matrices so small that lists of pointers would take as long as it does:
  *     c[i·c_row + j] = (adds ? c[i·c_row + j] : 0) + Σ_t a[i·a_row + t·a_step] · B[t][j]
  *                                                       i < rows, t < depth, j < panels · nr
- * b      panels of nr columns, each [depth][nr], b_panel apart
+ * b      panels of nr columns, b_panel apart, their rows b_step apart: nr if each is [depth][nr]
  * Order and rounding as in a panel. */
 typedef struct tn_matmul {
     int64_t rows, depth, panels;
     const real *a;
     int64_t a_row, a_step;
     const real *b;
-    int64_t b_panel;
+    int64_t b_panel, b_step;
     real *c;
     int64_t c_row;
     bool adds;

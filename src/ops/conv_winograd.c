@@ -164,6 +164,7 @@ static void multiply(const tn_run *run, const pass *p, const room *m, int64_t ti
                          .a_row = c,
                          .a_step = 1,
                          .b_panel = c * run->kernels->nr,
+                         .b_step = run->kernels->nr,
                          .c_row = m->to_row};
     for (int64_t i = 0; i < PARTS; i++) {
         product.a = m->from_parts + i * m->from_step;

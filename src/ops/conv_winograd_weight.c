@@ -113,6 +113,7 @@ static void multiply(const tn_run *run, const conv_geometry *g, const room *m, i
                          .a_row = 1,
                          .a_step = g->c,
                          .b_panel = m->tiles * run->kernels->nr,
+                         .b_step = run->kernels->nr,
                          .c_row = m->dw_row,
                          .adds = group > 0 || !run->begins_shard};
     for (int64_t i = 0; i < PARTS; i++) {

@@ -26,6 +26,8 @@ static const tn_attr attrs[] = {
 static const int64_t large_weight = 1 << 16;
 /* Columns of the forward pass and rows of both gradients that make a unit of work. */
 enum { UNIT_OUTPUTS = 16, UNIT_INPUTS = 96 };
+/* Of so many outputs, more make a unit: one row alone takes several panels at a time. */
+enum { MANY_OUTPUTS = 512, LARGE_UNIT = 64 };
 
 static int64_t outputs_of(const tn_node *gemm) { return gemm->outputs[0]->shape.dims[1]; }
 
@@ -162,10 +164,14 @@ static bool tiled_applies(const tn_node *node, const tn_kernels *kernels) {
     return !kernels->naive && tn_gemm_is_plain(node) && !tn_gemm_in_panels(k, outputs_of(node));
 }
 
+static int64_t unit_outputs(const tn_node *node) {
+    return outputs_of(node) >= MANY_OUTPUTS ? LARGE_UNIT : UNIT_OUTPUTS;
+}
+
 int64_t tn_gemm_units(const tn_node *node) {
     const tn_shape *b = &node->inputs[1]->shape;
     if (!node->outputs[0]->shape.batched || b->dims[0] * b->dims[1] < large_weight) return 0;
-    return (outputs_of(node) + UNIT_OUTPUTS - 1) / UNIT_OUTPUTS;
+    return (outputs_of(node) + unit_outputs(node) - 1) / unit_outputs(node);
 }
 
 int64_t tn_gemm_workspace_bytes(const tn_node *node, const tn_kernels *kernels, int64_t n) {
@@ -187,12 +193,40 @@ tn_product_start tn_gemm_start(const tn_run *run, int64_t row, int64_t rows, int
     return TN_START_C;
 }
 
+int64_t tn_gemm_row(const tn_run *run, int64_t row, int64_t first, int64_t last,
+                    tn_matmul product) {
+    int64_t o = outputs_of(run->node), k = run->node->inputs[0]->shape.dims[1];
+    int64_t panels = (last - first) / run->kernels->nr, n = panels * run->kernels->nr;
+    const tn_product_start start = tn_gemm_start(run, row, 1, first, first + n);
+    const real *more = tn_run_more(run);
+    real *y = (real *)run->out[0] + row * o + first;
+    if (start == TN_START_BIAS) memcpy(y, (const real *)run->in[2] + first, (size_t)n * sizeof *y);
+    product.rows = 1;
+    product.depth = k;
+    product.panels = panels;
+    product.a = (const real *)run->in[0] + row * k;
+    product.a_step = 1;
+    product.c = y;
+    product.adds = start != TN_START_ZERO;
+    run->kernels->matmul(&product);
+    if (more || run->node->activation.kind != TN_ACTIVATION_NONE)
+        run->kernels->activate(&run->node->activation, n, y, more ? more + row * o + first : NULL,
+                               y);
+    return n;
+}
+
 void tn_gemm_run(const tn_run *run) {
     const tn_node *node = run->node;
     int64_t rows = rows_of(run), o = outputs_of(node), k = node->inputs[0]->shape.dims[1];
     bool whole = tn_gemm_units(node) > 0;
-    int64_t first = whole ? run->begin * UNIT_OUTPUTS : 0;
-    int64_t last = whole ? tn_min_i64(o, run->end * UNIT_OUTPUTS) : o;
+    int64_t first = whole ? run->begin * unit_outputs(node) : 0;
+    int64_t last = whole ? tn_min_i64(o, run->end * unit_outputs(node)) : o;
+    if (rows == 1) {
+        const tn_matmul row = {
+            .b = (const real *)run->in[1] + first, .b_panel = run->kernels->nr, .b_step = o};
+        first += tn_gemm_row(run, 0, first, last, row);
+    }
+    if (first == last) return;
     int64_t *a_row = (int64_t *)((char *)run->workspace + tn_product_workspace_bytes(run->kernels));
     int64_t *c_row = tn_product_steps(a_row, rows, k);
     int64_t *offset = tn_product_steps(c_row, rows, o);

@@ -33,6 +33,10 @@ bool tn_gemm_is_plain(const tn_node *node);
 tn_product_start tn_gemm_start(const tn_run *run, int64_t row, int64_t rows, int64_t first,
                                int64_t last);
 
+/* Row `row` of such a node alone, in as many whole panels of columns [first, last) as there are:
+ * their number of columns. product says where b is. The bits of any other way. */
+int64_t tn_gemm_row(const tn_run *run, int64_t row, int64_t first, int64_t last, tn_matmul product);
+
 /* Implementation of a node with inputs rows, weight and perhaps C: y = rows · weight + C. */
 int64_t tn_gemm_units(const tn_node *node);
 int64_t tn_gemm_workspace_bytes(const tn_node *node, const tn_kernels *kernels, int64_t n);

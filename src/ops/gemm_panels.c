@@ -129,8 +129,16 @@ static void run_forward(const tn_run *run) {
     for (int64_t unit = run->begin; unit < run->end; unit++) {
         int64_t row = unit / columns * UNIT_ROWS, first = unit % columns * UNIT_OUTPUTS;
         int64_t rows = tn_min_i64(UNIT_ROWS, run->n - row);
-        if (rows > 0)
-            forward_unit(run, &room, row, rows, first, tn_min_i64(o, first + UNIT_OUTPUTS));
+        int64_t last = tn_min_i64(o, first + UNIT_OUTPUTS), k = forward_depth(run->node);
+        if (rows == 1 && run->kernels->nr == TN_GEMM_PANEL) {
+            const tn_matmul product = {.b = (const real *)run->in[1] +
+                                            tn_gemm_place(true, k, o, 0, first),
+                                       .b_panel = k * TN_GEMM_PANEL,
+                                       .b_step = TN_GEMM_PANEL};
+            (void)tn_gemm_row(run, row, first, last, product);
+        } else if (rows > 0) {
+            forward_unit(run, &room, row, rows, first, last);
+        }
     }
 }
 

@@ -29,7 +29,7 @@ static void matmul(const tn_matmul *p) {
         for (int64_t j = 0; j < p->panels * NR; j++) {
             const real *a = p->a + i * p->a_row, *b = p->b + j / NR * p->b_panel + j % NR;
             real *c = p->c + i * p->c_row + j, sum = p->adds ? *c : 0;
-            for (int64_t t = 0; t < p->depth; t++) sum += a[t * p->a_step] * b[t * NR];
+            for (int64_t t = 0; t < p->depth; t++) sum += a[t * p->a_step] * b[t * p->b_step];
             *c = sum;
         }
 }

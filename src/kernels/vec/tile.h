@@ -10,6 +10,7 @@ enum {
     MR = VECTORS == 2 ? 6 : 8,
     NR = VECTORS * VF_LANES,
     PANEL_BYTES = 16384,
+    MOST_PANELS = 4,       /* side by side */
     MAX_LEVELS_OF_TREE = 6 /* of TN_TILE_MAX_PARTS leaves */
 };
 
@@ -143,45 +144,57 @@ static void panel(const tn_panel *p) {
     last_rows(p, plain ? plain_tiles(p) : other_tiles(p));
 }
 
-/* m rows from row i on, one panel of columns. */
-VEC_INLINE void matmul_tile(int m, const tn_matmul *p, int64_t i, const float *b, float *c) {
-    const float *a = p->a + i * p->a_row;
-    sums s;
-    VEC_UNROLL for (int r = 0; r < m; r++) {
-        VEC_UNROLL for (int v = 0; v < VECTORS; v++) s.row[r][v] =
-            p->adds ? vf_load(c + r * p->c_row + v * VF_LANES) : vf_set1(0);
+/* m rows from row i on, q panels from panel j on. */
+VEC_INLINE void matmul_tile(int m, int q, const tn_matmul *p, int64_t i, int64_t j) {
+    const float *a = p->a + i * p->a_row, *b = p->b + j * p->b_panel;
+    float *c = p->c + i * p->c_row + j * NR;
+    sums s[MOST_PANELS];
+    VEC_UNROLL for (int k = 0; k < q; k++) VEC_UNROLL for (int r = 0; r < m; r++) {
+        VEC_UNROLL for (int v = 0; v < VECTORS; v++) s[k].row[r][v] =
+            p->adds ? vf_load(c + r * p->c_row + k * NR + v * VF_LANES) : vf_set1(0);
     }
-    for (int64_t t = 0; t < p->depth; t++, a += p->a_step, b += NR) {
-        vf of_b[VECTORS];
-        load_row(b, of_b);
-        VEC_UNROLL for (int r = 0; r < m; r++)
-            add_product(vf_set1(a[r * p->a_row]), of_b, s.row[r]);
-    }
-    VEC_UNROLL for (int r = 0; r < m; r++) {
+    for (int64_t t = 0; t < p->depth; t++, a += p->a_step, b += p->b_step)
+        VEC_UNROLL for (int k = 0; k < q; k++) {
+            vf of_b[VECTORS];
+            load_row(b + k * p->b_panel, of_b);
+            VEC_UNROLL for (int r = 0; r < m; r++)
+                add_product(vf_set1(a[r * p->a_row]), of_b, s[k].row[r]);
+        }
+    VEC_UNROLL for (int k = 0; k < q; k++) VEC_UNROLL for (int r = 0; r < m; r++) {
         VEC_UNROLL for (int v = 0; v < VECTORS; v++)
-            vf_store(c + r * p->c_row + v * VF_LANES, s.row[r][v]);
+            vf_store(c + r * p->c_row + k * NR + v * VF_LANES, s[k].row[r][v]);
     }
+}
+
+/* A few rows: so many panels side by side that their sums hide how long each takes. Returns the
+ * next panel. */
+VEC_INLINE int64_t side_by_side(int m, int q, const tn_matmul *p) {
+    int64_t j = 0;
+    for (; j + q <= p->panels; j += q) matmul_tile(m, q, p, 0, j);
+    return j;
 }
 
 /* Panels outermost: one of them stays in the first-level cache for all rows. */
 static void matmul(const tn_matmul *p) {
-    for (int64_t j = 0; j < p->panels; j++) {
-        const float *b = p->b + j * p->b_panel;
-        float *c = p->c + j * NR;
+    int64_t j = 0;
+    if (p->rows == 1) j = side_by_side(1, 4, p);
+    if (p->rows == 2) j = side_by_side(2, VECTORS == 1 ? 4 : 2, p);
+    if (p->rows == 3 && VECTORS == 1) j = side_by_side(3, 2, p);
+    if (p->rows == 4 && VECTORS == 1) j = side_by_side(4, 2, p);
+    for (; j < p->panels; j++) {
         int64_t i = 0;
-        for (; i + MR <= p->rows; i += MR) matmul_tile(MR, p, i, b, c + i * p->c_row);
-        c += i * p->c_row;
+        for (; i + MR <= p->rows; i += MR) matmul_tile(MR, 1, p, i, j);
         switch (p->rows - i) {
-        case 1: matmul_tile(1, p, i, b, c); break;
-        case 2: matmul_tile(2, p, i, b, c); break;
-        case 3: matmul_tile(3, p, i, b, c); break;
-        case 4: matmul_tile(4, p, i, b, c); break;
-        case 5: matmul_tile(5, p, i, b, c); break;
+        case 1: matmul_tile(1, 1, p, i, j); break;
+        case 2: matmul_tile(2, 1, p, i, j); break;
+        case 3: matmul_tile(3, 1, p, i, j); break;
+        case 4: matmul_tile(4, 1, p, i, j); break;
+        case 5: matmul_tile(5, 1, p, i, j); break;
         case 6:
-            if (MR > 6) matmul_tile(6, p, i, b, c);
+            if (MR > 6) matmul_tile(6, 1, p, i, j);
             break;
         case 7:
-            if (MR > 6) matmul_tile(7, p, i, b, c);
+            if (MR > 6) matmul_tile(7, 1, p, i, j);
             break;
         }
     }
