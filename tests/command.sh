@@ -553,9 +553,10 @@ report $? "infer --threads 1"
 
 # convert: the same answers from fewer nodes, and nothing left to convert afterwards.
 tn 0 convert whole.onnx -o converted.onnx --json converted.json &&
-    grep -qE '^nodes +13 +9$' out && grep -qE '^batch of 64 +[0-9.]+ ms +[0-9.]+ ms$' out
+    grep -qE '^nodes +14 +10$' out && grep -qE '^batch of 64 +[0-9.]+ ms +[0-9.]+ ms$' out
 report $? "convert compares before and after"
-is_json converted.json && [ "$(value converted.json precision)" = fp32 ] && grep -q '"ms_batch_64": [0-9]' converted.json
+is_json converted.json && [ "$(value converted.json precision)" = fp32 ] &&
+    grep -q '"ms_batch_64": [0-9]' converted.json
 report $? "convert --json"
 tn 0 convert converted.onnx -o again.onnx && cmp converted.onnx again.onnx
 report $? "converting again changes nothing"
