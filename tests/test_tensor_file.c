@@ -100,9 +100,9 @@ static void bad_headers_are_refused(void **state) {
         tn_status status;
         const char *reason;
     } cases[] = {
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }", TN_ERR_UNSUPPORTED, "'<f8'"},
+        {"{'descr': '<c8', 'fortran_order': False, 'shape': (3,), }", TN_ERR_UNSUPPORTED, "'<c8'"},
         {"{'descr': '>f4', 'fortran_order': False, 'shape': (6,), }", TN_ERR_UNSUPPORTED, "'>f4'"},
-        {"{'descr': '|b1', 'fortran_order': False, 'shape': (6,), }", TN_ERR_UNSUPPORTED, "'|b1'"},
+        {"{'descr': '|b1', 'fortran_order': False, 'shape': (24,), }", TN_ERR_FORMAT, "is no bool"},
         {"{'descr': '', 'fortran_order': False, 'shape': (6,), }", TN_ERR_UNSUPPORTED, "''"},
         {"{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", TN_ERR_UNSUPPORTED,
          "Fortran order"},
@@ -196,13 +196,16 @@ static void changed_bytes_do_no_harm(void **state) {
 
 static void written_tensors_come_back(void **state) {
     (void)state;
-    static const tn_dtype dtypes[] = {TN_FLOAT32, TN_UINT8, TN_INT32, TN_INT64};
-    static const int64_t sizes[] = {4, 1, 4, 8};
+    static const int64_t sizes[TN_N_DTYPES] = {
+        [TN_FLOAT32] = 4, [TN_UINT8] = 1,   [TN_INT32] = 4,  [TN_INT64] = 8,
+        [TN_FLOAT16] = 2, [TN_FLOAT64] = 8, [TN_BOOL] = 1,   [TN_INT8] = 1,
+        [TN_INT16] = 2,   [TN_UINT16] = 2,  [TN_UINT32] = 4, [TN_UINT64] = 8};
     uint8_t data[8 * 256];
-    for (size_t i = 0; i < sizeof data; i++) data[i] = (uint8_t)(i * 37);
-    for (int t = 0; t < 4; t++)
+    for (int t = 0; t < TN_N_DTYPES; t++) {
+        if (t == TN_BFLOAT16) continue; /* which NumPy has not */
+        for (size_t i = 0; i < sizeof data; i++) data[i] = (uint8_t)(t == TN_BOOL ? i % 2 : i * 37);
         for (int rank = 0; rank <= TN_MAX_RANK; rank++) {
-            tn_tensor tensor = {.name = "x", .dtype = dtypes[t], .rank = rank, .data = data};
+            tn_tensor tensor = {.name = "x", .dtype = (tn_dtype)t, .rank = rank, .data = data};
             int64_t n = 1;
             for (int i = 0; i < rank; i++) n *= tensor.dims[i] = 1 + i % 3;
             tensor.bytes = (size_t)(n * sizes[t]);
@@ -219,6 +222,7 @@ static void written_tensors_come_back(void **state) {
             assert_memory_equal(loaded.data, data, loaded.bytes);
             tn_tensor_free(&loaded);
         }
+    }
     tn_tensor_free(NULL);
 }
 
@@ -235,7 +239,7 @@ static void senseless_tensors_are_not_written(void **state) {
     cases[3].dims[0] = INT64_MAX / 2;
     cases[4].rank = TN_MAX_RANK + 1;
     cases[5].rank = -1;
-    cases[6].dtype = (tn_dtype)4;
+    cases[6].dtype = (tn_dtype)TN_N_DTYPES;
     const char *path = scratch_path("senseless.npy");
     for (int i = 0; i < 7; i++) {
         tn_error error = {""};
@@ -280,16 +284,18 @@ static void numpy_agrees(void **state) {
         skip();
     }
     assert_int_equal(
-        run_python("import numpy as np\n"
-                   "x = np.arange(120).reshape(2, 3, 4, 5)\n"
-                   "for t in ['f4', 'u1', 'i4', 'i8']:\n"
-                   "    np.save('np-' + t + '.npy', x.astype(t))\n"
-                   "np.save('f.npy', np.asfortranarray(x.astype('f4')))\n"
-                   "with open('v2.npy', 'wb') as f:\n"
-                   "    np.lib.format.write_array(f, x.astype('f4'), version=(2, 0))\n"),
+        run_python(
+            "import numpy as np\n"
+            "x = np.arange(120).reshape(2, 3, 4, 5)\n"
+            "for t in ['f4', 'u1', 'i4', 'i8', 'f2', 'f8', 'i1', 'i2', 'u2', 'u4', 'u8', '?']:\n"
+            "    np.save('np-' + t + '.npy', x.astype(t))\n"
+            "np.save('f.npy', np.asfortranarray(x.astype('f4')))\n"
+            "with open('v2.npy', 'wb') as f:\n"
+            "    np.lib.format.write_array(f, x.astype('f4'), version=(2, 0))\n"),
         0);
-    static const char *const types[] = {"f4", "u1", "i4", "i8"};
-    for (int t = 0; t < 4; t++) {
+    static const char *const types[] = {"f4", "u1", "i4", "i8", "f2", "f8",
+                                        "i1", "i2", "u2", "u4", "u8", "?"};
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
         char name[32];
         tn_tensor tensor;
         tn_error error;
@@ -311,16 +317,18 @@ static void numpy_agrees(void **state) {
     tensor.rank = 0;
     assert_int_equal(tn_tensor_save(scratch_path("tn-scalar.npy"), &tensor, NULL), TN_OK);
     tn_tensor_free(&tensor);
-    assert_int_equal(run_python("import numpy as np\n"
-                                "x = np.arange(120).reshape(2, 3, 4, 5)\n"
-                                "for t in ['f4', 'u1', 'i4', 'i8']:\n"
-                                "    y = np.load('tn-' + t + '.npy')\n"
-                                "    assert y.dtype == t and np.array_equal(x.astype(t), y)\n"
-                                "    a, b = (open(p + t + '.npy', 'rb').read() for p in ('np-', "
-                                "'tn-'))\n"
-                                "    assert a == b, t\n"
-                                "assert np.load('tn-scalar.npy').shape == ()\n"),
-                     0);
+    assert_int_equal(
+        run_python(
+            "import numpy as np\n"
+            "x = np.arange(120).reshape(2, 3, 4, 5)\n"
+            "for t in ['f4', 'u1', 'i4', 'i8', 'f2', 'f8', 'i1', 'i2', 'u2', 'u4', 'u8', '?']:\n"
+            "    y = np.load('tn-' + t + '.npy')\n"
+            "    assert y.dtype == t and np.array_equal(x.astype(t), y)\n"
+            "    a, b = (open(p + t + '.npy', 'rb').read() for p in ('np-', "
+            "'tn-'))\n"
+            "    assert a == b, t\n"
+            "assert np.load('tn-scalar.npy').shape == ()\n"),
+        0);
 }
 
 int main(void) {

@@ -195,7 +195,27 @@ TN_API tn_status tn_image_write(const char *path, int64_t height, int64_t width,
 
 #define TN_MAX_RANK 8
 
-typedef enum tn_dtype { TN_FLOAT32 = 0, TN_UINT8, TN_INT32, TN_INT64 } tn_dtype;
+/* Models compute in float32, and in int64, int32 and bool where indices or shapes need it; the
+ * other types can be stored, moved and converted. */
+typedef enum tn_dtype {
+    TN_FLOAT32 = 0,
+    TN_UINT8,
+    TN_INT32,
+    TN_INT64,
+    TN_FLOAT16,
+    TN_BFLOAT16, /* the upper half of a float32 */
+    TN_FLOAT64,
+    TN_BOOL, /* a byte, 0 or 1 */
+    TN_INT8,
+    TN_INT16,
+    TN_UINT16,
+    TN_UINT32,
+    TN_UINT64
+} tn_dtype;
+enum { TN_N_DTYPES = TN_UINT64 + 1 };
+
+/* "float32", "bool" and the like. */
+TN_API const char *tn_dtype_name(tn_dtype dtype);
 
 /* A view of the caller's memory in row-major order. */
 typedef struct tn_tensor {

@@ -14,15 +14,15 @@ enum { magic_bytes = 6, version_bytes = 2, alignment = 64 };
 
 static const char magic[magic_bytes] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
 
+/* NumPy has no bfloat16. */
 static const struct {
     const char *descr;
     int64_t bytes;
-} types[] = {[TN_FLOAT32] = {"<f4", 4},
-             [TN_UINT8] = {"|u1", 1},
-             [TN_INT32] = {"<i4", 4},
-             [TN_INT64] = {"<i8", 8}};
-
-enum { n_types = sizeof types / sizeof *types };
+} types[TN_N_DTYPES] = {
+    [TN_FLOAT32] = {"<f4", 4}, [TN_UINT8] = {"|u1", 1},   [TN_INT32] = {"<i4", 4},
+    [TN_INT64] = {"<i8", 8},   [TN_FLOAT16] = {"<f2", 2}, [TN_FLOAT64] = {"<f8", 8},
+    [TN_BOOL] = {"|b1", 1},    [TN_INT8] = {"|i1", 1},    [TN_INT16] = {"<i2", 2},
+    [TN_UINT16] = {"<u2", 2},  [TN_UINT32] = {"<u4", 4},  [TN_UINT64] = {"<u8", 8}};
 
 /* ---- The header: a Python dictionary ------------------------------------------------------ */
 
@@ -116,16 +116,15 @@ static bool take_header(cursor *c, header *h) {
 /* ---- Reading ------------------------------------------------------------------------------ */
 
 static tn_status find_type(const header *h, tn_dtype *dtype, tn_error *error) {
-    for (int i = 0; i < n_types; i++) {
-        if (strcmp(h->descr, types[i].descr) != 0) continue;
+    for (int i = 0; i < TN_N_DTYPES; i++) {
+        if (!types[i].descr || strcmp(h->descr, types[i].descr) != 0) continue;
         *dtype = (tn_dtype)i;
         return TN_OK;
     }
-    return tn_fail(
-        error, TN_ERR_UNSUPPORTED,
-        "it holds elements of type '%s' (supported are <f4, |u1, <i4 and <i8; convert it "
-        "with numpy's astype)",
-        h->descr);
+    return tn_fail(error, TN_ERR_UNSUPPORTED,
+                   "it holds elements of type '%s' (supported are little-endian integers, bool, "
+                   "<f2, <f4 and <f8; convert it with numpy's astype)",
+                   h->descr);
 }
 
 static tn_status interpret(const header *h, int64_t data_bytes, tn_tensor *tensor,
@@ -185,6 +184,11 @@ tn_status tn_npy_parse(const void *bytes, int64_t n, tn_tensor *tensor, tn_error
     parsed.data = tn_aligned_alloc(parsed.bytes);
     if (!parsed.data) return tn_fail_memory(error);
     memcpy(parsed.data, text + length, parsed.bytes);
+    for (size_t i = 0; i < parsed.bytes && parsed.dtype == TN_BOOL; i++)
+        if (((uint8_t *)parsed.data)[i] > 1) {
+            free(parsed.data);
+            return tn_fail(error, TN_ERR_FORMAT, "element %zu is no bool", i);
+        }
     *tensor = parsed;
     return TN_OK;
 }
@@ -192,8 +196,11 @@ tn_status tn_npy_parse(const void *bytes, int64_t n, tn_tensor *tensor, tn_error
 /* ---- Writing ------------------------------------------------------------------------------ */
 
 static tn_status check_tensor(const tn_tensor *tensor, int64_t *bytes, tn_error *error) {
-    if ((int)tensor->dtype < 0 || (int)tensor->dtype >= n_types)
+    if ((int)tensor->dtype < 0 || (int)tensor->dtype >= TN_N_DTYPES)
         return tn_fail(error, TN_ERR_ARGUMENT, "no such element type: %d", (int)tensor->dtype);
+    if (!types[tensor->dtype].descr)
+        return tn_fail(error, TN_ERR_UNSUPPORTED,
+                       "a .npy file cannot hold bfloat16 (use .pb, or convert it)");
     if (tensor->rank < 0 || tensor->rank > TN_MAX_RANK)
         return tn_fail(error, TN_ERR_ARGUMENT, "a tensor cannot have %d dimensions", tensor->rank);
     if (!tn_size_product(tensor->dims, tensor->rank, bytes) ||

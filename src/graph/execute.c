@@ -114,25 +114,37 @@ static void call(const tn_execution *e, const tn_plan_step *step, const tn_run *
     e->profile->steps[at] += tn_now_ns() - begin;
 }
 
-/* Fills in what a run knows besides its range of samples, units or rows. */
+/* Fills in what a run knows besides its range of samples, units or rows. A run is large: what a
+ * node does not have is neither cleared nor set. */
 static void prepare(const walk *w, const tn_plan_step *step, const spot *at, tn_run *run) {
     const tn_execution *e = w->execution;
     const tn_node *node = step->node;
+    int n_inputs = node->n_inputs > TN_USUAL_INPUTS ? node->n_inputs : TN_USUAL_INPUTS;
+    int n_outputs = node->n_outputs > TN_USUAL_OUTPUTS ? node->n_outputs : TN_USUAL_OUTPUTS;
     run->node = node;
     run->kernels = &e->plan->kernels;
     run->step = w->step;
     run->first = at->sample;
-    for (int i = 0; i < TN_MAX_INPUTS; i++) {
+    for (int i = 0; i < n_inputs; i++) {
         run->in[i] = resolve(w, step->in[i], at);
         run->in_channels[i] = node->inputs[i] ? node->inputs[i]->channels : 0;
     }
-    for (int i = 0; i < TN_MAX_OUTPUTS; i++) {
+    for (int i = 0; i < n_outputs; i++) {
         run->out[i] = resolve(w, step->out[i], at);
         run->out_channels[i] = node->outputs[i] ? node->outputs[i]->channels : 0;
     }
     run->packed = step->packed < 0 ? NULL : e->packed + step->packed;
     run->workspace = e->threads + at->thread * e->thread_bytes + e->plan->tile_bytes;
     run->shard = (char *)run->workspace + step->shard;
+}
+
+static void begin_run(tn_run *run, int64_t n, int64_t unit) {
+    run->n = n;
+    run->begin = unit;
+    run->end = unit + 1;
+    run->share = run->n_shares = 0;
+    run->begins_shard = run->ends_shard = false;
+    run->fetch = NULL;
 }
 
 static void run_step(const walk *w, const tn_plan_step *step, const spot *at, tn_run *run) {
@@ -145,10 +157,13 @@ static void run_step(const walk *w, const tn_plan_step *step, const spot *at, tn
 
 static void run_rows(const walk *w, const tn_plan_step *step, const tn_row_call *rows, int share,
                      int n_shares, const spot *at) {
-    tn_run run = {
-        .n = 1, .begin = 0, .end = 1, .share = share, .n_shares = n_shares, .rows = rows->rows};
+    tn_run run;
+    begin_run(&run, 1, 0);
+    run.share = share;
+    run.n_shares = n_shares;
     prepare(w, step, at, &run);
-    memcpy(run.in_rows, rows->in_rows, sizeof run.in_rows);
+    run.rows = rows->rows;
+    memcpy(run.in_rows, rows->in_rows, sizeof rows->in_rows);
     for (int i = 0; i < step->node->n_inputs; i++)
         if (run.in[i]) run.in[i] = (const char *)run.in[i] + rows->in_offset[i];
     for (int i = 0; i < step->node->n_outputs; i++) {
@@ -216,12 +231,11 @@ static void run_tile(const walk *w, tile t, tile next, int thread, int shard) {
             i += roll++->n_steps - 1;
             continue;
         }
-        tn_run run = {.n = t.n,
-                      .begin = 0,
-                      .end = 1,
-                      .begins_shard = t.first == w->step->shard_begin[shard],
-                      .ends_shard = t.first + t.n == w->step->shard_begin[shard + 1],
-                      .fetch = fetch.n > 0 ? &fetch : NULL};
+        tn_run run;
+        begin_run(&run, t.n, 0);
+        run.begins_shard = t.first == w->step->shard_begin[shard];
+        run.ends_shard = t.first + t.n == w->step->shard_begin[shard + 1];
+        run.fetch = fetch.n > 0 ? &fetch : NULL;
         fetch.begin = plan->steps[i].fetch_begin * next.n;
         fetch.end = plan->steps[i].fetch_end * next.n;
         run_step(w, &plan->steps[i], &at, &run);
@@ -271,7 +285,8 @@ static void unit_task(void *context, int64_t task, int thread) {
     const tn_plan_step *step = &w->execution->plan->steps[w->segment->first_step];
     const spot at = {.thread = thread};
     for (; task >= step->units; step++) task -= step->units;
-    tn_run run = {.n = w->step->batch, .begin = task, .end = task + 1};
+    tn_run run;
+    begin_run(&run, w->step->batch, task);
     run_step(w, step, &at, &run);
 }
 

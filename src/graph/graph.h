@@ -44,7 +44,8 @@ typedef struct tn_value {
     bool lanes;        /* set by the plan: stored in lanes (kernels.h), elements in ONNX order */
 } tn_value;
 
-enum { TN_MAX_INPUTS = 8, TN_MAX_OUTPUTS = 4 };
+/* Only operators that take or make any number of values have more than the usual. */
+enum { TN_MAX_INPUTS = 64, TN_MAX_OUTPUTS = 16, TN_USUAL_INPUTS = 8, TN_USUAL_OUTPUTS = 4 };
 
 struct tn_node {
     char *name; /* unique in the graph */
@@ -132,9 +133,8 @@ enum { TN_SHAPE_TEXT = 160 };
 const char *tn_shape_text(const tn_shape *shape, char text[TN_SHAPE_TEXT]);
 /* Bytes of one element while executing. */
 size_t tn_dtype_bytes(tn_dtype dtype);
-/* Bytes of one element in files: float32 is 4. */
+/* Bytes of one element in files: float32 is 4. 0 for what is no type. */
 size_t tn_dtype_file_bytes(tn_dtype dtype);
-const char *tn_dtype_name(tn_dtype dtype);
 
 /* Appends to the graph the nodes that compute the gradients of y: for every parameter (and every
  * value in `also`) that y depends on, gradients[value id] is the value of Σ dy·∂y/∂value, else

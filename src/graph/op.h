@@ -99,8 +99,9 @@ typedef struct tn_run {
     const tn_kernels *kernels;
     const tn_step *step;
     /* At sample `first` if batched, and there at the first of the rows below; NULL for an absent
-     * input. Rows count only where those of a sample follow each other (tn_row_bytes): else the
-     * pointer is at the sample. */
+     * input. Set for the inputs and outputs that the node has, and up to the usual number. Rows
+     * count only where those of a sample follow each other (tn_row_bytes): else the pointer is at
+     * the sample. */
     const void *in[TN_MAX_INPUTS];
     void *out[TN_MAX_OUTPUTS]; /* likewise; of a node that reduces samples, to be added to */
     tn_rows rows;              /* of the outputs, to be computed; all unless rows_in allows less */
@@ -188,6 +189,10 @@ struct tn_op {
      * wrong with inputs and attributes; may fill in attributes left out. Messages need not name the
      * node: the caller does. */
     tn_status (*infer_shape)(tn_graph *graph, tn_node *node, tn_error *error);
+    /* Writes to data[i] what output i holds, which follows from the shapes of the inputs alone;
+     * its memory (ONNX order) has room. Importing makes such outputs constants. NULL: they do
+     * not. */
+    void (*value_of_shape)(const tn_node *node, void *const *data);
     /* Appends the nodes that turn the gradients of the outputs (tn_gradient_of) into those of the
      * inputs (tn_gradient_add), where wanted. NULL: no gradient. */
     tn_status (*differentiate)(tn_graph *graph, tn_node *node, tn_error *error);

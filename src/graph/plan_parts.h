@@ -43,10 +43,10 @@ typedef struct tn_plan_step {
 /* A call of a step on some rows of one sample. Offsets are in bytes from the place of the sample's
  * value; of one that is held by rows, from the beginning of its memory. */
 typedef struct tn_row_call {
-    tn_rows rows, in_rows[TN_MAX_INPUTS];
-    int64_t in_offset[TN_MAX_INPUTS], out_offset[TN_MAX_OUTPUTS];
+    tn_rows rows, in_rows[TN_USUAL_INPUTS];
+    int64_t in_offset[TN_USUAL_INPUTS], out_offset[TN_USUAL_OUTPUTS];
     /* Before it, of an output held by rows, those still needed move to the beginning. */
-    int64_t kept_offset[TN_MAX_OUTPUTS], kept_bytes[TN_MAX_OUTPUTS];
+    int64_t kept_offset[TN_USUAL_OUTPUTS], kept_bytes[TN_USUAL_OUTPUTS];
 } tn_row_call;
 
 /* Steps that take a sample through all of them block of rows after block of rows, from top to

@@ -42,6 +42,7 @@ bool tn_step_has_rows(const tn_plan_step *step) {
     int64_t height = tn_image_rows(node, node->outputs[0]);
     if (!step->implementation->rows_in || step->units > 0 || step->reduces) return false;
     if (height < 1 || height > most_rows) return false;
+    if (node->n_inputs > TN_USUAL_INPUTS || node->n_outputs > TN_USUAL_OUTPUTS) return false;
     for (int i = 0; i < node->n_outputs; i++) {
         const tn_shape *y = &node->outputs[i]->shape;
         if (!y->batched || y->rank != 4 || tn_image_rows(node, node->outputs[i]) != height)
@@ -196,7 +197,7 @@ typedef struct progress {
     int64_t done[TN_ROLL_STEPS]; /* rows that each step has computed end here */
     int64_t end[TN_ROLL_STEPS];  /* and will, when the band is finished */
     int64_t base[TN_ROLL_STEPS]
-                [TN_MAX_OUTPUTS]; /* the first row in memory of values held by rows */
+                [TN_USUAL_OUTPUTS]; /* the first row in memory of values held by rows */
 } progress;
 
 static void schedule_output(progress *p, tn_row_call *call, int s, int k) {
@@ -266,7 +267,7 @@ static void schedule_band(const tn_row_walk *w, const tn_roll *roll, int band, t
     tn_row_walk_ends(w, to, false, p.end);
     tn_row_walk_begins(w, from, p.done);
     for (int s = 0; s < w->n; s++)
-        for (int k = 0; k < TN_MAX_OUTPUTS; k++) p.base[s][k] = p.done[s];
+        for (int k = 0; k < TN_USUAL_OUTPUTS; k++) p.base[s][k] = p.done[s];
     for (int block = 0; block < roll->n_blocks; block++)
         schedule_block(&p, tn_min_i64(from + (block + 1) * roll->block, to),
                        &roll->calls[((int64_t)band * roll->n_blocks + block) * w->n]);

@@ -38,22 +38,19 @@ size_t tn_dtype_bytes(tn_dtype dtype) {
     return dtype == TN_FLOAT32 ? sizeof(real) : tn_dtype_file_bytes(dtype);
 }
 
-size_t tn_dtype_file_bytes(tn_dtype dtype) {
-    switch (dtype) {
-    case TN_UINT8: return 1;
-    case TN_INT64: return 8;
-    case TN_FLOAT32:
-    case TN_INT32: break;
-    }
-    return 4;
-}
+static const struct {
+    const char *name;
+    size_t bytes;
+} types[TN_N_DTYPES] = {
+    [TN_FLOAT32] = {"float32", 4}, [TN_UINT8] = {"uint8", 1},     [TN_INT32] = {"int32", 4},
+    [TN_INT64] = {"int64", 8},     [TN_FLOAT16] = {"float16", 2}, [TN_BFLOAT16] = {"bfloat16", 2},
+    [TN_FLOAT64] = {"float64", 8}, [TN_BOOL] = {"bool", 1},       [TN_INT8] = {"int8", 1},
+    [TN_INT16] = {"int16", 2},     [TN_UINT16] = {"uint16", 2},   [TN_UINT32] = {"uint32", 4},
+    [TN_UINT64] = {"uint64", 8},
+};
 
-const char *tn_dtype_name(tn_dtype dtype) {
-    switch (dtype) {
-    case TN_UINT8: return "uint8";
-    case TN_INT32: return "int32";
-    case TN_INT64: return "int64";
-    case TN_FLOAT32: break;
-    }
-    return "float32";
-}
+static bool known(tn_dtype dtype) { return (int)dtype >= 0 && (int)dtype < TN_N_DTYPES; }
+
+size_t tn_dtype_file_bytes(tn_dtype dtype) { return known(dtype) ? types[dtype].bytes : 0; }
+
+const char *tn_dtype_name(tn_dtype dtype) { return known(dtype) ? types[dtype].name : "unknown"; }

@@ -191,8 +191,6 @@ static tn_status add_input(importer *im, const TnOnnx__ValueInfoProto *input, tn
     tn_shape shape;
     if (!type || !type->shape)
         return tn_fail(im->error, TN_ERR_UNSUPPORTED, "it is no tensor of known shape");
-    if (type->elem_type == TN_ONNX_DOUBLE)
-        return tn_fail(im->error, TN_ERR_UNSUPPORTED, "data type double is not supported");
     TN_TRY(tn_wire_dtype(type->elem_type, &dtype, im->error));
     TN_TRY(input_shape(type->shape, &shape, im->error));
     return tn_graph_add_value(im->graph, TN_VALUE_INPUT, name->name, dtype, &shape, NULL,

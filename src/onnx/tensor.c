@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "onnx/tensor.h"
 
-#include <float.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,25 +42,19 @@ static size_t expected_values(const TnOnnx__TensorProto *proto) {
     case TN_ONNX_FLOAT: return proto->n_float_data;
     case TN_ONNX_DOUBLE: return proto->n_double_data;
     case TN_ONNX_INT64: return proto->n_int64_data;
+    case TN_ONNX_UINT32:
+    case TN_ONNX_UINT64: return proto->n_uint64_data;
     }
     return proto->n_int32_data;
 }
 
-static size_t raw_bytes(int32_t data_type) {
-    switch (data_type) {
-    case TN_ONNX_DOUBLE:
-    case TN_ONNX_INT64: return 8;
-    case TN_ONNX_UINT8: return 1;
-    }
-    return 4;
-}
-
-static tn_status check_data(const TnOnnx__TensorProto *proto, int64_t elements, tn_error *error) {
+static tn_status check_data(const TnOnnx__TensorProto *proto, tn_dtype dtype, int64_t elements,
+                            tn_error *error) {
     size_t typed = typed_values(proto);
     if (proto->has_raw_data && typed > 0)
         return tn_fail(error, TN_ERR_FORMAT, "has both raw and typed data");
     if (proto->has_raw_data) {
-        int64_t bytes = elements * (int64_t)raw_bytes(proto->data_type);
+        int64_t bytes = elements * (int64_t)tn_dtype_file_bytes(dtype);
         if ((uint64_t)bytes != proto->raw_data.len)
             return tn_fail(error, TN_ERR_FORMAT, "its shape needs %lld bytes of data, not %zu",
                            (long long)bytes, proto->raw_data.len);
@@ -77,41 +69,62 @@ static tn_status check_data(const TnOnnx__TensorProto *proto, int64_t elements, 
     return TN_OK;
 }
 
-static tn_status narrow(const double *from, int64_t n, float *to, tn_error *error) {
+/* Whether the field int32_data may hold value for a tensor of this type: an integer, or the bits of
+ * a 16-bit float. */
+static bool in_range(tn_dtype dtype, int32_t value) {
+    switch (dtype) {
+    case TN_BOOL: return value == 0 || value == 1;
+    case TN_UINT8: return value >= 0 && value <= UINT8_MAX;
+    case TN_INT8: return value >= INT8_MIN && value <= INT8_MAX;
+    case TN_INT16: return value >= INT16_MIN && value <= INT16_MAX;
+    case TN_UINT16:
+    case TN_FLOAT16:
+    case TN_BFLOAT16: return value >= 0 && value <= UINT16_MAX;
+    default: return true;
+    }
+}
+
+/* From int32_data, or uint64_data for uint32: elements are the lower bytes of these. */
+static tn_status narrow(const TnOnnx__TensorProto *proto, tn_dtype dtype, int64_t n, void *to,
+                        tn_error *error) {
+    size_t bytes = tn_dtype_file_bytes(dtype);
     for (int64_t i = 0; i < n; i++) {
-        double value;
-        memcpy(&value, from + i, sizeof value);
-        if (isfinite(value) && fabs(value) > FLT_MAX)
-            return tn_fail(error, TN_ERR_UNSUPPORTED, "holds %g, too large for float32", value);
-        to[i] = (float)value;
+        bool is_uint32 = dtype == TN_UINT32;
+        if (is_uint32 && proto->uint64_data[i] > UINT32_MAX)
+            return tn_fail(error, TN_ERR_FORMAT, "holds %llu, which is no uint32",
+                           (unsigned long long)proto->uint64_data[i]);
+        if (!is_uint32 && !in_range(dtype, proto->int32_data[i]))
+            return tn_fail(error, TN_ERR_FORMAT, "holds %ld, which is no %s",
+                           (long)proto->int32_data[i], tn_dtype_name(dtype));
+        const void *from = is_uint32 ? (const void *)&proto->uint64_data[i] : &proto->int32_data[i];
+        memcpy((char *)to + (size_t)i * bytes, from, bytes);
     }
     return TN_OK;
 }
 
-/* data_type is one that tn_wire_dtype has let pass. */
-static tn_status convert(const TnOnnx__TensorProto *proto, int64_t n, void *to, tn_error *error) {
-    const void *raw = proto->has_raw_data ? proto->raw_data.data : NULL;
-    if (n == 0) return TN_OK;
-    switch (proto->data_type) {
-    case TN_ONNX_DOUBLE: {
-        /* raw_data is memory of its own, aligned by malloc. */
-        const double *from = raw ? raw : proto->double_data;
-        return narrow(from, n, to, error);
-    }
-    case TN_ONNX_FLOAT: memcpy(to, raw ? raw : proto->float_data, (size_t)n * 4); break;
-    case TN_ONNX_INT64: memcpy(to, raw ? raw : proto->int64_data, (size_t)n * 8); break;
-    case TN_ONNX_INT32: memcpy(to, raw ? raw : proto->int32_data, (size_t)n * 4); break;
-    case TN_ONNX_UINT8:
-        if (raw) memcpy(to, raw, (size_t)n);
-        for (int64_t i = 0; i < n && !raw; i++) {
-            int32_t value = proto->int32_data[i];
-            if (value < 0 || value > UINT8_MAX)
-                return tn_fail(error, TN_ERR_FORMAT, "holds %ld, which is no uint8", (long)value);
-            ((uint8_t *)to)[i] = (uint8_t)value;
-        }
-        break;
-    }
+static tn_status check_bools(const uint8_t *bytes, int64_t n, tn_error *error) {
+    for (int64_t i = 0; i < n; i++)
+        if (bytes[i] > 1)
+            return tn_fail(error, TN_ERR_FORMAT, "holds %d, which is no bool", bytes[i]);
     return TN_OK;
+}
+
+static tn_status copy_data(const TnOnnx__TensorProto *proto, tn_dtype dtype, int64_t n, void *to,
+                           tn_error *error) {
+    const void *from = proto->raw_data.data;
+    if (n == 0) return TN_OK;
+    if (!proto->has_raw_data) {
+        switch (dtype) {
+        case TN_FLOAT32: from = proto->float_data; break;
+        case TN_FLOAT64: from = proto->double_data; break;
+        case TN_INT64: from = proto->int64_data; break;
+        case TN_UINT64: from = proto->uint64_data; break;
+        case TN_INT32: from = proto->int32_data; break;
+        default: return narrow(proto, dtype, n, to, error);
+        }
+    }
+    memcpy(to, from, (size_t)n * tn_dtype_file_bytes(dtype));
+    return dtype == TN_BOOL ? check_bools(to, n, error) : TN_OK;
 }
 
 tn_status tn_onnx_tensor_decode(const TnOnnx__TensorProto *proto, tn_onnx_tensor *tensor,
@@ -124,10 +137,10 @@ tn_status tn_onnx_tensor_decode(const TnOnnx__TensorProto *proto, tn_onnx_tensor
         return tn_fail(error, TN_ERR_UNSUPPORTED, "is a segment of a larger tensor");
     TN_TRY(tn_wire_dtype(proto->data_type, &tensor->dtype, error));
     TN_TRY(decode_shape(proto, &tensor->shape, &elements, error));
-    TN_TRY(check_data(proto, elements, error));
+    TN_TRY(check_data(proto, tensor->dtype, elements, error));
     tensor->data = malloc((size_t)elements * tn_dtype_file_bytes(tensor->dtype) + 1);
     if (!tensor->data) return tn_fail_memory(error);
-    tn_status status = convert(proto, elements, tensor->data, error);
+    tn_status status = copy_data(proto, tensor->dtype, elements, tensor->data, error);
     if (status != TN_OK) free(tensor->data);
     return status;
 }

@@ -12,7 +12,7 @@ typedef struct tn_onnx_tensor {
     void *data; /* malloc'ed, never NULL */
 } tn_onnx_tensor;
 
-/* Decodes a tensor; double becomes float32. Its shape is checked against the data present before
+/* Decodes a tensor. Its shape is checked against the data present before
  * anything is allocated. Messages do not name the tensor. */
 tn_status tn_onnx_tensor_decode(const TnOnnx__TensorProto *proto, tn_onnx_tensor *tensor,
                                 tn_error *error);

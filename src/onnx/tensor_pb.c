@@ -38,6 +38,9 @@ done:
 
 tn_status tn_tensor_save_pb(const char *path, const tn_tensor *tensor, tn_error *error) {
     int64_t elements, bytes;
+    if (tn_dtype_file_bytes(tensor->dtype) == 0)
+        return tn_fail(error, TN_ERR_ARGUMENT, "cannot write %s: no such element type: %d", path,
+                       (int)tensor->dtype);
     if (tensor->rank < 0 || tensor->rank > TN_MAX_RANK ||
         !tn_size_product(tensor->dims, tensor->rank, &elements) ||
         !tn_size_mul(elements, (int64_t)tn_dtype_file_bytes(tensor->dtype), &bytes) ||

@@ -69,24 +69,22 @@ const char *tn_wire_attribute_type_name(int32_t type) {
     return type >= 0 && type < n ? names[type] : "unknown";
 }
 
+static const int32_t data_types[TN_N_DTYPES] = {
+    [TN_FLOAT32] = TN_ONNX_FLOAT,  [TN_UINT8] = TN_ONNX_UINT8,     [TN_INT32] = TN_ONNX_INT32,
+    [TN_INT64] = TN_ONNX_INT64,    [TN_FLOAT16] = TN_ONNX_FLOAT16, [TN_BFLOAT16] = TN_ONNX_BFLOAT16,
+    [TN_FLOAT64] = TN_ONNX_DOUBLE, [TN_BOOL] = TN_ONNX_BOOL,       [TN_INT8] = TN_ONNX_INT8,
+    [TN_INT16] = TN_ONNX_INT16,    [TN_UINT16] = TN_ONNX_UINT16,   [TN_UINT32] = TN_ONNX_UINT32,
+    [TN_UINT64] = TN_ONNX_UINT64,
+};
+
 tn_status tn_wire_dtype(int32_t data_type, tn_dtype *dtype, tn_error *error) {
-    switch (data_type) {
-    case TN_ONNX_FLOAT:
-    case TN_ONNX_DOUBLE: *dtype = TN_FLOAT32; return TN_OK;
-    case TN_ONNX_UINT8: *dtype = TN_UINT8; return TN_OK;
-    case TN_ONNX_INT32: *dtype = TN_INT32; return TN_OK;
-    case TN_ONNX_INT64: *dtype = TN_INT64; return TN_OK;
-    }
+    for (int i = 0; i < TN_N_DTYPES; i++)
+        if (data_types[i] == data_type) {
+            *dtype = (tn_dtype)i;
+            return TN_OK;
+        }
     return tn_fail(error, TN_ERR_UNSUPPORTED, "data type %s (%ld) is not supported",
                    tn_wire_type_name(data_type), (long)data_type);
 }
 
-int32_t tn_wire_data_type(tn_dtype dtype) {
-    switch (dtype) {
-    case TN_UINT8: return TN_ONNX_UINT8;
-    case TN_INT32: return TN_ONNX_INT32;
-    case TN_INT64: return TN_ONNX_INT64;
-    case TN_FLOAT32: break;
-    }
-    return TN_ONNX_FLOAT;
-}
+int32_t tn_wire_data_type(tn_dtype dtype) { return data_types[dtype]; }

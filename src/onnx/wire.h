@@ -10,10 +10,18 @@
 enum {
     TN_ONNX_FLOAT = 1,
     TN_ONNX_UINT8 = 2,
+    TN_ONNX_INT8 = 3,
+    TN_ONNX_UINT16 = 4,
+    TN_ONNX_INT16 = 5,
     TN_ONNX_INT32 = 6,
     TN_ONNX_INT64 = 7,
     TN_ONNX_STRING = 8,
-    TN_ONNX_DOUBLE = 11
+    TN_ONNX_BOOL = 9,
+    TN_ONNX_FLOAT16 = 10,
+    TN_ONNX_DOUBLE = 11,
+    TN_ONNX_UINT32 = 12,
+    TN_ONNX_UINT64 = 13,
+    TN_ONNX_BFLOAT16 = 16
 };
 
 /* AttributeProto.AttributeType, likewise. */
@@ -36,8 +44,7 @@ void tn_wire_free(ProtobufCMessage *message);
 const char *tn_wire_type_name(int32_t data_type);
 const char *tn_wire_attribute_type_name(int32_t type);
 
-/* Fails for a data type that no tensor here can have; dtype is what it is held as (double is held
- * as float32). */
+/* Fails for a data type that no tensor here can have. */
 tn_status tn_wire_dtype(int32_t data_type, tn_dtype *dtype, tn_error *error);
 int32_t tn_wire_data_type(tn_dtype dtype);
 

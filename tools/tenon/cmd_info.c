@@ -74,7 +74,7 @@ static bool print_layers(FILE *out, const tn_model *model, const tn_model_info *
 static void print_tensor(FILE *out, const char *kind, const tn_tensor *tensor) {
     char shape[160], name[256];
     say(out, "%-8s %s, %s %s\n", kind, text_clean(name, sizeof name, tensor->name),
-        model_dtype_name(tensor->dtype), model_shape_text(tensor, true, shape));
+        tn_dtype_name(tensor->dtype), model_shape_text(tensor, true, shape));
 }
 
 static void print_classes(FILE *out, const tn_model_info *info) {
@@ -117,7 +117,7 @@ static bool print_info(FILE *out, const char *path, const tn_model *model,
 static json_t *tensor_json(const tn_tensor *tensor) {
     json_t *o = json_object();
     json_put_text(o, "name", tensor->name);
-    json_put_text(o, "type", model_dtype_name(tensor->dtype));
+    json_put_text(o, "type", tn_dtype_name(tensor->dtype));
     json_put_shape(o, "shape", tensor);
     return o;
 }

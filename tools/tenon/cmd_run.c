@@ -116,8 +116,8 @@ static bool check_input(const run_job *job, int i) {
         for (int d = 1; d < input.rank && fits; d++) fits = given->dims[d] == input.dims[d];
         if (!fits)
             fail("%s does not fit input \"%s\": it holds %s %s, the model takes %s %s",
-                 file_of(job->inputs.items[i]), input.name, model_dtype_name(given->dtype),
-                 model_shape_text(given, false, given_text), model_dtype_name(input.dtype),
+                 file_of(job->inputs.items[i]), input.name, tn_dtype_name(given->dtype),
+                 model_shape_text(given, false, given_text), tn_dtype_name(input.dtype),
                  model_shape_text(&input, true, wanted_text));
         return fits;
     }
@@ -253,14 +253,14 @@ static json_t *describe(FILE *out, const wanted *w) {
     char shape[160], name[256];
     const tn_tensor *t = &w->tensor;
     summarise(t, &least, &mean, &most);
-    say(out, "%s: %s %s", text_clean(name, sizeof name, t->name), model_dtype_name(t->dtype),
+    say(out, "%s: %s %s", text_clean(name, sizeof name, t->name), tn_dtype_name(t->dtype),
         model_shape_text(t, false, shape));
     if (!isnan(mean)) say(out, ", %.6g to %.6g, mean %.6g", least, most, mean);
     if (w->file) say(out, ", written to %s", w->file);
     say(out, "\n");
     json_t *o = json_object();
     json_put_text(o, "name", t->name);
-    json_put_text(o, "type", model_dtype_name(t->dtype));
+    json_put_text(o, "type", tn_dtype_name(t->dtype));
     json_put_shape(o, "shape", t);
     json_put_real(o, "min", least);
     json_put_real(o, "max", most);

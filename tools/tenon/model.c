@@ -121,13 +121,3 @@ char *model_shape_text(const tn_tensor *tensor, bool any_batch, char text[static
     if (tensor->rank == 0) snprintf(text, 160, "scalar");
     return text;
 }
-
-const char *model_dtype_name(tn_dtype dtype) {
-    switch (dtype) {
-    case TN_FLOAT32: return "float32";
-    case TN_UINT8: return "uint8";
-    case TN_INT32: return "int32";
-    case TN_INT64: return "int64";
-    }
-    return "?";
-}

@@ -26,6 +26,5 @@ void model_announce(FILE *out, const char *path, const tn_model *model, const tn
 
 /* "1x28x28", with "?" instead of the batch in place 0 if any_batch. */
 char *model_shape_text(const tn_tensor *tensor, bool any_batch, char text[static 160]);
-const char *model_dtype_name(tn_dtype dtype);
 
 #endif
