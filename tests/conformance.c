@@ -74,14 +74,34 @@ static tn_status name_inputs(const char *path, tensors *inputs, tn_error *error)
 /* ---- Comparing --------------------------------------------------------------------------------
  */
 
+/* The number behind the bits of a float with so many bits of fraction, 16 in all. */
+static double small_float(uint16_t bits, int fraction_bits) {
+    int exponent = (bits & 0x7fff) >> fraction_bits, most = 0x7fff >> fraction_bits;
+    int fraction = bits & ((1 << fraction_bits) - 1), bias = most / 2;
+    double size = exponent == 0
+                      ? ldexp(fraction, 1 - bias - fraction_bits)
+                      : ldexp(fraction + (1 << fraction_bits), exponent - bias - fraction_bits);
+    if (exponent == most) size = fraction ? (double)NAN : (double)INFINITY;
+    return bits & 0x8000 ? -size : size;
+}
+
 static double element(const tn_tensor *t, int64_t i) {
     switch (t->dtype) {
     case TN_FLOAT32: return (double)((const float *)t->data)[i];
+    case TN_FLOAT16: return small_float(((const uint16_t *)t->data)[i], 10);
+    case TN_BFLOAT16: return small_float(((const uint16_t *)t->data)[i], 7);
+    case TN_FLOAT64: return ((const double *)t->data)[i];
+    case TN_BOOL:
     case TN_UINT8: return ((const uint8_t *)t->data)[i];
+    case TN_INT8: return ((const int8_t *)t->data)[i];
+    case TN_INT16: return ((const int16_t *)t->data)[i];
+    case TN_UINT16: return ((const uint16_t *)t->data)[i];
     case TN_INT32: return ((const int32_t *)t->data)[i];
+    case TN_UINT32: return ((const uint32_t *)t->data)[i];
     case TN_INT64: return (double)((const int64_t *)t->data)[i];
+    case TN_UINT64: return (double)((const uint64_t *)t->data)[i];
     }
-    return NAN;
+    return (double)NAN;
 }
 
 static bool close_enough(double got, double wanted) {
