@@ -98,8 +98,12 @@ static tn_value *scale(maker *m, tn_value *x) {
                         : op(m, type, "", x, c);
 }
 
+static tn_value *clipped_sum(maker *m, tn_value *x) {
+    return op(m, "Clip", "min=0 max=6", op(m, "Add", "", x, scalar(m, 3)), NULL);
+}
+
 static tn_value *activation(maker *m, tn_value *x) {
-    switch (pick(m, 0, 10)) {
+    switch (pick(m, 0, 12)) {
     case 0: return op(m, "Clip", "min=0 max=1.5", x, NULL);
     case 1: return op(m, "LeakyRelu", "alpha=0.125", x, NULL);
     case 2: return op(m, "HardSwish", "", x, NULL);
@@ -108,6 +112,8 @@ static tn_value *activation(maker *m, tn_value *x) {
     case 5: return op(m, "Mul", "", op(m, "Sigmoid", "", x, NULL), x);
     case 6: return op(m, "Elu", "", x, NULL);
     case 7: return x;
+    case 8: return op(m, "Mul", "", op(m, "Div", "", clipped_sum(m, x), scalar(m, 6)), x);
+    case 9: return op(m, "Div", "", op(m, "Mul", "", x, clipped_sum(m, x)), scalar(m, 6));
     default: return op(m, "Relu", "", x, NULL);
     }
 }

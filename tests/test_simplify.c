@@ -204,6 +204,53 @@ static void what_nothing_needs_goes(void **state) {
     tn_graph_free(g);
 }
 
+/* ---- Activations ----------------------------------------------------------------------------- */
+
+/* min(max(x + shift, 0), 6) */
+static tn_value *clipped(tn_graph *g, tn_value *x, float shift) {
+    return apply(g, &tn_op_clip, "min=0 max=6",
+                 apply(g, &tn_op_add, "", x, numbers(g, 0, NULL, shift)), NULL);
+}
+
+static void activations_are_recognised(void **state) {
+    tn_value *x, *six;
+    tn_graph *g = begin(4, &x);
+    (void)state;
+    tn_value *gate = apply(g, &tn_op_div, "", clipped(g, x, 3), numbers(g, 0, NULL, 6));
+    expect(g, gate, 1);
+    assert_ptr_equal(g->nodes[0]->op, &tn_op_hard_sigmoid);
+    tn_graph_free(g);
+    g = begin(4, &x);
+    gate = apply(g, &tn_op_mul, "", numbers(g, 0, NULL, 1.0f / 6), clipped(g, x, 3));
+    expect(g, apply(g, &tn_op_mul, "", x, gate), 1);
+    assert_ptr_equal(g->nodes[0]->op, &tn_op_hard_swish);
+    tn_graph_free(g);
+    g = begin(4, &x);
+    six = numbers(g, 0, NULL, 6);
+    expect(g, apply(g, &tn_op_div, "", apply(g, &tn_op_mul, "", clipped(g, x, 3), x), six), 1);
+    assert_ptr_equal(g->nodes[0]->op, &tn_op_hard_swish);
+    tn_graph_free(g);
+}
+
+static void what_looks_like_an_activation_stays(void **state) {
+    tn_value *x;
+    tn_graph *g = begin(4, &x); /* divided by another number */
+    (void)state;
+    expect(g, apply(g, &tn_op_div, "", clipped(g, x, 3), numbers(g, 0, NULL, 5)), 3);
+    tn_graph_free(g);
+    g = begin(4, &x); /* of something else */
+    tn_value *y = apply(g, &tn_op_relu, "", x, NULL);
+    tn_value *gate = apply(g, &tn_op_div, "", clipped(g, x, 3), numbers(g, 0, NULL, 6));
+    expect(g, apply(g, &tn_op_mul, "", y, gate), 3);
+    assert_int_equal(count(g, &tn_op_hard_swish), 0);
+    tn_graph_free(g);
+    g = begin(4, &x); /* shifted otherwise: a HardSigmoid, but no HardSwish */
+    gate = apply(g, &tn_op_div, "", clipped(g, x, 2), numbers(g, 0, NULL, 6));
+    expect(g, apply(g, &tn_op_mul, "", x, gate), 2);
+    assert_int_equal(count(g, &tn_op_hard_swish), 0);
+    tn_graph_free(g);
+}
+
 /* ---- Factors of channels --------------------------------------------------------------------- */
 
 /* 2·(0.5·x·... - 0.5)/√(4 + ε) + 0.25 behind weights of 0.5. */
@@ -410,6 +457,8 @@ int main(void) {
         cmocka_unit_test(equal_nodes_are_one),
         cmocka_unit_test(both_outputs_stay),
         cmocka_unit_test(what_nothing_needs_goes),
+        cmocka_unit_test(activations_are_recognised),
+        cmocka_unit_test(what_looks_like_an_activation_stays),
         cmocka_unit_test(a_norm_becomes_part_of_a_conv),
         cmocka_unit_test(factors_become_part_of_a_gemm),
         cmocka_unit_test(an_offset_is_not_in_the_padding),

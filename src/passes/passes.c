@@ -15,8 +15,9 @@ static tn_pass_fn *const training[] = {tn_pass_fuse_load,
 
 /* Each may make room for the others, so they are repeated until no node goes. */
 static tn_pass_fn *const simplifying[] = {
-    tn_pass_drop_dead,   tn_pass_drop_identities, tn_pass_merge_common, tn_pass_make_gemm,
-    tn_pass_fold_affine, tn_pass_fold_pad,        tn_pass_drop_dead,    NULL};
+    tn_pass_drop_dead, tn_pass_drop_identities, tn_pass_merge_common,
+    tn_pass_recognise, tn_pass_make_gemm,       tn_pass_fold_affine,
+    tn_pass_fold_pad,  tn_pass_drop_dead,       NULL};
 
 static tn_pass_fn *const fusing[] = {tn_pass_fuse_load,
                                      tn_pass_fuse_silu,

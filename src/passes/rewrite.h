@@ -79,6 +79,8 @@ tn_pass_fn tn_pass_drop_dead;
 tn_pass_fn tn_pass_drop_identities;
 /* Of nodes that compute the same, one stays. */
 tn_pass_fn tn_pass_merge_common;
+/* HardSigmoid and HardSwish where they are written as several nodes. */
+tn_pass_fn tn_pass_recognise;
 /* MatMul and the addition of a bias are a Gemm. */
 tn_pass_fn tn_pass_make_gemm;
 /* Factors and offsets of channels, BatchNormalization among them, become part of the weight and
