@@ -54,6 +54,16 @@ accuracy=$(sed -n 's/.*test accuracy \([0-9]*\).*/\1/p' log)
 report $? "1,280 images are enough for 75 % ($accuracy %)"
 ./infer own-model.onnx "$root"/examples/digits/7-a.png >log 2>&1 && grep -q '7-a.png: [0-9]$' log
 report $? "infer takes the network"
+PATH=$(dirname "$(find "$work/root" -path '*/bin/tenon')"):$PATH
+export PATH
+mkdir converting && (cd converting && sh "$root/examples/convert.sh" --epochs 1 --limit 1280) \
+    >log 2>&1 && grep -qE '^batch of 64 ' log && [ -s converting/mnist-cnn-fp32.onnx ] &&
+    [ "$(grep -c '^accuracy' log)" -eq 3 ] && [ "$(grep -cE 'mode (reference|fp32)$' log)" -eq 3 ]
+report $? "convert.sh trains, converts, and infers in each mode"
+lowest=$(sed -n 's/^accuracy  *\([0-9.]*\) %.*/\1/p' log | sort -n | head -1)
+highest=$(sed -n 's/^accuracy  *\([0-9.]*\) %.*/\1/p' log | sort -n | tail -1)
+awk -v a="$lowest" -v b="$highest" 'BEGIN { exit !(a >= 60 && b - a < 0.1) }'
+report $? "the modes agree ($lowest to $highest %)"
 ! (cd / && TENON_DATA=/nonexistent "$work/mnist" 1 >"$work/log" 2>&1) && grep -q '^mnist: ' log
 report $? "mnist reports missing data"
 
