@@ -1,40 +1,116 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* depthwise.h: convolution of each channel by itself, channels in the lanes. For level.c only. */
 
-enum { DEPTHWISE_VECTORS = 4, DEPTHWISE_TAPS = 9 };
+/* Pixels together: their sums, what they read and three taps stay in registers. */
+enum { DEPTHWISE_PIXELS = VF_LANES >= 16 ? 6 : 4, DEPTHWISE_ROW = 3, DEPTHWISE_TAPS = 9 };
 
-/* `n` vectors of channels from k on (rest channels of one vector if rest > 0) of one pixel. */
-VEC_INLINE void depthwise_pixel(int n, int rest, const tn_depthwise *d, const float *x,
-                                const float *start, const float *more, int64_t k, float *y) {
-    vf sum[DEPTHWISE_VECTORS];
-    const bounds limits = bounds_of(&d->activation);
-    int lanes = rest > 0 ? rest : VF_LANES;
-    VEC_UNROLL for (int v = 0; v < n; v++) sum[v] =
-        start ? load_part(start + k + v * VF_LANES, lanes) : vf_set1(0);
+/* The products of p pixels with all taps, tap after tap. */
+VEC_INLINE void depthwise_scattered(int p, int lanes, const tn_depthwise *d, const int64_t *x_row,
+                                    int64_t k, vf *sum) {
     for (int64_t t = 0; t < d->taps; t++) {
-        const float *tap = x + d->offset[t] + k, *w = d->w + t * d->channels + k;
-        VEC_UNROLL for (int v = 0; v < n; v++) sum[v] = vf_fma(
-            load_part(tap + v * VF_LANES, lanes), load_part(w + v * VF_LANES, lanes), sum[v]);
+        const float *x = d->x + d->offset[t] + k;
+        vf w = load_part(d->w + t * d->channels + k, lanes);
+        VEC_UNROLL for (int q = 0; q < p; q++) sum[q] =
+            vf_fma(load_part(x + x_row[q], lanes), w, sum[q]);
     }
-    if (more)
-        VEC_UNROLL for (int v = 0; v < n; v++) sum[v] =
-            vf_add(sum[v], load_part(more + k + v * VF_LANES, lanes));
-    VEC_UNROLL for (int v = 0; v < n; v++)
-        store_part(y + k + v * VF_LANES, bounded(limits, sum[v]), lanes);
+}
+
+/* The same of pixels side by side, with three taps side by side in each row of them: each number
+ * is read once for a row of taps. */
+VEC_INLINE void depthwise_adjacent(int p, int lanes, const tn_depthwise *d, const int64_t *x_row,
+                                   int64_t k, vf *sum) {
+    for (int64_t t = 0; t < d->taps; t += DEPTHWISE_ROW) {
+        const float *from = d->x + x_row[0] + d->offset[t] + k, *w = d->w + t * d->channels + k;
+        vf x[DEPTHWISE_PIXELS + DEPTHWISE_ROW - 1];
+        VEC_UNROLL for (int q = 0; q < p + DEPTHWISE_ROW - 1; q++) x[q] =
+            load_part(from + q * d->channels, lanes);
+        VEC_UNROLL for (int r = 0; r < DEPTHWISE_ROW; r++) {
+            vf tap = load_part(w + r * d->channels, lanes);
+            VEC_UNROLL for (int q = 0; q < p; q++) sum[q] = vf_fma(x[q + r], tap, sum[q]);
+        }
+    }
+}
+
+/* Channels [k, k + lanes) of p pixels from pixel i on. */
+VEC_INLINE void depthwise_vectors(int p, bool adjacent, int lanes, const tn_depthwise *d, int64_t i,
+                                  int64_t k) {
+    const int64_t *x_row = d->x_row + i, *y_row = d->y_row + i;
+    const bounds limits = bounds_of(&d->activation);
+    vf sum[DEPTHWISE_PIXELS];
+    VEC_UNROLL for (int q = 0; q < p; q++) sum[q] = d->adds ? load_part(d->y + y_row[q] + k, lanes)
+                                                    : d->bias ? load_part(d->bias + k, lanes)
+                                                              : vf_set1(0);
+    if (adjacent)
+        depthwise_adjacent(p, lanes, d, x_row, k, sum);
+    else
+        depthwise_scattered(p, lanes, d, x_row, k, sum);
+    if (d->more)
+        VEC_UNROLL for (int q = 0; q < p; q++) sum[q] =
+            vf_add(sum[q], load_part(d->more + y_row[q] + k, lanes));
+    VEC_UNROLL for (int q = 0; q < p; q++)
+        store_part(d->y + y_row[q] + k, bounded(limits, sum[q]), lanes);
+}
+
+VEC_INLINE void depthwise_pixels(int p, bool adjacent, const tn_depthwise *d, int64_t i) {
+    int64_t k = 0;
+    for (; k + VF_LANES <= d->channels; k += VF_LANES)
+        depthwise_vectors(p, adjacent, VF_LANES, d, i, k);
+    if (k < d->channels) depthwise_vectors(p, adjacent, (int)(d->channels - k), d, i, k);
+}
+
+/* Whether taps come in threes that are side by side. */
+static bool depthwise_has_rows(const tn_depthwise *d) {
+    if (d->taps % DEPTHWISE_ROW != 0) return false;
+    for (int64_t t = 0; t < d->taps; t++)
+        if (t % DEPTHWISE_ROW > 0 && d->offset[t] - d->offset[t - 1] != d->channels) return false;
+    return true;
+}
+
+/* How many of the pixels from i on are side by side, up to most. */
+static int64_t depthwise_run(const tn_depthwise *d, int64_t i, int64_t most) {
+    int64_t n = 1;
+    while (n < most && i + n < d->rows && d->x_row[i + n] - d->x_row[i + n - 1] == d->channels) n++;
+    return n;
+}
+
+/* `n` pixels that are side by side. */
+static void depthwise_together(int64_t n, const tn_depthwise *d, int64_t i) {
+    switch (n) {
+    case 1: depthwise_pixels(1, true, d, i); break;
+    case 2: depthwise_pixels(2, true, d, i); break;
+    case 3: depthwise_pixels(3, true, d, i); break;
+    case 4: depthwise_pixels(4, true, d, i); break;
+    case 5:
+        if (DEPTHWISE_PIXELS > 4) depthwise_pixels(5, true, d, i);
+        break;
+    case 6:
+        if (DEPTHWISE_PIXELS > 4) depthwise_pixels(6, true, d, i);
+        break;
+    }
+}
+
+/* Pixels anywhere. */
+static int64_t depthwise_apart(const tn_depthwise *d, int64_t i) {
+    if (d->rows - i >= 4) {
+        depthwise_pixels(4, false, d, i);
+        return 4;
+    }
+    depthwise_pixels(1, false, d, i);
+    return 1;
 }
 
 static void depthwise(const tn_depthwise *d) {
-    for (int64_t i = 0; i < d->rows; i++) {
-        const float *x = d->x + d->x_row[i];
+    bool rows = depthwise_has_rows(d);
+    for (int64_t i = 0, n; i < d->rows; i += n) {
+        n = rows ? depthwise_run(d, i, DEPTHWISE_PIXELS) : 1;
+        if (n > 1)
+            depthwise_together(n, d, i);
+        else
+            n = depthwise_apart(d, i);
+    }
+    for (int64_t i = 0; i < d->rows && is_stored_first(&d->activation); i++) {
         float *y = d->y + d->y_row[i];
-        const float *start = d->adds ? y : d->bias, *more = d->more ? d->more + d->y_row[i] : NULL;
-        int64_t k = 0;
-        for (; k + DEPTHWISE_VECTORS * VF_LANES <= d->channels; k += DEPTHWISE_VECTORS * VF_LANES)
-            depthwise_pixel(DEPTHWISE_VECTORS, 0, d, x, start, more, k, y);
-        for (; k + VF_LANES <= d->channels; k += VF_LANES)
-            depthwise_pixel(1, 0, d, x, start, more, k, y);
-        if (k < d->channels) depthwise_pixel(1, (int)(d->channels - k), d, x, start, more, k, y);
-        if (is_stored_first(&d->activation)) activate(&d->activation, d->channels, y, NULL, y);
+        activate(&d->activation, d->channels, y, NULL, y);
     }
 }
 
