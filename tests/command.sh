@@ -306,6 +306,23 @@ tn 0 train ./q.onnx --limit 640 --epochs 1 --optimizer adam --schedule constant 
     [ "$(value a.json optimizer)" = adam ] && [ "$(value a.json schedule)" = constant ] &&
     [ "$(value a.json lr)" = 0.001 ] && [ "$(value a.json held_out_accuracy)" != null ]
 report $? "train: an ONNX file further, into a file of its own"
+tn 0 train ./q.onnx --limit 640 --epochs 1 --head 12 --freeze 'conv*' --freeze 'fc1.*' \
+    --json tuned.json -o tuned.onnx && is_json tuned.json && grep -q 'new, for 12 classes' out &&
+    grep -qF 'frozen       6 of 8 parameter tensors: conv* fc1.*' out &&
+    [ "$(value tuned.json new_head)" = true ] && grep -q '"fc1' tuned.json &&
+    tn 0 info tuned.onnx --parameters && grep -qE '^fc2.weight +12x50$' out &&
+    grep -qE '^classes .*, 9, 10, 11$' out
+report $? "train --head, --freeze: the last layer anew, the others as they are"
+tn 0 train ./q.onnx --limit 640 --epochs 1 --head data --no-checkpoint -o ten.onnx &&
+    tn 0 info ten.onnx --parameters && grep -qE '^fc2.weight +10x50$' out
+report $? "train --head data: as many classes as the data has"
+usage_error '--head takes a number of classes' train ./q.onnx --head many
+usage_error '--head takes a number of classes' train ./q.onnx --head 0
+usage_error '--head is for ONNX files' train lenet --head 3
+failure '--head 3 is too few for them' train ./q.onnx --limit 640 --head 3
+failure 'cannot freeze "layer1.*": no parameter has such a name (conv1.weight' \
+    train ./q.onnx --limit 640 --freeze 'layer1.*' --no-checkpoint -o untold.onnx
+usage_error 'either --plan or --parameters' info lenet --plan --parameters
 tn 0 train lenet --limit 640 --epochs 3 --optimizer sgd --nesterov --momentum 0.8 --lr 0.02 \
     --weight-decay 0.001 --decay-all --schedule cosine --warmup 0.5 --clip-norm 2 --accumulate 2 \
     --batch-size 32 --bn-group 16 --label-smoothing 0.1 --augment crop=2,rotate=10,mixup=0.2 \

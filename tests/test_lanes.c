@@ -406,7 +406,8 @@ static planned *plan_training(const char *name, const char *level, int64_t batch
     p->model = make_model(name);
     bool inference = find_own(name) && find_own(name)->inference;
     tn_value **gradients = inference ? NULL : p->gradients;
-    check(tn_training_graph_build(p->model, 0.1, 1, false, gradients, &p->graph, &error));
+    const tn_training_graph_options training = {.label_smoothing = 0.1, .n_groups = 1};
+    check(tn_training_graph_build(p->model, &training, gradients, &p->graph, &error));
     assert_true(tn_kernels_init(&p->kernels, level, tn_isa_detect()));
     const tn_plan_options options = {
         .max_batch = batch, .n_shards = 16, .n_threads = 2, .kernels = &p->kernels, .lanes = lanes};

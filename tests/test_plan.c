@@ -69,7 +69,9 @@ static tn_plan *plan_training(const char *name, tn_model **model, tn_graph **gra
     static tn_kernels kernels;
     tn_plan *plan;
     assert_int_equal(tn_model_build(name, NULL, model, &error), TN_OK);
-    assert_int_equal(tn_training_graph_build(*model, 0, 1, false, gradients, graph, &error), TN_OK);
+    assert_int_equal(tn_training_graph_build(*model, &(tn_training_graph_options){.n_groups = 1},
+                                             gradients, graph, &error),
+                     TN_OK);
     assert_true(tn_kernels_init(&kernels, tn_kernels_best(tn_isa_detect()), tn_isa_detect()));
     const tn_plan_options options = {
         .max_batch = 64, .n_shards = 16, .n_threads = 2, .kernels = &kernels};

@@ -286,10 +286,27 @@ TN_API tn_status tn_model_load_memory(const void *bytes, size_t n_bytes, tn_mode
 /* Writes an ONNX file (opset 17, IR version 8): complete or not at all. */
 TN_API tn_status tn_model_save(const tn_model *model, const char *path, tn_error *error);
 TN_API void tn_model_free(tn_model *model);
+
+typedef struct tn_head_options {
+    size_t size;
+    int n_classes;
+    const char *const *class_names; /* [n_classes], copied; default the numbers */
+    uint64_t seed;                  /* of the new layer's weights */
+} tn_head_options;
+
+/* A copy of a model for other classes, to be trained further: the last fully connected layer or
+ * convolution before the first output is made anew, with as many outputs; all else is as it was.
+ * Fails with TN_ERR_UNSUPPORTED if the scores do not come from such a layer of its own,
+ * TN_ERR_ARGUMENT, TN_ERR_MEMORY. */
+TN_API tn_status tn_model_replace_head(const tn_model *model, const tn_head_options *options,
+                                       tn_model **replaced, tn_error *error);
+
 /* Strings belong to the model. */
 TN_API void tn_model_describe(const tn_model *model, tn_model_info *info);
 TN_API void tn_model_describe_input(const tn_model *model, int i, tn_tensor *tensor);
 TN_API void tn_model_describe_output(const tn_model *model, int i, tn_tensor *tensor);
+/* Parameter i of n_parameter_tensors, in the order of weights_sha256: name and shape, no data. */
+TN_API void tn_model_describe_parameter(const tn_model *model, int i, tn_tensor *tensor);
 TN_API void tn_model_describe_node(const tn_model *model, int i, tn_node_info *info);
 
 typedef enum tn_precision { TN_PRECISION_FP32 = 0, TN_PRECISION_INT8 } tn_precision;
@@ -593,6 +610,12 @@ typedef struct tn_train_options {
     tn_log_fn *log;
     void *user; /* passed to both callbacks */
     tn_pin pin;
+    /* Patterns [n_freeze] as a shell's, "features.*": parameters whose names match one get no
+     * gradient and stay as they are. So does normalisation with its statistics, if any of these or
+     * both its scale and its shift match. What lies before all that is trained is computed forward
+     * only. */
+    const char *const *freeze;
+    int n_freeze;
     bool no_winograd;        /* convolve directly: to measure what Winograd's rounding costs */
     const tn_tuning *tuning; /* for the kernels in use, else TN_ERR_MISMATCH; NULL for none */
 } tn_train_options;

@@ -112,6 +112,10 @@ void tn_model_describe_output(const tn_model *model, int i, tn_tensor *tensor) {
     describe_value(model->graph->outputs[i], tensor);
 }
 
+void tn_model_describe_parameter(const tn_model *model, int i, tn_tensor *tensor) {
+    describe_value(model->graph->parameters[i], tensor);
+}
+
 void tn_model_describe_node(const tn_model *model, int i, tn_node_info *info) {
     const tn_node *node = model->graph->nodes[i];
     tn_node_info n = {.size = info->size, .name = node->name, .op = node->op->name};

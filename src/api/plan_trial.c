@@ -21,7 +21,7 @@ static tn_status build_graph(const tn_model *model, tn_graph **graph, tn_error *
     tn_value *scores;
     if (model->channels == 0 || model->n_classes == 0 || model->graph->n_inputs != 1)
         return tn_graph_clone(model->graph, graph, error);
-    TN_TRY(tn_pixel_graph_build(model, 0, graph, &scores, error));
+    TN_TRY(tn_pixel_graph_build(model, 0, NULL, graph, &scores, error));
     return tn_graph_mark_output(*graph, scores, error);
 }
 

@@ -197,7 +197,7 @@ static tn_status prepare_pixels(tn_session *s, tn_error *error) {
     if (!s->scores)
         s->scores = malloc((size_t)(s->max_batch * s->model->n_classes) * sizeof(real) + 1);
     if (!s->scores) return tn_fail_memory(error);
-    TN_TRY(tn_pixel_graph_build(s->model, 0, &s->pixels.graph, &scores, error));
+    TN_TRY(tn_pixel_graph_build(s->model, 0, NULL, &s->pixels.graph, &scores, error));
     TN_TRY(tn_graph_mark_output(s->pixels.graph, scores, error));
     return prepare(s, &s->pixels, error);
 }

@@ -37,11 +37,13 @@ static bool any_wanted(const differentiation *d, const tn_node *node) {
     return false;
 }
 
-/* Marks what the gradient must flow through: everything that depends on a parameter or `also`. */
+/* Marks what the gradient must flow through: everything that depends on `also` or a parameter that
+ * follows its gradient. */
 static void mark_wanted(const tn_graph *graph, tn_value *const *also, int n_also,
                         differentiation *d) {
     for (int i = 0; i < graph->n_parameters; i++)
-        d->wanted[graph->parameters[i]->id] = !graph->parameters[i]->statistic;
+        d->wanted[graph->parameters[i]->id] =
+            !graph->parameters[i]->statistic && !graph->parameters[i]->frozen;
     for (int i = 0; i < n_also; i++) d->wanted[also[i]->id] = true;
     for (int i = 0; i < graph->n_nodes; i++) {
         const tn_node *node = graph->nodes[i];

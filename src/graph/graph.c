@@ -236,6 +236,7 @@ static tn_status clone_values(const tn_graph *from, tn_graph *to, tn_error *erro
         TN_TRY(
             tn_graph_add_value(to, v->kind, v->name, v->dtype, &v->shape, v->data, &copy, error));
         copy->statistic = v->statistic;
+        copy->frozen = v->frozen;
     }
     return TN_OK;
 }

@@ -37,6 +37,7 @@ typedef struct tn_value {
     tn_shape shape;
     const void *data;  /* of parameters and constants, canonical (ONNX order, packed) */
     bool statistic;    /* a parameter that follows no gradient but a tn_update */
+    bool frozen;       /* a parameter that training leaves as it is */
     tn_node *producer; /* of computed values, else NULL */
     int64_t channels;  /* set by the plan: while executing each sample of a batched value is stored
                           [elements / channels][channels], so 1 is plain; of a weight, that of the

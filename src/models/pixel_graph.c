@@ -8,8 +8,9 @@
 typedef struct copying {
     const tn_graph *from;
     tn_graph *to;
-    tn_value **map; /* by id in `from` */
-    int n_groups;   /* of samples that share statistics; 0 if not for training */
+    tn_value **map;     /* by id in `from` */
+    int n_groups;       /* of samples that share statistics; 0 if not for training */
+    const bool *frozen; /* by parameter; NULL for none */
 } copying;
 
 static tn_status copy_data(copying *c, tn_error *error) {
@@ -21,6 +22,8 @@ static tn_status copy_data(copying *c, tn_error *error) {
             c->map[v->id]->statistic = v->statistic;
         }
     }
+    for (int i = 0; c->frozen && i < c->to->n_parameters; i++)
+        c->to->parameters[i]->frozen = c->frozen[i];
     return TN_OK;
 }
 
@@ -54,9 +57,9 @@ static tn_status copy_nodes(copying *c, tn_error *error) {
     return TN_OK;
 }
 
-tn_status tn_pixel_graph_build(const tn_model *model, int n_groups, tn_graph **graph,
-                               tn_value **scores, tn_error *error) {
-    copying c = {.from = model->graph, .n_groups = n_groups};
+tn_status tn_pixel_graph_build(const tn_model *model, int n_groups, const bool *frozen,
+                               tn_graph **graph, tn_value **scores, tn_error *error) {
+    copying c = {.from = model->graph, .n_groups = n_groups, .frozen = frozen};
     if (model->channels == 0 || model->n_classes == 0 || c.from->n_inputs != 1)
         return tn_fail(error, TN_ERR_MISMATCH, "%s does not classify images", model->name);
     TN_TRY(tn_graph_create(&c.to, error));

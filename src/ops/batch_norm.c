@@ -195,10 +195,16 @@ static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) 
                                  true, error);
 }
 
-/* Statistics that training cannot move stay as they are. */
+/* Normalisation whose parameters stay as they are must go on computing what it does. */
+static bool is_frozen(tn_value *const *inputs) {
+    return inputs[MEAN]->frozen || inputs[VARIANCE]->frozen ||
+           (inputs[SCALE]->frozen && inputs[BIAS]->frozen);
+}
+
+/* Statistics that training cannot move, or is not to, stay as they are. */
 static tn_status train(tn_graph *graph, const tn_node *node, tn_value *const *inputs, int n_groups,
                        tn_value **outputs, tn_error *error) {
-    if (inputs[MEAN]->statistic && inputs[VARIANCE]->statistic)
+    if (inputs[MEAN]->statistic && inputs[VARIANCE]->statistic && !is_frozen(inputs))
         return tn_norm_by_batch(graph, node->attrs, n_groups, inputs, outputs, error);
     return tn_graph_apply(graph, node->op, node->attrs, inputs, N_INPUTS, outputs, error);
 }

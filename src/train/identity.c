@@ -5,6 +5,7 @@
 #include "ops/tuning.h"
 #include "train/entries.h"
 #include "train/fingerprint.h"
+#include "train/frozen.h"
 #include "train/training.h"
 
 #define FORMAT "tenon-checkpoint-1"
@@ -82,10 +83,14 @@ static void add_kernels(const tn_kernels *kernels, tn_entries *e) {
 
 tn_status tn_training_identify(tn_training *run, tn_error *error) {
     const tn_tuning *tuning = run->options.tuning;
+    char frozen[TN_FROZEN_TEXT];
     tn_entries e;
+    TN_TRY(tn_frozen_describe(run->model->graph, run->options.freeze, run->options.n_freeze, frozen,
+                              error));
     TN_TRY(tn_entries_begin(&run->arena, MAX_IDENTITY, &e, error));
     add_model_and_data(run, &e);
     add_recipe(&run->options, &e);
+    tn_entries_add(&e, "frozen", frozen);
     tn_entries_add_count(&e, "shards", run->model->recipe.n_shards);
     add_kernels(&run->trainer.kernels, &e);
     tn_entries_add(&e, "choices", CONV_CHOICES_BUILT_IN);

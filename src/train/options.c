@@ -141,6 +141,9 @@ static tn_status check_augmentation(const tn_model *model, const tn_augmentation
 
 /* Options that make no sense without another one. */
 static tn_status check_together(const tn_train_options *o, tn_error *error) {
+    if (o->n_freeze < 0 || (o->n_freeze > 0 && !o->freeze))
+        return tn_fail(error, TN_ERR_ARGUMENT, "cannot train: %d patterns of what to freeze",
+                       o->n_freeze);
     if (o->nesterov && (!tn_optimizer_rule_of(o->optimizer)->has_nesterov || !(o->momentum > 0)))
         return tn_fail(error, TN_ERR_ARGUMENT,
                        "cannot train: Nesterov's form is one of SGD's momentum (choose sgd and a "

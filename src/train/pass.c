@@ -79,9 +79,14 @@ static tn_status allocate_results(tn_pass *pass, int64_t max_batch, tn_error *er
 static tn_status create(const tn_model *model, const tn_pass_options *options, tn_value **gradients,
                         tn_pass *pass, tn_error *error) {
     const tn_image_shape image = {model->height, model->width, model->channels};
-    bool mixup = options->augment && options->augment->mixup > 0;
-    TN_TRY(tn_training_graph_build(model, options->label_smoothing, options->n_groups, mixup,
-                                   options->gradients ? gradients : NULL, &pass->graph, error));
+    const tn_training_graph_options graph = {
+        .label_smoothing = options->label_smoothing,
+        .n_groups = options->n_groups,
+        .mixup = options->augment && options->augment->mixup > 0,
+        .frozen = options->frozen,
+    };
+    TN_TRY(tn_training_graph_build(model, &graph, options->gradients ? gradients : NULL,
+                                   &pass->graph, error));
     pass->n_classes = tn_shape_sample_elements(&pass->graph->outputs[TN_TRAINING_SCORES]->shape);
     TN_TRY(create_plan(pass, gradients, options, error));
     TN_TRY(tn_batch_create(&image, options->augment, options->max_batch, options->pool,

@@ -15,6 +15,7 @@ typedef struct tn_pass_options {
     bool keep_values;        /* likewise */
     int n_shards, n_groups;  /* groups share the statistics of normalisation */
     bool gradients;
+    const bool *frozen;             /* [parameters of the model] that get none; NULL for none */
     const tn_augmentation *augment; /* NULL for images as they are */
     const tn_kernels *kernels;
     const tn_tuning *tuning; /* as in tn_train_options */

@@ -160,6 +160,7 @@ static const char *data_name(const tn_training *run) {
 static const char *remedy_of(const char *key) {
     if (strcmp(key, "tuning") == 0) return "give the file that it was made with, or none, as then";
     if (strcmp(key, "choices") == 0) return "use the version of tenon that it was made with";
+    if (strcmp(key, "frozen") == 0) return "freeze what was frozen then";
     return "give what it was made with";
 }
 
@@ -178,11 +179,17 @@ static tn_status fail_identity(const tn_training *run, const tn_checkpoint *c, c
                    key, its, mine, remedy_of(key));
 }
 
+/* NULL if the checkpoint does not tell. In those of the first version nothing was ever frozen. */
+static const char *told_by(const tn_checkpoint *c, const char *key) {
+    const char *value = tn_checkpoint_find(c, key);
+    return !value && strcmp(key, "frozen") == 0 ? "none" : value;
+}
+
 /* The name of a data set is not compared: the same images may lie elsewhere. */
 static tn_status check_identity(const tn_training *run, const tn_checkpoint *c, tn_error *error) {
     for (int i = 0; i < run->n_identity; i++) {
         const tn_checkpoint_entry *mine = &run->identity[i];
-        const char *its = tn_checkpoint_find(c, mine->key);
+        const char *its = told_by(c, mine->key);
         if (!its) return fail_entry(mine->key, NULL, error);
         if (strcmp(mine->key, "data") == 0 || strcmp(its, mine->value) == 0) continue;
         return fail_identity(run, c, mine->key, its, mine->value, error);

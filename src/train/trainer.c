@@ -8,9 +8,10 @@
 
 #include "base/size.h"
 #include "train/checkpoint.h"
+#include "train/frozen.h"
 
 static tn_status create_passes(tn_trainer *trainer, const tn_train_options *options,
-                               bool can_evaluate, tn_error *error) {
+                               const bool *frozen, bool can_evaluate, tn_error *error) {
     double smoothing = options->label_smoothing > 0 ? options->label_smoothing : 0;
     tn_pass_options pass = {.label_smoothing = smoothing,
                             .max_batch = trainer->max_batch,
@@ -19,6 +20,7 @@ static tn_status create_passes(tn_trainer *trainer, const tn_train_options *opti
                             .n_shards = trainer->model->recipe.n_shards,
                             .n_groups = (int)(options->batch_size / options->bn_group),
                             .gradients = true,
+                            .frozen = frozen,
                             .augment = &options->augment,
                             .kernels = &trainer->kernels,
                             .tuning = options->tuning,
@@ -26,8 +28,8 @@ static tn_status create_passes(tn_trainer *trainer, const tn_train_options *opti
     TN_TRY(tn_pass_create(trainer->model, &pass, &trainer->training, error));
     if (trainer->training.n_trained == 0)
         return tn_fail(error, TN_ERR_UNSUPPORTED,
-                       "cannot train %s: its first output depends on no trainable parameter",
-                       trainer->model->name);
+                       "cannot train %s: its first output depends on no parameter that %s",
+                       trainer->model->name, frozen ? "is not frozen" : "can be trained");
     if (!can_evaluate) return TN_OK;
     pass.label_smoothing = 0;
     pass.n_shards = 1;
@@ -100,7 +102,11 @@ tn_status tn_trainer_create(const tn_model *model, const tn_dataset *dataset,
     trainer->kernels.direct = options->no_winograd;
     TN_TRY(tn_pool_create(options->n_threads, &trainer->pool, error));
     tn_pool_pin(trainer->pool, options->pin);
-    TN_TRY(create_passes(trainer, options, can_evaluate, error));
+    bool *frozen;
+    TN_TRY(tn_frozen_find(model->graph, options->freeze, options->n_freeze, &frozen, error));
+    tn_status status = create_passes(trainer, options, frozen, can_evaluate, error);
+    free(frozen);
+    if (status != TN_OK) return status;
     const tn_descent_options descent = {.kind = options->optimizer,
                                         .settings = tn_optimizer_settings_of(options),
                                         .clip_norm = options->clip_norm,

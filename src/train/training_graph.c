@@ -45,23 +45,23 @@ static tn_status add_gradients(tn_graph *graph, tn_value *loss, tn_value *loss_g
     return status;
 }
 
-static tn_status append(const tn_model *model, tn_graph *graph, tn_value *scores,
-                        double label_smoothing, bool mixup, tn_value **gradients, tn_error *error) {
+static tn_status append(const tn_model *model, const tn_training_graph_options *o, tn_graph *graph,
+                        tn_value *scores, tn_value **gradients, tn_error *error) {
     tn_value *loss, *loss_gradient = NULL;
-    TN_TRY(add_loss(graph, scores, label_smoothing, gradients != NULL, mixup, &loss, &loss_gradient,
-                    error));
+    TN_TRY(add_loss(graph, scores, o->label_smoothing, gradients != NULL, o->mixup, &loss,
+                    &loss_gradient, error));
     if (!gradients) return TN_OK;
     tn_status status = add_gradients(graph, loss, loss_gradient, gradients, error);
     return status == TN_OK ? TN_OK : tn_fail_within(error, status, "cannot train %s", model->name);
 }
 
-tn_status tn_training_graph_build(const tn_model *model, double label_smoothing, int n_groups,
-                                  bool mixup, tn_value **gradients, tn_graph **graph,
-                                  tn_error *error) {
+tn_status tn_training_graph_build(const tn_model *model, const tn_training_graph_options *options,
+                                  tn_value **gradients, tn_graph **graph, tn_error *error) {
     tn_graph *g;
     tn_value *scores;
-    TN_TRY(tn_pixel_graph_build(model, gradients ? n_groups : 0, &g, &scores, error));
-    tn_status status = append(model, g, scores, label_smoothing, mixup, gradients, error);
+    TN_TRY(tn_pixel_graph_build(model, gradients ? options->n_groups : 0, options->frozen, &g,
+                                &scores, error));
+    tn_status status = append(model, options, g, scores, gradients, error);
     if (status != TN_OK) {
         tn_graph_free(g);
         return status;

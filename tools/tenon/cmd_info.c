@@ -88,8 +88,18 @@ static void print_classes(FILE *out, const tn_model_info *info) {
     say(out, "\n");
 }
 
+static void print_parameters(FILE *out, const tn_model *model, int n) {
+    tn_tensor parameter;
+    char name[256], shape[160];
+    for (int i = 0; i < n; i++) {
+        tn_model_describe_parameter(model, i, &parameter);
+        say(out, "%-24s %s\n", text_clean(name, sizeof name, parameter.name),
+            model_shape_text(&parameter, false, shape));
+    }
+}
+
 static bool print_info(FILE *out, const char *path, const tn_model *model,
-                       const tn_plan_report *plan) {
+                       const tn_plan_report *plan, bool parameters) {
     tn_model_info info = TN_INIT(tn_model_info);
     tn_model_describe(model, &info);
     char name[512], file[1024];
@@ -111,6 +121,10 @@ static bool print_info(FILE *out, const char *path, const tn_model *model,
     }
     print_classes(out, &info);
     say(out, "weights  sha256 %s\n\n", info.weights_sha256);
+    if (parameters) {
+        print_parameters(out, model, info.n_parameter_tensors);
+        return true;
+    }
     return plan ? plan_table_print(out, plan) : print_layers(out, model, &info);
 }
 
@@ -120,6 +134,16 @@ static json_t *tensor_json(const tn_tensor *tensor) {
     json_put_text(o, "type", tn_dtype_name(tensor->dtype));
     json_put_shape(o, "shape", tensor);
     return o;
+}
+
+static json_t *parameters_json(const tn_model *model, int n) {
+    json_t *parameters = json_array();
+    tn_tensor parameter;
+    for (int i = 0; i < n; i++) {
+        tn_model_describe_parameter(model, i, &parameter);
+        json_array_append_new(parameters, tensor_json(&parameter));
+    }
+    return parameters;
 }
 
 static json_t *layers_json(const tn_model *model, int n) {
@@ -167,6 +191,7 @@ static int write_json(const char *name, const tn_model *model, const tn_plan_rep
     json_object_set_new(o, "outputs", outputs);
     json_object_set_new(o, "classes", classes);
     json_object_set_new(o, "layers", layers_json(model, info.n_nodes));
+    json_object_set_new(o, "parameter_tensors", parameters_json(model, info.n_parameter_tensors));
     if (plan) json_object_set_new(o, "plan", plan_table_json(plan));
     return json_write(o, path);
 }
@@ -174,7 +199,7 @@ static int write_json(const char *name, const tn_model *model, const tn_plan_rep
 /* What the command line says. */
 typedef struct info_words {
     const char *json, *tuning;
-    bool plan, train;
+    bool plan, train, parameters;
     int64_t batch_size, n_threads;
 } info_words;
 
@@ -186,12 +211,16 @@ static int check_words(const info_words *words) {
                                            : NULL;
     if (words->tuning && words->plan && !words->train)
         return fail_usage("info", "--tuning is about the plan of training: add --train");
+    if (words->plan && words->parameters)
+        return fail_usage("info", "either --plan or --parameters, not both");
     if (words->plan || !name) return OPTIONS_GO_ON;
     return fail_usage("info", "--%s is about the plan: add --plan", name);
 }
 
 static int parse(info_words *given, word_list *words, int argc, char **argv) {
     const option options[] = {
+        {"parameters", 0, OPTION_FLAG, NULL, &given->parameters,
+         "list the parameters by name, instead of the layers"},
         {"plan", 0, OPTION_FLAG, NULL, &given->plan,
          "show how it is run: segments, kernels, memory, expected and measured time"},
         {"train", 0, OPTION_FLAG, NULL, &given->train, "with --plan: of training, not inference"},
@@ -256,7 +285,7 @@ int cmd_info(int argc, char **argv) {
     if (!model_open(path[0], &defaults, &model)) return EXIT_FAILED;
     code = EXIT_FAILED;
     if (make_plan(&given, model, &plan) &&
-        print_info(people_stream(given.json, false), path[0], model, plan))
+        print_info(people_stream(given.json, false), path[0], model, plan, given.parameters))
         code = given.json ? write_json(path[0], model, plan, given.json) : EXIT_DONE;
     tn_plan_report_free(plan);
     tn_model_free(model);

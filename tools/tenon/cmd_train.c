@@ -10,6 +10,7 @@
 
 #include "command.h"
 #include "data_options.h"
+#include "fine_tune.h"
 #include "message.h"
 #include "model.h"
 #include "output.h"
@@ -133,6 +134,7 @@ static bool open_inputs(training *job) {
         return fail_error(&error) == EXIT_DONE;
     if (!data_options_met(&asked, job->data, job->data_name)) return false;
     if (!job->model && !build_model(job)) return false;
+    if (!fine_tune_replace_head(job)) return false;
     if (!check_test_images(job)) return false;
     tn_train_resolve(job->model, job->data, &job->options);
     return true;
@@ -280,7 +282,8 @@ int cmd_train(int argc, char **argv) {
     training *job = calloc(1, sizeof *job);
     int code = EXIT_FAILED;
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away must not end a training run */
-    if (!words.items || !job) {
+    if (job) job->freeze.items = calloc((size_t)argc, sizeof(char *));
+    if (!words.items || !job || !job->freeze.items) {
         fail("out of memory");
         goto done;
     }
@@ -291,6 +294,8 @@ int cmd_train(int argc, char **argv) {
     code = training_parse(job, &words);
     if (code != OPTIONS_GO_ON) goto done;
     job->model_name = words.n > 0 ? words.items[0] : "mnist-cnn";
+    code = fine_tune_check(job);
+    if (code != OPTIONS_GO_ON) goto done;
     job->out = people_stream(job->json, job->quiet);
     code = run(job);
     if (!training_close_events(job) && code == EXIT_DONE) code = EXIT_FAILED;
@@ -300,6 +305,7 @@ int cmd_train(int argc, char **argv) {
     tn_dataset_free(job->test);
     tn_dataset_free(job->data);
 done:
+    if (job) free(job->freeze.items);
     free(job);
     free(words.items);
     return code;

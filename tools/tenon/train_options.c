@@ -29,7 +29,8 @@ static const char notes[] =
     "  tenon train --data fashion-mnist --epochs 5 --held-out 0.1\n"
     "  tenon train --resume\n"
     "  tenon train --data pictures --image-size 32 -o pictures.onnx\n"
-    "  tenon train mnist-cnn.onnx --epochs 1 --lr 0.001 -o better.onnx\n";
+    "  tenon train mnist-cnn.onnx --epochs 1 --lr 0.001 -o better.onnx\n"
+    "  tenon train resnet18.onnx --data pictures --head data --freeze 'layer[123].*'\n";
 
 /* Asking for what is only planned must not train something else: under a launcher, for instance,
  * every rank would write the same file. */
@@ -116,6 +117,18 @@ static void add_recipe_options(training *job, words_given *given, option_table *
         {"seed", 0, OPTION_SEED, "N", &t->seed,
          "of initial weights, order, dropout and augmentation; default 0. The same seed gives the "
          "same weights, to the bit, on any number of threads"},
+    };
+    append(table, rows, sizeof rows / sizeof *rows);
+}
+
+static void add_fine_tuning_options(training *job, option_table *table) {
+    const option rows[] = {
+        {"head", 0, OPTION_TEXT, "CLASSES", &job->head,
+         "of an ONNX file: replace the layer that makes the scores by a new one for so many "
+         "classes, or data for those of the data set"},
+        {"freeze", 0, OPTION_LIST, "PATTERN", &job->freeze,
+         "leave the parameters of these names as they are, such as 'features.*'; may be given "
+         "several times (tenon info --parameters lists them)"},
     };
     append(table, rows, sizeof rows / sizeof *rows);
 }
@@ -208,6 +221,8 @@ static int adopt(training *job, const words_given *given) {
     t->weight_decay = or_none(given->weight_decay);
     t->label_smoothing = or_none(given->label_smoothing);
     job->momentum_given = !isnan(given->momentum);
+    t->freeze = job->freeze.items;
+    t->n_freeze = job->freeze.n;
     int code = check_pairs(job);
     if (code == OPTIONS_GO_ON) code = data_options_parse("train", &given->data, &job->data_options);
     job->data_options.n_threads = t->n_threads;
@@ -245,6 +260,7 @@ int training_parse(training *job, word_list *words) {
     add_recipe_options(job, &given, &table);
     add_optimizer_options(job, &given, &table);
     add_choice_options(job, &table);
+    add_fine_tuning_options(job, &table);
     add_run_options(job, &given, &table);
     const command_line line = {
         .verb = "train",

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "fine_tune.h"
 #include "json.h"
 #include "message.h"
 #include "text.h"
@@ -54,6 +55,7 @@ void training_announce(const training *job) {
     training_describe_recipe(job, recipe);
     say(job->out, "  recipe       ");
     text_wrap(job->out, recipe, 15, 90);
+    fine_tune_announce(job);
     say(job->out, "  processor    %s, %s kernels\n", job->cpu.model, job->cpu.level);
     say(job->out, "  threads      %d: %s\n", t->n_threads > 0 ? t->n_threads : job->cpu.n_threads,
         t->n_threads > 0 && t->n_threads != job->cpu.n_threads ? "as asked for" : job->cpu.reason);
@@ -111,6 +113,7 @@ int training_write_json(const training *job) {
     json_put_integer(o, "steps", r->steps);
     json_put_integer(o, "batch_size", r->batch_size);
     training_put_recipe(job, o);
+    fine_tune_put_json(job, o);
     json_put_integer(o, "best_epoch", r->best_epoch);
     json_put_bool(o, "ended_early", r->ended_early);
     json_put_integer(o, "seed", (int64_t)job->options.seed);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* training.h: one run of tenon train, shared by its parts: train_options.c (the command line),
- * train_recipe.c (the recipe in words and for programs),
+ * train_recipe.c (the recipe in words and for programs), fine_tune.c (what is done to an ONNX file
+ * before),
  * train_report.c (what is said before and after), train_events.c (what TensorBoard is told),
  * cmd_train.c (all else). */
 #ifndef TN_TENON_TRAINING_H
@@ -17,7 +18,8 @@ typedef struct training {
     char **argv;
     /* from the command line */
     const char *model_name, *data_name, *output, *json, *checkpoint, *tensorboard, *augment,
-        *tuning_name;
+        *tuning_name, *head;
+    word_list freeze; /* patterns; its items are freed by whoever made job */
     bool no_checkpoint, quiet, momentum_given;
     tn_train_options options;
     tn_dataset_options data_options;
