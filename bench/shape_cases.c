@@ -243,6 +243,7 @@ static bench_work run_depthwise(const tn_kernels *k, bench_shape_data *d) {
     k->depthwise(&(tn_depthwise){.rows = SHAPE_PIXELS,
                                  .taps = SHAPE_TAPS,
                                  .channels = CHANNELS,
+                                 .step = CHANNELS,
                                  .x = d->x,
                                  .w = d->w,
                                  .bias = d->few,

@@ -734,6 +734,7 @@ static void depthwise_equals_the_reference(void **state) {
                         ROWS,
                         taps,
                         channels,
+                        channels,
                         x,
                         w,
                         flags & 2 ? x : NULL,
@@ -762,6 +763,47 @@ static void depthwise_equals_the_reference(void **state) {
     guarded_free(&x_slot);
     guarded_free(&y_slot);
     guarded_free(&w_slot);
+}
+
+/* Rows of pixels side by side, some with a gap in the middle, under taps side by side, and some of
+ * the channels of an image. */
+static void depthwise_of_neighbours_equals_the_reference(void **state) {
+    enum { MOST_ROWS = 15, TAPS = 6, MOST = 37, WIDTH = MOST_ROWS + 3 };
+    tn_kernels tables[MAX_LEVELS], ref;
+    static float x[2 * WIDTH * MOST], w[TAPS * MOST], y[MOST_ROWS * MOST], expected[sizeof y / 4];
+    int64_t x_row[MOST_ROWS], y_row[MOST_ROWS], offset[TAPS];
+    tn_random random = tn_random_begin(9, TN_PURPOSE_TEST, 0);
+    (void)state;
+    int n_levels = levels_here(tables);
+    assert_true(tn_kernels_init(&ref, "ref", 0));
+    fill(&random, INTEGERS, x, sizeof x / sizeof *x);
+    fill(&random, INTEGERS, w, sizeof w / sizeof *w);
+    for (int l = 0; l < n_levels; l++)
+        for (int64_t step = 1; step <= MOST; step += 1 + step / 3)
+            for (int64_t rows = 1; rows <= MOST_ROWS; rows++)
+                for (int gap = 0; gap < 2; gap++) {
+                    for (int64_t i = 0; i < rows; i++) {
+                        x_row[i] = (i + (gap && i > rows / 2)) * step;
+                        y_row[i] = i * step;
+                    }
+                    for (int64_t t = 0; t < TAPS; t++) offset[t] = (t / 3 * WIDTH + t % 3) * step;
+                    tn_depthwise d = {.rows = rows,
+                                      .taps = TAPS,
+                                      .channels = (step + 1) / 2,
+                                      .step = step,
+                                      .x = x,
+                                      .w = w,
+                                      .x_row = x_row,
+                                      .offset = offset,
+                                      .y_row = y_row};
+                    memset(y, 0, sizeof y);
+                    memset(expected, 0, sizeof expected);
+                    d.y = expected;
+                    ref.depthwise(&d);
+                    d.y = y;
+                    tables[l].depthwise(&d);
+                    assert_memory_equal(y, expected, sizeof y);
+                }
 }
 
 /* ---- Products with lists -------------------------------------------------------------------- */
@@ -1245,6 +1287,7 @@ int main(void) {
         cmocka_unit_test(panel_runs_follow_each_other),
         cmocka_unit_test(panel_of_few_columns),
         cmocka_unit_test(depthwise_equals_the_reference),
+        cmocka_unit_test(depthwise_of_neighbours_equals_the_reference),
         cmocka_unit_test(winograd_convolves),
         cmocka_unit_test(winograd_makes_gradients),
         cmocka_unit_test(nonzero_finds_all_but_zeros),

@@ -351,6 +351,7 @@ static void few_large_images_are_divided_among_threads(void **state) {
 static tn_value *heavy(tn_graph *g) {
     tn_value *x = relu(g, conv(g, input(g, 256, 7, 6), 314, same));
     x = relu(g, conv(g, x, 256, one));
+    x = conv_in_groups(g, x, 256, 256, (window){5, 1, 1, {2, 2, 2, 2}});
     x = conv_in_groups(g, x, 384, 4, halved);
     x = relu(g, conv(g, x, 400, (window){1, 1, 1, {2, 1, 2, 3}}));
     return conv(g, x, 256, same);

@@ -135,13 +135,14 @@ typedef struct tn_sparse_product {
 typedef void tn_sparse_product_fn(const tn_sparse_product *product);
 
 /* Each channel convolved by itself, at a list of pixels, channels innermost:
- *     y[y_row[i] + k] = activation(start + Σ_t x[x_row[i] + offset[t] + k] · w[t·channels + k]
+ *     y[y_row[i] + k] = activation(start + Σ_t x[x_row[i] + offset[t] + k] · w[t·step + k]
  *                                  + more[y_row[i] + k])
  *                                                       i < rows, t < taps, k < channels
  * where start is what y holds if `adds`, else bias[k] (0 if bias is NULL), and more may be
  * NULL. t ascends; fused multiply-add where the level has one. */
 typedef struct tn_depthwise {
     int64_t rows, taps, channels;
+    int64_t step; /* from tap to tap of w; pixels so far apart are taken for neighbours */
     const real *x, *w, *bias;
     const int64_t *x_row, *offset, *y_row;
     real *y;

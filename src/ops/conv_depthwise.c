@@ -20,13 +20,14 @@ enum { ONE_WIDE = 1 };
 /* The pixels of a part of an image, taps run after run. */
 static void run_part(const tn_run *run, const conv_part *part, tn_depthwise d, const real *more) {
     const conv_packed *p = run->packed;
+    const real *weights = d.w;
     int64_t first;
     d.rows = conv_part_pixels(part, run->rows, &first);
     d.taps = part->depth;
     d.x_row = p->parts.a_row + part->row + first;
     d.y_row = p->parts.c_row + part->row + first;
     for (int64_t r = 0; r < part->runs && d.rows > 0; r++) {
-        d.w = p->weights + (part->panel + r * part->run_rows) * d.channels;
+        d.w = weights + (part->panel + r * part->run_rows) * d.step;
         d.offset = p->parts.offset + part->offset + r * part->depth;
         d.adds = r > 0;
         if (r == part->runs - 1) {
@@ -39,14 +40,19 @@ static void run_part(const tn_run *run, const conv_part *part, tn_depthwise d, c
 
 static void run_parts(const tn_run *run, const conv_image *from, const conv_image *to,
                       const real *bias) {
-    const conv_parts *parts = &((const conv_packed *)run->packed)->parts;
-    const real *x = tn_run_in_image(run, 0);
+    const conv_packed *p = run->packed;
+    const conv_parts *parts = &p->parts;
+    const tn_channels share = tn_run_channels(run, to->channels, TN_TILE_MAX_NR);
+    const real *x = (const real *)tn_run_in_image(run, 0) + share.begin;
     const real *more = tn_run_more(run);
-    real *y = tn_run_out_image(run, 0);
+    real *y = (real *)tn_run_out_image(run, 0) + share.begin;
+    if (more) more += share.begin;
     for (int64_t n = 0; n < run->n; n++) {
-        const tn_depthwise d = {.channels = to->channels,
+        const tn_depthwise d = {.channels = share.end - share.begin,
+                                .step = to->channels,
+                                .w = p->weights + share.begin,
                                 .x = x + n * from->height * from->width * from->channels,
-                                .bias = bias,
+                                .bias = bias ? bias + share.begin : NULL,
                                 .y = y + n * to->height * to->width * to->channels};
         for (int i = 0; i < parts->n_parts; i++) run_part(run, &parts->parts[i], d, more);
         if (more) more += to->height * to->width * to->channels;
@@ -86,6 +92,7 @@ const tn_implementation tn_conv_depthwise = {.name = "depthwise",
                                              .packed_bytes = forward_packed_bytes,
                                              .pack = forward_pack,
                                              .rows_in = conv_rows_in,
+                                             .shares_channels = true,
                                              .run = run_forward};
 
 static bool input_applies(const tn_node *node, const tn_kernels *kernels) {

@@ -81,7 +81,7 @@ static void depthwise(const tn_depthwise *d) {
             real *y = d->y + d->y_row[i] + k;
             real sum = d->adds ? *y : d->bias ? d->bias[k] : 0;
             for (int64_t t = 0; t < d->taps; t++)
-                sum += d->x[d->x_row[i] + d->offset[t] + k] * d->w[t * d->channels + k];
+                sum += d->x[d->x_row[i] + d->offset[t] + k] * d->w[t * d->step + k];
             *y = tn_activated(&d->activation, d->more ? sum + d->more[d->y_row[i] + k] : sum);
         }
 }

@@ -9,7 +9,7 @@ VEC_INLINE void depthwise_scattered(int p, int lanes, const tn_depthwise *d, con
                                     int64_t k, vf *sum) {
     for (int64_t t = 0; t < d->taps; t++) {
         const float *x = d->x + d->offset[t] + k;
-        vf w = load_part(d->w + t * d->channels + k, lanes);
+        vf w = load_part(d->w + t * d->step + k, lanes);
         VEC_UNROLL for (int q = 0; q < p; q++) sum[q] =
             vf_fma(load_part(x + x_row[q], lanes), w, sum[q]);
     }
@@ -20,12 +20,12 @@ VEC_INLINE void depthwise_scattered(int p, int lanes, const tn_depthwise *d, con
 VEC_INLINE void depthwise_adjacent(int p, int lanes, const tn_depthwise *d, const int64_t *x_row,
                                    int64_t k, vf *sum) {
     for (int64_t t = 0; t < d->taps; t += DEPTHWISE_ROW) {
-        const float *from = d->x + x_row[0] + d->offset[t] + k, *w = d->w + t * d->channels + k;
+        const float *from = d->x + x_row[0] + d->offset[t] + k, *w = d->w + t * d->step + k;
         vf x[DEPTHWISE_PIXELS + DEPTHWISE_ROW - 1];
         VEC_UNROLL for (int q = 0; q < p + DEPTHWISE_ROW - 1; q++) x[q] =
-            load_part(from + q * d->channels, lanes);
+            load_part(from + q * d->step, lanes);
         VEC_UNROLL for (int r = 0; r < DEPTHWISE_ROW; r++) {
-            vf tap = load_part(w + r * d->channels, lanes);
+            vf tap = load_part(w + r * d->step, lanes);
             VEC_UNROLL for (int q = 0; q < p; q++) sum[q] = vf_fma(x[q + r], tap, sum[q]);
         }
     }
@@ -62,14 +62,14 @@ VEC_INLINE void depthwise_pixels(int p, bool adjacent, const tn_depthwise *d, in
 static bool depthwise_has_rows(const tn_depthwise *d) {
     if (d->taps % DEPTHWISE_ROW != 0) return false;
     for (int64_t t = 0; t < d->taps; t++)
-        if (t % DEPTHWISE_ROW > 0 && d->offset[t] - d->offset[t - 1] != d->channels) return false;
+        if (t % DEPTHWISE_ROW > 0 && d->offset[t] - d->offset[t - 1] != d->step) return false;
     return true;
 }
 
 /* How many of the pixels from i on are side by side, up to most. */
 static int64_t depthwise_run(const tn_depthwise *d, int64_t i, int64_t most) {
     int64_t n = 1;
-    while (n < most && i + n < d->rows && d->x_row[i + n] - d->x_row[i + n - 1] == d->channels) n++;
+    while (n < most && i + n < d->rows && d->x_row[i + n] - d->x_row[i + n - 1] == d->step) n++;
     return n;
 }
 
