@@ -196,7 +196,7 @@ tn 0 info lenet --plan --batch-size 6 --threads 1 &&
 report $? "info --plan: segments, nodes, sums, memory"
 tn 0 info mnist-cnn --plan --batch-size 1 --threads 2 &&
     grep -qE '^segment 1 of [0-9]+: 2 bands of each sample, 2 tasks' out &&
-    grep -qE '(^| )Conv +[a-z]+ +[0-9]+ rows +[0-9]' out && grep -qE ' batch, [0-9]+ rows' out
+    grep -qE '(^| )ConvRelu +[a-z]+ +[0-9]+ rows +[0-9]' out && grep -qE ' batch, [0-9]+ rows' out
 report $? "info --plan: threads that share an image"
 for columns in 80 120; do
     for training in '' --train; do
