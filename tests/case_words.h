@@ -14,6 +14,8 @@ tn_value *value(tn_graph *g, tn_value_kind kind, tn_dtype dtype, bool batched, i
 tn_value *apply(tn_graph *g, const tn_op *op, const void *attrs, tn_value *a, tn_value *b,
                 tn_value *c);
 void output(tn_graph *g, tn_value *v);
+/* A constant that stays what it is. */
+tn_value *exactly(tn_graph *g, double number);
 
 /* clang-format off */
 #define DIMS(...) \
@@ -24,6 +26,7 @@ void output(tn_graph *g, tn_value *v);
 #define CONSTANT(...) value(g, TN_VALUE_CONSTANT, TN_FLOAT32, false, DIMS(__VA_ARGS__))
 
 /* Each ends with a NULL name. */
-extern const op_case activation_cases[], shape_cases[], reduction_cases[], norm_cases[];
+extern const op_case activation_cases[], elementwise_cases[], shape_cases[], reduction_cases[],
+    norm_cases[];
 
 #endif

@@ -143,6 +143,76 @@ static void vgg_network(tn_graph *g) {
     classify(g, conv_norm_relu(g, conv_norm_relu(g, x, 8, 1), 8, 1));
 }
 
+/* ---- LRN, and by sample -----------------------------------------------------------------------
+ */
+
+static tn_value *conv(tn_graph *g, tn_value *x, int64_t filters) {
+    tn_conv_attrs a;
+    tn_attrs_init(&tn_op_conv, &a);
+    return apply(g, &tn_op_conv, &a, x, PARAMETER(filters, x->shape.dims[1], 1, 1), NULL);
+}
+
+static void lrn_of(tn_graph *g, tn_value *x, int64_t size, double alpha, double beta, double bias) {
+    const struct {
+        int64_t size;
+        double alpha, beta, bias;
+    } a = {size, alpha, beta, bias};
+    output(g, apply(g, &tn_op_lrn, &a, x, NULL, NULL));
+}
+static void lrn(tn_graph *g) {
+    tn_value *x = conv(g, INPUT(2, 4, 3), 7);
+    lrn_of(g, x, 5, 0.5, 0.75, 1);
+    lrn_of(g, x, 4, 0.25, 0.4, 2); /* one more behind than before */
+    lrn_of(g, x, 1, 0.5, 0.75, 1);
+    lrn_of(g, x, 99, 0.5, 1.5, 1);
+    lrn_of(g, INPUT(6, 5), 3, 0.5, 0.75, 1);
+    lrn_of(g, INPUT(9), 3, 0.5, 0.75, 1);
+}
+
+static void instance_norm(tn_graph *g) {
+    static const struct { double epsilon; } a = {0.01};
+    tn_value *x = conv(g, INPUT(2, 4, 3), 5);
+    output(g, apply(g, &tn_op_instance_normalization, &a, x, PARAMETER(5), PARAMETER(5)));
+    output(g, apply(g, &tn_op_instance_normalization, &a, INPUT(3, 6), PARAMETER(3), PARAMETER(3)));
+}
+
+static void layer_norm_of(tn_graph *g, tn_value *x, int64_t axis, tn_value *scale, tn_value *bias) {
+    const struct {
+        int64_t axis, stash_type;
+        double epsilon;
+    } a = {axis, 1, 0.01};
+    output(g, apply(g, &tn_op_layer_normalization, &a, x, scale, bias));
+}
+static void layer_norm(tn_graph *g) {
+    tn_value *x = INPUT(3, 4, 5);
+    layer_norm_of(g, x, -1, PARAMETER(5), PARAMETER(5));
+    layer_norm_of(g, x, 2, PARAMETER(4, 5), NULL);
+    layer_norm_of(g, conv(g, INPUT(2, 4, 3), 5), 1, PARAMETER(5, 4, 3), PARAMETER(1, 5, 4, 3));
+    tn_value *p = apply(g, &tn_op_mul, NULL, PARAMETER(3, 4), PARAMETER(4), NULL);
+    const struct {
+        int64_t axis, stash_type;
+        double epsilon;
+    } whole = {0, 1, 0.01};
+    p = apply(g, &tn_op_layer_normalization, &whole, p, PARAMETER(3, 4), PARAMETER(3, 4));
+    output(g, apply(g, &tn_op_mul, NULL, INPUT(3, 4), p, NULL));
+}
+
+static void mean_variance(tn_graph *g) {
+    const tn_axes_attrs pixels = {{2, {2, 3}}}, channels = {{1, {1}}};
+    tn_value *x = conv(g, INPUT(2, 4, 3), 5);
+    output(g, apply(g, &tn_op_mean_variance_normalization, &pixels, x, NULL, NULL));
+    output(g, apply(g, &tn_op_mean_variance_normalization, &channels, x, NULL, NULL));
+}
+
+static void lp_norm(tn_graph *g) {
+    tn_value *x = INPUT(3, 4), *pixels = conv(g, INPUT(2, 4, 3), 5);
+    for (int64_t p = 1; p <= 2; p++) {
+        const struct { int64_t axis, p; } last = {-1, p}, first = {1, p};
+        output(g, apply(g, &tn_op_lp_normalization, &last, x, NULL, NULL));
+        output(g, apply(g, &tn_op_lp_normalization, &first, pixels, NULL, NULL));
+    }
+}
+
 const op_case norm_cases[] = {
     {"BatchNormalization", &tn_op_batch_norm, running_image, true, false},
     {"BatchNormalization, no pixels", &tn_op_batch_norm, running_row, true, false},
@@ -162,4 +232,10 @@ const op_case norm_cases[] = {
     {"a residual block", &tn_op_batch_norm, residual_block, true, true},
     {"a residual network", &tn_op_batch_norm, residual_network, true, true},
     {"a network like VGG", &tn_op_batch_norm, vgg_network, true, true},
+    {"LRN", &tn_op_lrn, lrn, .inexact = true},
+    {"InstanceNormalization", &tn_op_instance_normalization, instance_norm, .inexact = true},
+    {"LayerNormalization", &tn_op_layer_normalization, layer_norm, .inexact = true},
+    {"MeanVarianceNormalization", &tn_op_mean_variance_normalization, mean_variance,
+     .inexact = true},
+    {"LpNormalization", &tn_op_lp_normalization, lp_norm, .inexact = true},
     {0}};

@@ -90,7 +90,7 @@ static void global_max_image(tn_graph *g) { global_image(g, &tn_op_global_max_po
 /* ---- ReduceMean ------------------------------------------------------------------------------ */
 
 static tn_value *mean_of(tn_graph *g, tn_value *x, tn_ints axes, bool keepdims) {
-    const tn_reduce_attrs a = {axes, keepdims};
+    const tn_reduce_attrs a = {axes, keepdims, 0};
     return apply(g, &tn_op_reduce_mean, &a, x, NULL, NULL);
 }
 
@@ -121,6 +121,83 @@ static void mean_parameter(tn_graph *g) {
     output(g, apply(g, &tn_op_mul, NULL, x, mean_of(g, p, (tn_ints){1, {0}}, true), NULL));
 }
 
+/* ---- The other reductions -------------------------------------------------------------------- */
+
+static void reduce(tn_graph *g, const tn_op *op, tn_value *x, tn_reduce_attrs a) {
+    output(g, apply(g, op, &a, x, NULL, NULL));
+    a.keepdims = !a.keepdims;
+    output(g, apply(g, op, &a, x, NULL, NULL));
+}
+
+/* Of samples, images channels last, and parameters; no axes at all with noop_with_empty_axes. */
+static void reductions(tn_graph *g, const tn_op *op) {
+    const tn_reduce_attrs all = {.keepdims = 1}, none = {.noop_with_empty_axes = 1};
+    tn_value *x = INPUT(3, 4, 2), *p = PARAMETER(3, 4);
+    reduce(g, op, x, (tn_reduce_attrs){.axes = {1, {-1}}});
+    reduce(g, op, x, (tn_reduce_attrs){.axes = {2, {3, 1}}});
+    reduce(g, op, image(g, 4, 2, 2), (tn_reduce_attrs){.axes = {2, {2, 3}}});
+    output(g, apply(g, op, &none, x, NULL, NULL));
+    p = apply(g, op, &all, p, NULL, NULL);
+    output(g, apply(g, &tn_op_mul, NULL, INPUT(3), p, NULL));
+}
+static void reduce_l1(tn_graph *g) { reductions(g, &tn_op_reduce_l1); }
+static void reduce_l2(tn_graph *g) { reductions(g, &tn_op_reduce_l2); }
+static void reduce_log_sum_exp(tn_graph *g) { reductions(g, &tn_op_reduce_log_sum_exp); }
+static void reduce_max(tn_graph *g) { reductions(g, &tn_op_reduce_max); }
+static void reduce_min(tn_graph *g) { reductions(g, &tn_op_reduce_min); }
+static void reduce_prod(tn_graph *g) { reductions(g, &tn_op_reduce_prod); }
+static void reduce_sum(tn_graph *g) { reductions(g, &tn_op_reduce_sum); }
+static void reduce_sum_square(tn_graph *g) { reductions(g, &tn_op_reduce_sum_square); }
+
+static void reduce_log_sum(tn_graph *g) {
+    tn_value *x = apply(g, &tn_op_sigmoid, NULL, INPUT(3, 4), NULL, NULL);
+    reduce(g, &tn_op_reduce_log_sum, x, (tn_reduce_attrs){.axes = {1, {-1}}});
+    x = apply(g, &tn_op_sigmoid, NULL, image(g, 4, 2, 2), NULL, NULL);
+    reduce(g, &tn_op_reduce_log_sum, x, (tn_reduce_attrs){.axes = {1, {1}}});
+}
+
+/* Products with one factor that is 0, and with two. */
+static void reduce_prod_zeros(tn_graph *g) {
+    tn_value *x = INPUT(3, 4), *row = apply(g, &tn_op_sub, NULL, x, x, NULL);
+    const tn_reduce_attrs last = {.axes = {1, {2}}};
+    const tn_axis_attrs axis = {2};
+    tn_value *one =
+        apply(g, &tn_op_reduce_sum, &(const tn_reduce_attrs){{1, {2}}, 1, 0}, row, NULL, NULL);
+    tn_value *with_one = apply(g, &tn_op_concat, &axis, x, one, NULL);
+    tn_value *with_two = apply(g, &tn_op_concat, &axis, x, one, one);
+    output(g, apply(g, &tn_op_reduce_prod, &last, with_one, NULL, NULL));
+    output(g, apply(g, &tn_op_reduce_prod, &last, with_two, NULL, NULL));
+}
+
+/* ---- ArgMax, ArgMin, Hardmax ----------------------------------------------------------------- */
+
+/* Where the largest and the smallest are in one place, which of seven numbers does not happen. */
+static void places(tn_graph *g, tn_value *x, int64_t axis, int64_t keepdims, int64_t last) {
+    const struct { int64_t axis, keepdims, last; } a = {axis, keepdims, last};
+    const tn_reduce_attrs r = {{1, {axis}}, keepdims, 0};
+    tn_value *most = apply(g, &tn_op_arg_max, &a, x, NULL, NULL);
+    tn_value *least = apply(g, &tn_op_arg_min, &a, x, NULL, NULL);
+    tn_value *mask = apply(g, &tn_op_greater, NULL, most, least, NULL);
+    tn_value *sum = apply(g, &tn_op_reduce_sum, &r, x, NULL, NULL);
+    output(g, apply(g, &tn_op_where, NULL, mask, sum, exactly(g, 2)));
+}
+static void arg_max(tn_graph *g) {
+    tn_value *x = INPUT(7, 5), *pixels = image(g, 4, 3, 3);
+    places(g, x, -1, 1, 0);
+    places(g, x, 1, 0, 1);
+    places(g, pixels, 1, 1, 1);
+    places(g, pixels, 3, 0, 0);
+}
+static void hardmax(tn_graph *g) {
+    const tn_axis_attrs last = {-1}, first = {1};
+    tn_value *x = INPUT(7, 5);
+    for (int i = 0; i < 2; i++) {
+        tn_value *y = apply(g, &tn_op_hardmax, i ? &last : &first, x, NULL, NULL);
+        tn_value *mask = apply(g, &tn_op_greater, NULL, y, exactly(g, 0.5), NULL);
+        output(g, apply(g, &tn_op_where, NULL, mask, x, exactly(g, 2)));
+    }
+}
+
 const op_case reduction_cases[] = {
     {"AveragePool 2x2", &tn_op_average_pool, pool_2x2},
     {"AveragePool, overlap", &tn_op_average_pool, pool_overlap},
@@ -142,4 +219,17 @@ const op_case reduction_cases[] = {
     {"ReduceMean, axes of one", &tn_op_reduce_mean, mean_of_one},
     {"ReduceMean, channels last", &tn_op_reduce_mean, mean_image},
     {"ReduceMean, parameter", &tn_op_reduce_mean, mean_parameter},
+    {"ReduceL1", &tn_op_reduce_l1, reduce_l1},
+    {"ReduceL2", &tn_op_reduce_l2, reduce_l2, .inexact = true},
+    {"ReduceLogSum", &tn_op_reduce_log_sum, reduce_log_sum, .inexact = true},
+    {"ReduceLogSumExp", &tn_op_reduce_log_sum_exp, reduce_log_sum_exp, .inexact = true},
+    {"ReduceMax", &tn_op_reduce_max, reduce_max, .inexact = true},
+    {"ReduceMin", &tn_op_reduce_min, reduce_min, .inexact = true},
+    {"ReduceProd", &tn_op_reduce_prod, reduce_prod, .inexact = true},
+    {"ReduceProd, zeros", &tn_op_reduce_prod, reduce_prod_zeros, .inexact = true},
+    {"ReduceSum", &tn_op_reduce_sum, reduce_sum},
+    {"ReduceSumSquare", &tn_op_reduce_sum_square, reduce_sum_square},
+    {"ArgMax and ArgMin", &tn_op_arg_max, arg_max},
+    {"ArgMin and ArgMax", &tn_op_arg_min, arg_max},
+    {"Hardmax", &tn_op_hardmax, hardmax},
     {0}};

@@ -48,6 +48,16 @@ void output(tn_graph *g, tn_value *v) {
     check(tn_graph_mark_output(g, v, &error), &error);
 }
 
+static const char exact[] = "exact";
+
+tn_value *exactly(tn_graph *g, double number) {
+    const float x = (float)number;
+    tn_error error;
+    tn_value *v;
+    check(tn_graph_add_constant(g, exact, 0, NULL, &x, &v, &error), &error);
+    return v;
+}
+
 typedef struct conv_setting {
     int64_t c, h, w, o, r, s, stride, dilation, group;
     tn_ints pads;
@@ -461,8 +471,9 @@ static const op_case first_cases[] = {
     {"a network", &tn_op_conv, network},
     {0}};
 
-static const op_case *const lists[] = {first_cases,     activation_cases, shape_cases,
-                                       reduction_cases, norm_cases,       NULL};
+static const op_case *const lists[] = {first_cases, activation_cases, elementwise_cases,
+                                       shape_cases, reduction_cases,  norm_cases,
+                                       NULL};
 
 const op_case *op_case_at(int i) {
     for (const op_case *const *list = lists; *list; list++)
@@ -499,6 +510,7 @@ static void fill_stored(tn_graph *g, bool integers) {
     for (int i = 0; i < g->n_values; i++) {
         const tn_value *v = g->values[i];
         if (!v->data || v->dtype != TN_FLOAT32) continue;
+        if (strncmp(v->name, exact, strlen(exact)) == 0) continue;
         tn_random random = tn_random_begin(8, TN_PURPOSE_TEST, (uint64_t)i);
         for (int64_t k = 0; k < tn_shape_elements(&v->shape); k++) {
             double x = number(&random, integers);

@@ -150,15 +150,55 @@ static void bad_average_pools_are_refused(void **state) {
 static void bad_means_are_refused(void **state) {
     (void)state;
     const tn_shape x = IMAGE(4, 8, 8), w = SHAPE(1, 1);
-    const tn_reduce_attrs all = {.keepdims = 1}, samples = {{2, {1, -4}}, 1};
-    const tn_reduce_attrs deep = {{1, {4}}, 1}, low = {{1, {-5}}, 1}, twice = {{2, {1, -3}}, 1};
+    const tn_reduce_attrs all = {.keepdims = 1}, samples = {{2, {1, -4}}, 1, 0};
+    const tn_reduce_attrs deep = {{1, {4}}, 1, 0}, low = {{1, {-5}}, 1, 0};
+    const tn_reduce_attrs twice = {{2, {1, -3}}, 1, 0};
     refuse(&tn_op_reduce_mean, &all, x, w, "mixes samples");
     refuse(&tn_op_reduce_mean, &samples, x, w, "mixes samples");
     refuse(&tn_op_reduce_mean, &deep, x, w, "axis 4 of 4 dimensions");
     refuse(&tn_op_reduce_mean, &low, x, w, "axis -5 of 4 dimensions");
     refuse(&tn_op_reduce_mean, &twice, x, w, "axis 1 is listed twice");
-    const tn_reduce_attrs height = {{1, {2}}, 1};
+    const tn_reduce_attrs height = {{1, {2}}, 1, 0};
     refuse(&tn_op_reduce_mean, &height, IMAGE(4, 0, 8), w, "which has no elements");
+}
+
+static void bad_elementwise_operators_are_refused(void **state) {
+    (void)state;
+    const tn_shape x = IMAGE(4, 8, 8), w = SHAPE(1, 4, 8, 8);
+    refuse(&tn_op_celu, &(const tn_unary_attrs){.alpha = 0}, x, w, "alpha is 0");
+    refuse(&tn_op_selu, &(const tn_unary_attrs){.gamma = NAN}, x, w, "gamma is nan");
+    refuse(&tn_op_gelu, &(const tn_unary_attrs){.approximate = "x"}, x, w, "none or tanh");
+    refuse(&tn_op_and, NULL, x, w, "is float32, not bool");
+    refuse(&tn_op_not, NULL, x, w, "is float32, not bool");
+    refuse(&tn_op_equal, NULL, x, SHAPE(1, 5), "do not broadcast");
+    refuse(&tn_op_max, NULL, x, SHAPE(4, 3, 1, 1, 1), "the batch must be the first dimension");
+    refuse(&tn_op_mod, &(const int64_t){0}, x, w, "fmod must be 1");
+}
+
+static void bad_normalisations_are_refused(void **state) {
+    (void)state;
+    const tn_shape x = IMAGE(4, 8, 8), w = SHAPE(1, 4);
+    const struct {
+        int64_t size;
+        double alpha, beta, bias;
+    } no_size = {0, 1, 1, 1}, endless = {3, INFINITY, 1, 1};
+    refuse(&tn_op_lrn, &no_size, x, w, "size is 0");
+    refuse(&tn_op_lrn, &endless, x, w, "alpha is inf");
+    const struct { int64_t axis, p; } cubes = {1, 3}, samples = {0, 2};
+    refuse(&tn_op_lp_normalization, &cubes, x, w, "p is 3");
+    refuse(&tn_op_lp_normalization, &samples, x, w, "mixes samples");
+    const struct {
+        int64_t axis, stash_type;
+        double epsilon;
+    } all = {0, 1, 1}, half = {-1, 10, 1}, negative = {-1, 1, -1}, pixels = {2, 1, 1};
+    refuse(&tn_op_layer_normalization, &all, x, w, "mixes samples");
+    refuse(&tn_op_layer_normalization, &half, x, w, "stash_type is 10");
+    refuse(&tn_op_layer_normalization, &negative, x, w, "epsilon is -1");
+    refuse(&tn_op_layer_normalization, &pixels, x, w, "must be like the axes");
+    refuse(&tn_op_mean_variance_normalization, &(const tn_axes_attrs){0}, x, w, "mixes samples");
+    const int64_t first[] = {0, 1, 0}, none[] = {2, 1, 0};
+    refuse(&tn_op_arg_max, first, x, w, "mixes samples");
+    refuse(&tn_op_arg_max, none, IMAGE(4, 0, 8), w, "axis 2 has no elements");
 }
 
 static void bad_products_are_refused(void **state) {
@@ -180,7 +220,8 @@ static void other_bad_attributes_are_refused(void **state) {
     refuse(&tn_op_dropout, &all, IMAGE(1, 2, 2), SHAPE(1, 1), "ratio is 1");
     refuse(&tn_op_flatten, &deep, IMAGE(1, 2, 2), SHAPE(1, 1), "axis 7");
     refuse(&tn_op_flatten, &samples, IMAGE(1, 2, 2), SHAPE(1, 1), "mixes samples");
-    refuse(&tn_op_log_softmax, &samples, IMAGE(1, 2, 2), SHAPE(1, 1), "only the last");
+    refuse(&tn_op_log_softmax, &(const tn_axis_attrs){0}, IMAGE(1, 2, 2), SHAPE(1, 1),
+           "mixes samples");
 }
 
 static void bad_activations_are_refused(void **state) {
@@ -648,6 +689,8 @@ int main(void) {
                                        cmocka_unit_test(bad_pools_are_refused),
                                        cmocka_unit_test(bad_average_pools_are_refused),
                                        cmocka_unit_test(bad_means_are_refused),
+                                       cmocka_unit_test(bad_elementwise_operators_are_refused),
+                                       cmocka_unit_test(bad_normalisations_are_refused),
                                        cmocka_unit_test(bad_products_are_refused),
                                        cmocka_unit_test(other_bad_attributes_are_refused),
                                        cmocka_unit_test(bad_activations_are_refused),

@@ -179,6 +179,7 @@ struct tn_op {
     const char *onnx_type; /* in the default domain; NULL for operators of the engine's own */
     const tn_attr *attrs;  /* ends with a NULL name; NULL for none */
     size_t attrs_bytes;
+    const void *family; /* of operators that share their functions: what those know it by */
     int min_inputs, max_inputs, n_outputs;
     tn_layout_rule layout;
     bool in_place;        /* output 0 may lie over input 0 */

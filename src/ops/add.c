@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* add.c: y = a + b with broadcasting. ONNX Add; also the sum of several gradients. */
 #include "ops/broadcast.h"
+#include "ops/integers.h"
 #include "ops/sum_to.h"
 
 static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
@@ -20,7 +21,7 @@ static void run_any(const tn_run *run) {
 
 static const tn_implementation any = {
     .name = "any", .stored = TN_STORED_ANYHOW, .rows_in = tn_broadcast_rows, .run = run_any};
-static const tn_implementation *const implementations[] = {&any, NULL};
+static const tn_implementation *const implementations[] = {&tn_integers_add, &any, NULL};
 
 const tn_op tn_op_add = {.name = "Add",
                          .onnx_type = "Add",
@@ -28,6 +29,6 @@ const tn_op tn_op_add = {.name = "Add",
                          .max_inputs = 2,
                          .n_outputs = 1,
                          .layout = TN_LAYOUT_ANY,
-                         .infer_shape = tn_infer_broadcast,
+                         .infer_shape = tn_infer_arithmetic,
                          .differentiate = differentiate,
                          .implementations = implementations};

@@ -24,3 +24,14 @@ void tn_axes_stored(const tn_shape *shape, int order[TN_MAX_RANK]) {
     bool image = shape->batched && shape->rank == 4;
     for (int i = 0; i < shape->rank; i++) order[i] = image ? channels_last[i] : i;
 }
+
+tn_axis_view tn_axis_view_of(const tn_shape *x, int64_t samples, int64_t axis, bool image) {
+    int order[TN_MAX_RANK] = {0}, at = 0, middle = (int)(axis < 0 ? axis + x->rank : axis);
+    tn_axis_view v = {1, x->dims[middle], 1};
+    tn_axes_stored(x, order);
+    for (int i = 0; i < x->rank && !image; i++) order[i] = i;
+    for (; order[at] != middle; at++)
+        v.outer *= x->batched && order[at] == 0 ? samples : x->dims[order[at]];
+    for (int i = at + 1; i < x->rank; i++) v.inner *= x->dims[order[i]];
+    return v;
+}

@@ -14,4 +14,13 @@ tn_status tn_axes_mark(const tn_ints *axes, int rank, bool marked[TN_MAX_RANK], 
  * rule is TN_LAYOUT_IMAGE: those of a batched tensor of rank 4 channels last. */
 void tn_axes_stored(const tn_shape *shape, int order[TN_MAX_RANK]);
 
+/* A tensor as stored, seen as [outer][n][inner] with an axis in the middle. */
+typedef struct tn_axis_view {
+    int64_t outer, n, inner;
+} tn_axis_view;
+
+/* Of axis (counted from the end where negative) of `samples` samples of x; `image`: stored as by
+ * tn_axes_stored, else plain. */
+tn_axis_view tn_axis_view_of(const tn_shape *x, int64_t samples, int64_t axis, bool image);
+
 #endif

@@ -16,7 +16,7 @@ static const tn_attr attrs[] = {
     {"training_mode", TN_ATTR_INT, offsetof(tn_batch_norm_attrs, training_mode), false, 0, NULL},
     {0}};
 
-enum { X, SCALE, BIAS, MEAN, VARIANCE, N_INPUTS };
+enum { X, SCALE, BIAS, MEAN, VARIANCE, N_INPUTS, N_MOVED = 2 };
 
 /* ---- What both halves share ------------------------------------------------------------------ */
 
@@ -44,17 +44,16 @@ int64_t tn_norm_group_begin(int64_t batch, int64_t n_groups, int64_t g) {
 tn_status tn_norm_check(const tn_node *node, int first, int n, tn_error *error) {
     const tn_shape *x = &node->inputs[0]->shape;
     char text[TN_SHAPE_TEXT];
-    if (node->inputs[0]->dtype != TN_FLOAT32 || x->rank < 2 || !x->batched)
-        return tn_fail(error, TN_ERR_UNSUPPORTED,
-                       "input must be float32 [samples][channels]... and depend on the batch");
+    if (node->inputs[0]->dtype != TN_FLOAT32 || x->rank < 2)
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "input must be float32 [samples][channels]...");
     for (int i = first; i < first + n; i++) {
         const tn_value *v = node->inputs[i];
-        if (v->dtype != TN_FLOAT32 || v->shape.rank != 1 || v->shape.batched ||
-            v->shape.dims[0] != x->dims[1])
+        if (v->shape.batched)
+            return tn_fail(error, TN_ERR_UNSUPPORTED, "input \"%s\" depends on the batch", v->name);
+        if (v->dtype != TN_FLOAT32 || v->shape.rank != 1 || v->shape.dims[0] != x->dims[1])
             return tn_fail(error, TN_ERR_FORMAT,
-                           "input \"%s\" has shape %s, but there are %lld "
-                           "channels",
-                           v->name, tn_shape_text(&v->shape, text), (long long)x->dims[1]);
+                           "input \"%s\" has shape %s, but there are %lld channels", v->name,
+                           tn_shape_text(&v->shape, text), (long long)x->dims[1]);
     }
     return TN_OK;
 }
@@ -100,15 +99,26 @@ static const tn_op batch_norm_fixed = {.name = "BatchNormFixed",
 
 /* ---- The operator ---------------------------------------------------------------------------- */
 
+/* With training_mode, of a model that runs as a whole, what the statistics move to are outputs. */
+static tn_status add_moved(tn_graph *graph, tn_node *node, tn_error *error) {
+    if (node->inputs[X]->shape.batched)
+        return tn_fail(error, TN_ERR_UNSUPPORTED,
+                       "training_mode is 1, which mixes samples of the batch (export the model for "
+                       "inference: training turns it on by itself)");
+    for (int i = node->n_outputs; i <= N_MOVED; i++) {
+        tn_value *moved;
+        TN_TRY(tn_graph_add_output(graph, node, TN_FLOAT32, &node->inputs[MEAN + i - 1]->shape,
+                                   &moved, error));
+    }
+    return TN_OK;
+}
+
 static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     const tn_batch_norm_attrs *a = node->attrs;
-    if (a->training_mode != 0)
-        return tn_fail(error, TN_ERR_UNSUPPORTED,
-                       "training_mode is 1 (export the model for inference: training turns it on "
-                       "by itself)");
     if (!(a->epsilon >= 0 && a->momentum >= 0 && a->momentum <= 1))
         return tn_fail(error, TN_ERR_FORMAT, "epsilon %g and momentum %g", a->epsilon, a->momentum);
     TN_TRY(tn_norm_check(node, SCALE, N_INPUTS - 1, error));
+    if (a->training_mode != 0) TN_TRY(add_moved(graph, node, error));
     return tn_infer_same(graph, node, error);
 }
 
@@ -121,7 +131,9 @@ static tn_norm_form form_in_lanes(const tn_shape *x) {
 static void normalise(const tn_run *run, const real *coefficients) {
     const tn_value *value = run->node->inputs[X];
     tn_norm_form f = value->lanes ? form_in_lanes(&value->shape) : tn_norm_form_of_run(run, X);
-    int64_t samples = value->lanes ? tn_run_groups(run) : run->n;
+    int64_t samples = value->lanes           ? tn_run_groups(run)
+                      : value->shape.batched ? run->n
+                                             : value->shape.dims[0];
     const tn_node *node = run->node;
     const real *x = run->in[X], *more = node->more ? run->in[node->more] : NULL;
     real *y = run->out[0];
@@ -173,6 +185,56 @@ static void run_any(const tn_run *run) {
     normalise(run, run->workspace);
 }
 
+/* ---- The batch's own statistics, of a whole value stored plain ------------------------------- */
+
+static bool in_training_mode(const tn_node *node, const tn_kernels *kernels) {
+    const tn_batch_norm_attrs *a = node->attrs;
+    (void)kernels;
+    return a->training_mode != 0;
+}
+
+/* Mean and variance of channel k of x [samples][channels][rows]. */
+static void channel_moments(const tn_shape *shape, int64_t rows, const real *x, int64_t k,
+                            double *mean, double *variance) {
+    double sum = 0, squares = 0, count = (double)(shape->dims[0] * rows);
+    for (int64_t i = 0; i < shape->dims[0]; i++)
+        for (int64_t j = 0; j < rows; j++) sum += (double)x[(i * shape->dims[1] + k) * rows + j];
+    *mean = sum / count;
+    for (int64_t i = 0; i < shape->dims[0]; i++)
+        for (int64_t j = 0; j < rows; j++) {
+            double d = (double)x[(i * shape->dims[1] + k) * rows + j] - *mean;
+            squares += d * d;
+        }
+    *variance = squares / count;
+}
+
+static void run_training_mode(const tn_run *run) {
+    const tn_batch_norm_attrs *a = run->node->attrs;
+    const tn_shape *shape = &run->node->inputs[X]->shape;
+    int64_t n = shape->dims[1];
+    real *mean = run->out[1], *variance = run->out[2], *coefficients = run->workspace;
+    tn_norm_form f = tn_norm_form_of(shape, 1);
+    const void *in[] = {run->in[SCALE], run->in[BIAS], mean, variance};
+    for (int64_t k = 0; k < n; k++) {
+        double m, v;
+        channel_moments(shape, f.rows, run->in[X], k, &m, &v);
+        mean[k] = (real)m;
+        variance[k] = (real)v;
+    }
+    make_coefficients(n, a->epsilon, in, coefficients);
+    normalise(run, coefficients);
+    for (int64_t k = 0; k < n; k++) {
+        const real *old_mean = run->in[MEAN], *old_variance = run->in[VARIANCE];
+        real momentum = (real)a->momentum;
+        mean[k] = momentum * old_mean[k] + (1 - momentum) * mean[k];
+        variance[k] = momentum * old_variance[k] + (1 - momentum) * variance[k];
+    }
+}
+
+static const tn_implementation training_mode = {.name = "training mode",
+                                                .applies = in_training_mode,
+                                                .workspace_bytes = workspace_bytes,
+                                                .run = run_training_mode};
 static const tn_implementation stored = {.name = "stored",
                                          .stored = TN_STORED_ANYHOW,
                                          .applies = is_stored,
@@ -182,10 +244,12 @@ static const tn_implementation stored = {.name = "stored",
                                          .run = run_packed};
 static const tn_implementation any = {
     .name = "any", .stored = TN_STORED_ANYHOW, .workspace_bytes = workspace_bytes, .run = run_any};
-static const tn_implementation *const implementations[] = {&stored, &any, NULL};
+static const tn_implementation *const implementations[] = {&training_mode, &stored, &any, NULL};
 
 static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
     tn_value *coefficients;
+    if (!node->inputs[X]->shape.batched)
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "no gradient without a batch");
     if (tn_gradient_wanted(graph, node->inputs[MEAN]) ||
         tn_gradient_wanted(graph, node->inputs[VARIANCE]))
         return tn_fail(error, TN_ERR_UNSUPPORTED, "its statistics have no gradient");
@@ -204,7 +268,8 @@ static bool is_frozen(tn_value *const *inputs) {
 /* Statistics that training cannot move, or is not to, stay as they are. */
 static tn_status train(tn_graph *graph, const tn_node *node, tn_value *const *inputs, int n_groups,
                        tn_value **outputs, tn_error *error) {
-    if (inputs[MEAN]->statistic && inputs[VARIANCE]->statistic && !is_frozen(inputs))
+    bool moves = inputs[MEAN]->statistic && inputs[VARIANCE]->statistic && !is_frozen(inputs);
+    if (moves && inputs[X]->shape.batched)
         return tn_norm_by_batch(graph, node->attrs, n_groups, inputs, outputs, error);
     return tn_graph_apply(graph, node->op, node->attrs, inputs, N_INPUTS, outputs, error);
 }

@@ -2,6 +2,7 @@
 #include "ops/broadcast.h"
 
 #include "base/size.h"
+#include "ops/integers.h"
 
 /* Dimension of axis i of `rank` aligned axes; 1 where the operand has none. */
 static int64_t aligned_dim(const tn_shape *shape, int rank, int i) {
@@ -9,36 +10,63 @@ static int64_t aligned_dim(const tn_shape *shape, int rank, int i) {
     return k < 0 ? 1 : shape->dims[k];
 }
 
-static tn_status broadcast_shape(const tn_node *node, tn_shape *y, tn_error *error) {
-    const tn_shape *a = &node->inputs[0]->shape, *b = &node->inputs[1]->shape;
+/* Makes y the shape of y and x together. */
+static tn_status widen(tn_shape *y, const tn_shape *x, tn_error *error) {
     char text[2][TN_SHAPE_TEXT];
-    *y = (tn_shape){.rank = a->rank > b->rank ? a->rank : b->rank,
-                    .batched = a->batched || b->batched};
-    for (int i = 0; i < y->rank; i++) {
-        int64_t p = aligned_dim(a, y->rank, i), q = aligned_dim(b, y->rank, i);
+    tn_shape wide = {.rank = x->rank > y->rank ? x->rank : y->rank,
+                     .batched = x->batched || y->batched};
+    for (int i = 0; i < wide.rank; i++) {
+        int64_t p = aligned_dim(y, wide.rank, i), q = aligned_dim(x, wide.rank, i);
         if (p != q && p != 1 && q != 1)
-            return tn_fail(error, TN_ERR_FORMAT, "shapes %s and %s do not broadcast",
-                           tn_shape_text(a, text[0]), tn_shape_text(b, text[1]));
-        y->dims[i] = p == 1 ? q : p;
+            return tn_fail(error, wide.batched ? TN_ERR_UNSUPPORTED : TN_ERR_FORMAT,
+                           "shapes %s and %s do not broadcast", tn_shape_text(y, text[0]),
+                           tn_shape_text(x, text[1]));
+        wide.dims[i] = p == 1 ? q : p;
     }
-    const tn_shape *in[] = {a, b};
-    for (int i = 0; i < 2; i++) {
-        bool samples_first =
-            in[i]->batched ? in[i]->rank == y->rank : aligned_dim(in[i], y->rank, 0) == 1;
-        if (y->batched && !samples_first)
-            return tn_fail(error, TN_ERR_UNSUPPORTED,
-                           "shapes %s and %s: the batch must be the first dimension of both or one",
-                           tn_shape_text(a, text[0]), tn_shape_text(b, text[1]));
-    }
+    *y = wide;
     return TN_OK;
+}
+
+tn_status tn_broadcast_shape(tn_node *node, tn_error *error) {
+    tn_shape y = node->inputs[0]->shape;
+    char text[2][TN_SHAPE_TEXT];
+    for (int i = 1; i < node->n_inputs; i++) TN_TRY(widen(&y, &node->inputs[i]->shape, error));
+    for (int i = 0; i < node->n_inputs; i++) {
+        const tn_shape *x = &node->inputs[i]->shape;
+        bool samples_first = x->batched ? x->rank == y.rank : aligned_dim(x, y.rank, 0) == 1;
+        if (y.batched && !samples_first)
+            return tn_fail(error, TN_ERR_UNSUPPORTED,
+                           "shape %s against %s: the batch must be the first dimension of all or "
+                           "one",
+                           tn_shape_text(x, text[0]), tn_shape_text(&y, text[1]));
+    }
+    node->outputs[0]->shape = y;
+    return TN_OK;
+}
+
+static tn_status infer_type(tn_node *node, bool integers, tn_error *error) {
+    tn_dtype dtype = node->inputs[0]->dtype;
+    for (int i = 0; i < node->n_inputs; i++) {
+        tn_dtype other = node->inputs[i]->dtype;
+        if (other != TN_FLOAT32 && !(integers && tn_is_integer(other)))
+            return tn_fail(error, TN_ERR_UNSUPPORTED, "type %s is not supported",
+                           tn_dtype_name(other));
+        if (other != dtype)
+            return tn_fail(error, TN_ERR_FORMAT, "inputs are %s and %s", tn_dtype_name(dtype),
+                           tn_dtype_name(other));
+    }
+    node->outputs[0]->dtype = dtype;
+    return tn_broadcast_shape(node, error);
 }
 
 tn_status tn_infer_broadcast(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph;
-    if (node->inputs[0]->dtype != TN_FLOAT32 || node->inputs[1]->dtype != TN_FLOAT32)
-        return tn_fail(error, TN_ERR_UNSUPPORTED, "inputs must be float32");
-    node->outputs[0]->dtype = TN_FLOAT32;
-    return broadcast_shape(node, &node->outputs[0]->shape, error);
+    return infer_type(node, false, error);
+}
+
+tn_status tn_infer_arithmetic(tn_graph *graph, tn_node *node, tn_error *error) {
+    (void)graph;
+    return infer_type(node, true, error);
 }
 
 bool tn_broadcast_rows(const tn_node *node, int input, tn_rows out, tn_rows *in) {
@@ -70,57 +98,107 @@ static void operand_steps(const tn_shape *shape, int rank, int64_t channels, int
     }
 }
 
-/* Merges an axis into the one before it where both operands allow. */
-static void push_axis(tn_walk *w, int64_t dim, int64_t step_a, int64_t step_b) {
+/* Merges an axis into the one before it where all operands allow. */
+static void push_axis(tn_walk *w, int64_t dim, const int64_t step[TN_WALK_OPERANDS]) {
     if (dim == 1) return;
     int last = w->rank - 1;
-    if (w->rank > 0 && w->step[0][last] == step_a * dim && w->step[1][last] == step_b * dim) {
+    bool merges = w->rank > 0;
+    for (int k = 0; k < TN_WALK_OPERANDS && merges; k++) merges = w->step[k][last] == step[k] * dim;
+    if (merges)
         w->dims[last] *= dim;
-        w->step[0][last] = step_a;
-        w->step[1][last] = step_b;
-        return;
-    }
-    w->dims[w->rank] = dim;
-    w->step[0][w->rank] = step_a;
-    w->step[1][w->rank++] = step_b;
+    else
+        w->dims[last = w->rank++] = dim;
+    for (int k = 0; k < TN_WALK_OPERANDS; k++) w->step[k][last] = step[k];
 }
 
-tn_walk tn_walk_make(const tn_shape *y, int64_t channels, int64_t n, const tn_shape *a,
-                     const tn_shape *b) {
-    int64_t step_a[TN_MAX_RANK], step_b[TN_MAX_RANK];
+typedef struct axis_steps {
+    int64_t of[TN_MAX_RANK][TN_WALK_OPERANDS];
+} axis_steps;
+
+/* Steps of all operands along the canonical axes of y; none of operands that are not there. */
+static axis_steps steps_of(const tn_shape *const *operands, int n_operands, int rank,
+                           int64_t channels) {
+    axis_steps steps = {0};
+    for (int k = 0; k < n_operands; k++) {
+        int64_t step[TN_MAX_RANK];
+        operand_steps(operands[k], rank, channels, step);
+        for (int i = 0; i < rank; i++) steps.of[i][k] = step[i];
+    }
+    return steps;
+}
+
+static tn_walk walk_by_sample(const tn_shape *y, int64_t channels, int64_t n,
+                              const tn_shape *const *operands, int n_operands) {
+    axis_steps steps = steps_of(operands, n_operands, y->rank, channels);
     tn_walk w = {0};
     bool last = y->batched && y->rank == 4 && channels > 1;
-    operand_steps(a, y->rank, channels, step_a);
-    operand_steps(b, y->rank, channels, step_b);
     for (int i = 0; i < y->rank; i++) {
         static const int channels_last[4] = {0, 2, 3, 1};
         int axis = last ? channels_last[i] : i;
-        int64_t dim = axis == 0 && y->batched ? n : y->dims[axis];
-        push_axis(&w, dim, step_a[axis], step_b[axis]);
+        push_axis(&w, axis == 0 && y->batched ? n : y->dims[axis], steps.of[axis]);
     }
     if (w.rank == 0) w = (tn_walk){.rank = 1, .dims = {1}};
     return w;
 }
 
 /* The same of samples in lanes: [groups][elements][lanes]. */
-static tn_walk walk_in_lanes(const tn_shape *y, int64_t n, const tn_shape *a, const tn_shape *b) {
-    const tn_shape *shape[2] = {a, b};
-    int64_t step[2][TN_MAX_RANK], of_lane[2];
+static tn_walk walk_in_lanes(const tn_shape *y, int64_t n, const tn_shape *const *operands,
+                             int n_operands) {
+    axis_steps steps = steps_of(operands, n_operands, y->rank, 1);
+    int64_t of_lane[TN_WALK_OPERANDS] = {0};
     tn_walk w = {0};
-    for (int k = 0; k < 2; k++) {
-        operand_steps(shape[k], y->rank, 1, step[k]);
-        of_lane[k] = shape[k]->batched ? 1 : 0;
-        for (int i = 0; i < y->rank && shape[k]->batched; i++) step[k][i] *= TN_LANES;
+    for (int k = 0; k < n_operands; k++) {
+        if (!operands[k]->batched) continue;
+        of_lane[k] = 1;
+        for (int i = 0; i < y->rank; i++) steps.of[i][k] *= TN_LANES;
     }
-    push_axis(&w, (n + TN_LANES - 1) / TN_LANES, step[0][0], step[1][0]);
-    for (int i = 1; i < y->rank; i++) push_axis(&w, y->dims[i], step[0][i], step[1][i]);
-    push_axis(&w, TN_LANES, of_lane[0], of_lane[1]);
+    push_axis(&w, (n + TN_LANES - 1) / TN_LANES, steps.of[0]);
+    for (int i = 1; i < y->rank; i++) push_axis(&w, y->dims[i], steps.of[i]);
+    push_axis(&w, TN_LANES, of_lane);
     return w;
 }
 
+tn_walk tn_walk_make(const tn_shape *y, int64_t channels, int64_t n, const tn_shape *a,
+                     const tn_shape *b) {
+    const tn_shape *operands[] = {a, b};
+    return walk_by_sample(y, channels, n, operands, 2);
+}
+
+static tn_walk walk_of(const tn_value *y, int64_t n, const tn_shape *const *operands,
+                       int n_operands) {
+    return y->lanes ? walk_in_lanes(&y->shape, n, operands, n_operands)
+                    : walk_by_sample(&y->shape, y->channels, n, operands, n_operands);
+}
+
 tn_walk tn_walk_of(const tn_value *y, int64_t n, const tn_shape *a, const tn_shape *b) {
-    return y->lanes ? walk_in_lanes(&y->shape, n, a, b)
-                    : tn_walk_make(&y->shape, y->channels, n, a, b);
+    const tn_shape *operands[] = {a, b};
+    return walk_of(y, n, operands, 2);
+}
+
+tn_walk tn_walk_of_run(const tn_run *run, const tn_shape *const *operands, int n_operands) {
+    tn_value y = *run->node->outputs[0]; /* as if the rows to be computed were all */
+    if (y.shape.rank == 4 && y.shape.batched && !y.lanes)
+        y.shape.dims[2] = run->rows.end - run->rows.begin;
+    return walk_of(&y, run->n, operands, n_operands);
+}
+
+tn_walk_row tn_walk_begin(const tn_walk *w) {
+    int inner = w->rank - 1;
+    tn_walk_row row = {.n = w->dims[inner], .first = -w->dims[inner], .left = 1};
+    for (int i = 0; i < inner; i++) row.left *= w->dims[i];
+    for (int k = 0; k < TN_WALK_OPERANDS; k++) row.step[k] = w->step[k][inner];
+    return row;
+}
+
+bool tn_walk_next(const tn_walk *w, tn_walk_row *row) {
+    if (row->left-- == 0) return false;
+    row->first += row->n;
+    for (int k = 0; k < TN_WALK_OPERANDS; k++) {
+        row->from[k] = 0;
+        for (int i = 0; i < w->rank - 1; i++) row->from[k] += row->at[i] * w->step[k][i];
+    }
+    for (int i = w->rank - 2; i >= 0 && ++row->at[i] == w->dims[i]; i--) row->at[i] = 0;
+    return true;
 }
 
 void tn_walk_sum(const tn_walk *w, const tn_kernels *kernels, const real *x, real *y) {
@@ -157,24 +235,10 @@ static void broadcast_row(int64_t n, const real *a, int64_t step_a, const real *
 
 void tn_broadcast_run(const tn_run *run, tn_binary_fn *vector, tn_scalar_fn *b_scalar,
                       tn_scalar_fn *a_scalar) {
-    const tn_node *node = run->node;
+    const tn_shape *operands[] = {&run->node->inputs[0]->shape, &run->node->inputs[1]->shape};
     const real *a = run->in[0], *b = run->in[1];
-    real *y = run->out[0];
-    tn_value of_y = *node->outputs[0]; /* as if the rows to be computed were all */
-    if (of_y.shape.rank == 4 && of_y.shape.batched && !of_y.lanes)
-        of_y.shape.dims[2] = run->rows.end - run->rows.begin;
-    tn_walk w = tn_walk_of(&of_y, run->n, &node->inputs[0]->shape, &node->inputs[1]->shape);
-    int inner = w.rank - 1;
-    int64_t at[TN_WALK_RANK] = {0}, rows = 1;
-    for (int i = 0; i < inner; i++) rows *= w.dims[i];
-    for (int64_t row = 0; row < rows; row++, y += w.dims[inner]) {
-        int64_t from_a = 0, from_b = 0;
-        for (int i = 0; i < inner; i++) {
-            from_a += at[i] * w.step[0][i];
-            from_b += at[i] * w.step[1][i];
-        }
-        broadcast_row(w.dims[inner], a + from_a, w.step[0][inner], b + from_b, w.step[1][inner],
-                      vector, b_scalar, a_scalar, y);
-        for (int i = inner - 1; i >= 0 && ++at[i] == w.dims[i]; i--) at[i] = 0;
-    }
+    tn_walk w = tn_walk_of_run(run, operands, 2);
+    for (tn_walk_row r = tn_walk_begin(&w); tn_walk_next(&w, &r);)
+        broadcast_row(r.n, a + r.from[0], r.step[0], b + r.from[1], r.step[1], vector, b_scalar,
+                      a_scalar, (real *)run->out[0] + r.first);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* log_softmax.c: y = x - log Σ exp x along the last axis. ONNX LogSoftmax. */
+/* log_softmax.c: y = x - log Σ exp x along an axis. ONNX LogSoftmax. */
+#include <math.h>
+
+#include "ops/axes.h"
 #include "ops/elementwise.h"
 #include "ops/ops.h"
 
@@ -9,23 +12,39 @@ static const tn_attr attrs[] = {
 static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     const tn_axis_attrs *a = node->attrs;
     const tn_shape *x = &node->inputs[0]->shape;
-    if (x->rank == 0 || (a->axis != -1 && a->axis != x->rank - 1))
-        return tn_fail(error, TN_ERR_UNSUPPORTED, "axis %lld of %d (only the last is supported)",
-                       (long long)a->axis, x->rank);
-    if (x->batched && x->rank == 1)
-        return tn_fail(error, TN_ERR_UNSUPPORTED, "the axis of the batch");
+    int axis;
+    TN_TRY(tn_axis_resolve(a->axis, x->rank, &axis, error));
+    if (x->batched && axis == 0)
+        return tn_fail(error, TN_ERR_UNSUPPORTED, "axis 0 mixes samples of the batch");
     return tn_infer_same(graph, node, error);
 }
 
-static int64_t row_length(const tn_node *node) {
-    const tn_shape *shape = &node->outputs[0]->shape;
-    return shape->dims[shape->rank - 1];
+static tn_axis_view view_of(const tn_run *run) {
+    const tn_axis_attrs *a = run->node->attrs;
+    return tn_axis_view_of(&run->node->outputs[0]->shape, run->n, a->axis, false);
+}
+
+/* dx = dy - exp(y) · Σ dy of n numbers, `step` apart. */
+static void gradient_along(int64_t n, int64_t step, const real *dy, const real *y, real *dx) {
+    real sum = 0;
+    for (int64_t j = 0; j < n; j++) sum += dy[j * step];
+    for (int64_t j = 0; j < n; j++) dx[j * step] = dy[j * step] - tn_exp(y[j * step]) * sum;
 }
 
 static void run_gradient(const tn_run *run) {
-    int64_t n = row_length(run->node), elements = tn_run_elements(run);
-    if (elements > 0)
-        run->kernels->log_softmax_grad(elements / n, n, run->in[1], run->in[0], run->out[0]);
+    tn_axis_view v = view_of(run);
+    const real *dy = run->in[0], *y = run->in[1];
+    real *dx = run->out[0];
+    if (v.n == 0) return;
+    if (v.inner == 1) {
+        run->kernels->log_softmax_grad(v.outer, v.n, y, dy, dx);
+        return;
+    }
+    for (int64_t o = 0; o < v.outer; o++)
+        for (int64_t i = 0; i < v.inner; i++) {
+            int64_t at = o * v.n * v.inner + i;
+            gradient_along(v.n, v.inner, dy + at, y + at, dx + at);
+        }
 }
 
 static const tn_implementation gradient = {.name = "any", .run = run_gradient};
@@ -33,6 +52,7 @@ static const tn_implementation *const gradient_implementations[] = {&gradient, N
 
 /* Inputs dy, y. */
 static const tn_op log_softmax_grad = {.name = "LogSoftmaxGrad",
+                                       .attrs_bytes = sizeof(tn_axis_attrs),
                                        .min_inputs = 2,
                                        .max_inputs = 2,
                                        .n_outputs = 1,
@@ -43,13 +63,33 @@ static const tn_op log_softmax_grad = {.name = "LogSoftmaxGrad",
 
 static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) {
     tn_value *y = node->outputs[0], *in[] = {tn_gradient_of(graph, y), y}, *dx;
-    TN_TRY(tn_graph_apply(graph, &log_softmax_grad, NULL, in, 2, &dx, error));
+    TN_TRY(tn_graph_apply(graph, &log_softmax_grad, node->attrs, in, 2, &dx, error));
     return tn_gradient_add(graph, node->inputs[0], dx, error);
 }
 
+/* n numbers at x, `step` apart, the maximum subtracted first; y may be x. */
+static void along(int64_t n, int64_t step, const real *x, real *y) {
+    real max = -INFINITY, sum = 0;
+    for (int64_t j = 0; j < n; j++) max = x[j * step] > max ? x[j * step] : max;
+    for (int64_t j = 0; j < n; j++) sum += tn_exp(x[j * step] - max);
+    real log_sum = tn_log(sum);
+    for (int64_t j = 0; j < n; j++) y[j * step] = x[j * step] - max - log_sum;
+}
+
 static void run_any(const tn_run *run) {
-    int64_t n = row_length(run->node), elements = tn_run_elements(run);
-    if (elements > 0) run->kernels->log_softmax(elements / n, n, run->in[0], run->out[0]);
+    tn_axis_view v = view_of(run);
+    const real *x = run->in[0];
+    real *y = run->out[0];
+    if (v.n == 0) return;
+    if (v.inner == 1) {
+        run->kernels->log_softmax(v.outer, v.n, x, y);
+        return;
+    }
+    for (int64_t o = 0; o < v.outer; o++)
+        for (int64_t i = 0; i < v.inner; i++) {
+            int64_t at = o * v.n * v.inner + i;
+            along(v.n, v.inner, x + at, y + at);
+        }
 }
 
 static const tn_implementation any = {.name = "any", .run = run_any};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mul.c: y = a · b with broadcasting. ONNX Mul. */
 #include "ops/broadcast.h"
+#include "ops/integers.h"
 #include "ops/ops.h"
 #include "ops/sum_to.h"
 
@@ -23,7 +24,7 @@ static void run_any(const tn_run *run) {
 
 static const tn_implementation any = {
     .name = "any", .stored = TN_STORED_ANYHOW, .rows_in = tn_broadcast_rows, .run = run_any};
-static const tn_implementation *const implementations[] = {&any, NULL};
+static const tn_implementation *const implementations[] = {&tn_integers_mul, &any, NULL};
 
 const tn_op tn_op_mul = {.name = "Mul",
                          .onnx_type = "Mul",
@@ -31,6 +32,6 @@ const tn_op tn_op_mul = {.name = "Mul",
                          .max_inputs = 2,
                          .n_outputs = 1,
                          .layout = TN_LAYOUT_ANY,
-                         .infer_shape = tn_infer_broadcast,
+                         .infer_shape = tn_infer_arithmetic,
                          .differentiate = differentiate,
                          .implementations = implementations};

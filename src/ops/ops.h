@@ -15,11 +15,23 @@ extern const tn_op tn_op_conv, tn_op_max_pool, tn_op_relu, tn_op_dropout, tn_op_
     tn_op_softmax_cross_entropy, tn_op_softmax_cross_entropy_grad, tn_op_softmax_cross_entropy_both,
     tn_op_load_pixels;
 extern const tn_op tn_op_average_pool, tn_op_global_average_pool, tn_op_global_max_pool,
-    tn_op_reduce_mean;
+    tn_op_reduce_l1, tn_op_reduce_l2, tn_op_reduce_log_sum, tn_op_reduce_log_sum_exp,
+    tn_op_reduce_max, tn_op_reduce_mean, tn_op_reduce_min, tn_op_reduce_prod, tn_op_reduce_sum,
+    tn_op_reduce_sum_square;
 extern const tn_op tn_op_reshape, tn_op_squeeze, tn_op_unsqueeze, tn_op_transpose, tn_op_concat,
     tn_op_pad, tn_op_mat_mul, tn_op_softmax;
 extern const tn_op tn_op_clip, tn_op_div, tn_op_elu, tn_op_hard_sigmoid, tn_op_hard_swish,
     tn_op_identity, tn_op_leaky_relu, tn_op_prelu, tn_op_sigmoid, tn_op_silu, tn_op_sub, tn_op_tanh;
+extern const tn_op tn_op_abs, tn_op_acos, tn_op_acosh, tn_op_asin, tn_op_asinh, tn_op_atan,
+    tn_op_atanh, tn_op_ceil, tn_op_celu, tn_op_cos, tn_op_cosh, tn_op_erf, tn_op_exp, tn_op_floor,
+    tn_op_gelu, tn_op_log, tn_op_mish, tn_op_neg, tn_op_reciprocal, tn_op_round, tn_op_selu,
+    tn_op_shrink, tn_op_sign, tn_op_sin, tn_op_sinh, tn_op_softplus, tn_op_softsign, tn_op_sqrt,
+    tn_op_tan, tn_op_thresholded_relu;
+extern const tn_op tn_op_and, tn_op_equal, tn_op_greater, tn_op_greater_or_equal, tn_op_is_inf,
+    tn_op_is_nan, tn_op_less, tn_op_less_or_equal, tn_op_max, tn_op_mean, tn_op_min, tn_op_mod,
+    tn_op_not, tn_op_or, tn_op_pow, tn_op_sum, tn_op_where, tn_op_xor;
+extern const tn_op tn_op_arg_max, tn_op_arg_min, tn_op_hardmax, tn_op_instance_normalization,
+    tn_op_layer_normalization, tn_op_lp_normalization, tn_op_lrn, tn_op_mean_variance_normalization;
 
 /* Attributes that other folders set. */
 typedef struct tn_conv_attrs {
@@ -49,6 +61,12 @@ typedef struct tn_alpha_attrs {
     double alpha; /* of LeakyRelu and Elu */
 } tn_alpha_attrs;
 
+/* Of unary.h's operators, each of which has some of them. */
+typedef struct tn_unary_attrs {
+    double alpha, gamma; /* of Shrink, lambd and bias */
+    char approximate[TN_ATTR_STRING_MAX];
+} tn_unary_attrs;
+
 typedef struct tn_hard_sigmoid_attrs {
     double alpha, beta;
 } tn_hard_sigmoid_attrs;
@@ -67,8 +85,9 @@ typedef struct tn_batch_norm_attrs {
 } tn_batch_norm_attrs;
 
 typedef struct tn_reduce_attrs {
-    tn_ints axes; /* ascending once inferred; none: all */
-    int64_t keepdims;
+    tn_ints axes; /* ascending once inferred; none: all, or with noop_with_empty_axes none; an input
+                     in newer ONNX */
+    int64_t keepdims, noop_with_empty_axes;
 } tn_reduce_attrs;
 
 typedef struct tn_axes_attrs {

@@ -33,15 +33,9 @@ static void run_gradient(const tn_run *run) {
     const real *dy = run->in[0], *x = run->in[1], *slope = run->in[2];
     real *dx = run->out[0];
     tn_walk w = tn_walk_of(y, run->n, &y->shape, &run->node->inputs[2]->shape);
-    int inner = w.rank - 1;
-    int64_t at[TN_WALK_RANK] = {0}, rows = 1, n = w.dims[inner];
-    for (int i = 0; i < inner; i++) rows *= w.dims[i];
-    for (int64_t row = 0; row < rows; row++, dy += n, x += n, dx += n) {
-        int64_t from = 0;
-        for (int i = 0; i < inner; i++) from += at[i] * w.step[1][i];
-        gradient_row(run->kernels, n, dy, x, slope + from, w.step[1][inner], dx);
-        for (int i = inner - 1; i >= 0 && ++at[i] == w.dims[i]; i--) at[i] = 0;
-    }
+    for (tn_walk_row r = tn_walk_begin(&w); tn_walk_next(&w, &r);)
+        gradient_row(run->kernels, r.n, dy + r.first, x + r.first, slope + r.from[1], r.step[1],
+                     dx + r.first);
 }
 
 static const tn_implementation gradient = {

@@ -10,8 +10,27 @@
 
 static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph, (void)error;
+    node->outputs[0]->dtype = node->inputs[0]->dtype;
     node->outputs[0]->shape = node->inputs[0]->shape;
     return TN_OK;
+}
+
+/* Elements of the input from number `from` on, as rows `ld_from` apart, to columns of the output
+ * from number `to` on. */
+static void transpose(const tn_run *run, int64_t rows, int64_t columns, int64_t from,
+                      int64_t ld_from, int64_t to, int64_t ld_to) {
+    tn_dtype dtype = run->node->inputs[0]->dtype;
+    int64_t each = (int64_t)tn_dtype_bytes(dtype);
+    const char *x = (const char *)run->in[0] + from * each;
+    char *y = (char *)run->out[0] + to * each;
+    if (dtype == TN_FLOAT32) {
+        run->kernels->transpose(rows, columns, (const real *)(const void *)x, ld_from,
+                                (real *)(void *)y, ld_to);
+        return;
+    }
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            memcpy(y + (j * ld_to + i) * each, x + (i * ld_from + j) * each, (size_t)each);
 }
 
 /* [c][rest] -> [rest][c] where the output is channels last, else back. Of some rows of an image,
@@ -21,14 +40,11 @@ static void reorder_channels(const tn_run *run, int64_t each) {
     int64_t row = each / tn_image_rows(run->node, run->node->outputs[0]);
     int64_t pixels = each / channels, first = row * run->rows.begin / channels;
     int64_t n = row * (run->rows.end - run->rows.begin) / channels;
-    for (int64_t i = 0; i < run->n; i++) {
-        const real *x = (const real *)run->in[0] + i * each;
-        real *y = (real *)run->out[0] + i * each;
+    for (int64_t i = 0; i < run->n; i++)
         if (to > 1)
-            run->kernels->transpose(channels, n, x + first, pixels, y, channels);
+            transpose(run, channels, n, i * each + first, pixels, i * each, channels);
         else
-            run->kernels->transpose(n, channels, x, channels, y + first, pixels);
-    }
+            transpose(run, n, channels, i * each, channels, i * each + first, pixels);
 }
 
 /* Between channels last, where rows of images follow each other, and plain, where they need not. */
@@ -41,20 +57,21 @@ static bool rows_in(const tn_node *node, int input, tn_rows out, tn_rows *in) {
 }
 
 static void reorder_into_lanes(const tn_run *run, int64_t each) {
+    int64_t bytes = (int64_t)tn_dtype_bytes(run->node->inputs[0]->dtype);
     for (int64_t group = 0; group < tn_run_groups(run); group++) {
-        const real *x = (const real *)run->in[0] + group * TN_LANES * each;
-        real *y = (real *)run->out[0] + group * TN_LANES * each;
+        int64_t at = group * TN_LANES * each;
         int lanes = tn_run_lanes(run, group);
-        if (lanes < TN_LANES) memset(y, 0, (size_t)(TN_LANES * each) * sizeof(real));
-        run->kernels->transpose(lanes, each, x, each, y, TN_LANES);
+        if (lanes < TN_LANES)
+            memset((char *)run->out[0] + at * bytes, 0, (size_t)(TN_LANES * each * bytes));
+        transpose(run, lanes, each, at, each, at, TN_LANES);
     }
 }
 
 static void reorder_out_of_lanes(const tn_run *run, int64_t each) {
-    for (int64_t group = 0; group < tn_run_groups(run); group++)
-        run->kernels->transpose(each, tn_run_lanes(run, group),
-                                (const real *)run->in[0] + group * TN_LANES * each, TN_LANES,
-                                (real *)run->out[0] + group * TN_LANES * each, each);
+    for (int64_t group = 0; group < tn_run_groups(run); group++) {
+        int64_t at = group * TN_LANES * each;
+        transpose(run, each, tn_run_lanes(run, group), at, TN_LANES, at, each);
+    }
 }
 
 static void run_any(const tn_run *run) {

@@ -19,23 +19,9 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     return tn_infer_same(graph, node, error);
 }
 
-/* A tensor as stored, seen as [outer][n][inner] with the axis in the middle. */
-typedef struct view {
-    int64_t outer, n, inner;
-} view;
-
-static view view_of(const tn_run *run) {
+static tn_axis_view view_of(const tn_run *run) {
     const tn_axis_attrs *a = run->node->attrs;
-    const tn_shape *x = &run->node->outputs[0]->shape;
-    int order[TN_MAX_RANK];
-    int axis = (int)(a->axis < 0 ? a->axis + x->rank : a->axis), at = 0;
-    view v = {.n = x->dims[axis], .inner = 1};
-    tn_axes_stored(x, order);
-    while (order[at] != axis) at++;
-    for (int i = at + 1; i < x->rank; i++) v.inner *= x->dims[order[i]];
-    int64_t elements = tn_run_elements(run);
-    v.outer = elements > 0 ? elements / (v.n * v.inner) : 0;
-    return v;
+    return tn_axis_view_of(&run->node->outputs[0]->shape, run->n, a->axis, true);
 }
 
 /* n numbers at x, `step` apart, the maximum subtracted first; y may be x. */
@@ -50,7 +36,7 @@ static void softmax(int64_t n, int64_t step, const real *x, real *y) {
 }
 
 static void run_any(const tn_run *run) {
-    view v = view_of(run);
+    tn_axis_view v = view_of(run);
     for (int64_t o = 0; o < v.outer; o++)
         for (int64_t i = 0; i < v.inner; i++) {
             int64_t at = o * v.n * v.inner + i;
@@ -60,7 +46,7 @@ static void run_any(const tn_run *run) {
 
 /* dx = y · (dy - Σ dy · y) */
 static void run_gradient(const tn_run *run) {
-    view v = view_of(run);
+    tn_axis_view v = view_of(run);
     for (int64_t o = 0; o < v.outer; o++)
         for (int64_t i = 0; i < v.inner; i++) {
             int64_t at = o * v.n * v.inner + i;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sub.c: y = a - b with broadcasting. ONNX Sub. */
 #include "ops/broadcast.h"
+#include "ops/integers.h"
 #include "ops/ops.h"
 #include "ops/sum_to.h"
 
@@ -22,7 +23,7 @@ static void run_any(const tn_run *run) {
 
 static const tn_implementation any = {
     .name = "any", .stored = TN_STORED_ANYHOW, .rows_in = tn_broadcast_rows, .run = run_any};
-static const tn_implementation *const implementations[] = {&any, NULL};
+static const tn_implementation *const implementations[] = {&tn_integers_sub, &any, NULL};
 
 const tn_op tn_op_sub = {.name = "Sub",
                          .onnx_type = "Sub",
@@ -30,6 +31,6 @@ const tn_op tn_op_sub = {.name = "Sub",
                          .max_inputs = 2,
                          .n_outputs = 1,
                          .layout = TN_LAYOUT_ANY,
-                         .infer_shape = tn_infer_broadcast,
+                         .infer_shape = tn_infer_arithmetic,
                          .differentiate = differentiate,
                          .implementations = implementations};
