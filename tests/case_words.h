@@ -27,6 +27,6 @@ tn_value *exactly(tn_graph *g, double number);
 
 /* Each ends with a NULL name. */
 extern const op_case activation_cases[], elementwise_cases[], shape_cases[], reduction_cases[],
-    norm_cases[];
+    norm_cases[], moving_cases[], window_cases[];
 
 #endif

@@ -339,6 +339,12 @@ static void run_rmsprop(const tn_kernels *k, int64_t n, const case_data *d) {
     k->rmsprop(&step, n, d->in[0], d->out[0], d->out[1]);
 }
 
+static void run_blend(const tn_kernels *k, int64_t n, const case_data *d) {
+    const float *const x[] = {d->in[0], d->in[1], d->in[0], d->in[1]};
+    const float weight[] = {0.25f, -1.5f, 3, 0.125f};
+    k->blend(4, x, weight, n, d->out[0]);
+}
+
 static void run_average(const tn_kernels *k, int64_t n, const case_data *d) {
     k->average(n, 0.001f, d->in[0], d->out[0]);
 }
@@ -549,6 +555,7 @@ static const kernel_case kernel_cases[] = {
     {"adadelta", AT(adadelta), run_adadelta, 1, 3, .traffic_bytes = 28, .flop = 19},
     {"rmsprop", AT(rmsprop), run_rmsprop, 1, 2, .traffic_bytes = 20, .flop = 12},
     {"average", AT(average), run_average, 1, 1, .traffic_bytes = 12},
+    {"blend", AT(blend), run_blend, 2, 1, .traffic_bytes = 12},
     {"sum_squares", AT(sum_squares), run_sum_squares, 1, 1, .traffic_bytes = 4, .only_loads = true},
     {"transpose", AT(transpose), run_transpose, 1, 1, .same_nan = true, .traffic_bytes = 8},
     {"lanes_sum", AT(lanes_sum), run_lanes_sum, 1, 1, .traffic_bytes = 4, .only_loads = true},

@@ -80,10 +80,16 @@ static inline void assert_same_attrs(const tn_node *a, const tn_node *b) {
     for (const tn_attr *t = a->op->attrs; t && t->name; t++) {
         const void *p = (const char *)a->attrs + t->offset, *q = (const char *)b->attrs + t->offset;
         const tn_ints *ints_p = p, *ints_q = q;
+        const tn_floats *floats_p = p, *floats_q = q;
         switch (t->type) {
         case TN_ATTR_INT: assert_int_equal(*(const int64_t *)p, *(const int64_t *)q); break;
         case TN_ATTR_FLOAT: assert_memory_equal(p, q, sizeof(double)); break;
         case TN_ATTR_STRING: assert_string_equal(p, q); break;
+        case TN_ATTR_FLOATS:
+            assert_int_equal(floats_p->n, floats_q->n);
+            assert_memory_equal(floats_p->v, floats_q->v,
+                                (size_t)floats_p->n * sizeof *floats_p->v);
+            break;
         case TN_ATTR_INTS:
             assert_int_equal(ints_p->n, ints_q->n);
             assert_memory_equal(ints_p->v, ints_q->v, (size_t)ints_p->n * sizeof *ints_p->v);

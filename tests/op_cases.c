@@ -471,9 +471,9 @@ static const op_case first_cases[] = {
     {"a network", &tn_op_conv, network},
     {0}};
 
-static const op_case *const lists[] = {first_cases, activation_cases, elementwise_cases,
-                                       shape_cases, reduction_cases,  norm_cases,
-                                       NULL};
+static const op_case *const lists[] = {first_cases,  activation_cases, elementwise_cases,
+                                       shape_cases,  reduction_cases,  norm_cases,
+                                       moving_cases, window_cases,     NULL};
 
 const op_case *op_case_at(int i) {
     for (const op_case *const *list = lists; *list; list++)

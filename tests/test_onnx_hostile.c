@@ -114,8 +114,8 @@ static void outputs_of_an_operator_that_we_lack_are_refused_if_used(void **state
         builder b;
         builder_tiny(&b);
         size_t n = 0;
-        b.graph.node[2]->output = builder_split(&b, "p,indices", &n);
-        b.graph.node[2]->n_output = n;
+        b.graph.node[1]->output = builder_split(&b, "r,indices", &n);
+        b.graph.node[1]->n_output = n;
         if (used) builder_output(&b, "indices", DIMS(0, 2, 2, 2));
         if (used)
             expect_failure(&b, TN_ERR_UNSUPPORTED, "output 1 (\"indices\") is not supported");

@@ -24,7 +24,8 @@ void tn_attrs_init(const tn_op *op, void *attrs) {
         case TN_ATTR_STRING:
             snprintf(field, TN_ATTR_STRING_MAX, "%s", a->text ? a->text : "");
             break;
-        case TN_ATTR_INTS: break;
+        case TN_ATTR_INTS:
+        case TN_ATTR_FLOATS: break;
         }
     }
 }
@@ -48,6 +49,16 @@ static void print_attr(const tn_attr *a, const void *field, char *text, size_t b
         if (strcmp(field, a->text ? a->text : "") != 0)
             snprintf(text, bytes, "%s=%s ", a->name, (const char *)field);
         break;
+    case TN_ATTR_FLOATS: {
+        const tn_floats *floats = field;
+        size_t used = (size_t)snprintf(text, bytes, "%s=", a->name);
+        for (int i = 0; i < floats->n && used < bytes; i++)
+            used +=
+                (size_t)snprintf(text + used, bytes - used, i ? ",%g" : "%g", (double)floats->v[i]);
+        if (used < bytes) snprintf(text + used, bytes - used, " ");
+        if (floats->n == 0) text[0] = '\0';
+        break;
+    }
     case TN_ATTR_INTS: {
         const tn_ints *ints = field;
         size_t used = (size_t)snprintf(text, bytes, "%s=", a->name);
@@ -93,6 +104,17 @@ static bool parse_integers(const char *text, tn_ints *ints) {
     return false;
 }
 
+static bool parse_floats(const char *text, tn_floats *floats) {
+    char *end;
+    for (floats->n = 0; floats->n < TN_ATTR_INTS_MAX; text = end + 1) {
+        float value = strtof(text, &end);
+        if (end == text || !isfinite(value)) return false;
+        floats->v[floats->n++] = value;
+        if (*end != ',') return *end == '\0';
+    }
+    return false;
+}
+
 static bool parse_value(const tn_attr *a, const char *text, void *field) {
     char *end;
     switch (a->type) {
@@ -101,6 +123,7 @@ static bool parse_value(const tn_attr *a, const char *text, void *field) {
         *(double *)field = (double)strtof(text, &end);
         return end != text && *end == '\0' && isfinite(*(double *)field);
     case TN_ATTR_INTS: return parse_integers(text, field);
+    case TN_ATTR_FLOATS: return parse_floats(text, field);
     case TN_ATTR_STRING: break;
     }
     return snprintf(field, TN_ATTR_STRING_MAX, "%s", text) < TN_ATTR_STRING_MAX;
@@ -111,6 +134,7 @@ static const char *expected(tn_attr_type type) {
     case TN_ATTR_INT: return "a whole number";
     case TN_ATTR_FLOAT: return "a number";
     case TN_ATTR_INTS: return "whole numbers separated by commas";
+    case TN_ATTR_FLOATS: return "numbers separated by commas";
     case TN_ATTR_STRING: break;
     }
     return "a short text";

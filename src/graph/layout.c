@@ -16,6 +16,10 @@ static int64_t channels_last(const tn_value *v) {
     return v->shape.rank == 4 ? normal(v, v->shape.dims[1]) : 1;
 }
 
+static int64_t any_channels_last(const tn_value *v) {
+    return v->shape.rank >= 3 && v->shape.rank <= 5 ? normal(v, v->shape.dims[1]) : 1;
+}
+
 static bool is_stored(const tn_value *v) {
     return v->kind == TN_VALUE_PARAMETER || v->kind == TN_VALUE_CONSTANT;
 }
@@ -73,6 +77,7 @@ static int64_t wanted(const tn_node *node, int i) {
     switch (node->op->layout) {
     case TN_LAYOUT_ANY: return elementwise(node, v);
     case TN_LAYOUT_IMAGE: return channels_last(v);
+    case TN_LAYOUT_CHANNELS_LAST: return any_channels_last(v);
     case TN_LAYOUT_WEIGHTED:
         return i == 0 && (node->op->reduces_samples || rows_meet_weight(node)) ? v->channels : 1;
     case TN_LAYOUT_PLAIN:
@@ -87,6 +92,7 @@ static int64_t given(const tn_node *node, const tn_value *output) {
     case TN_LAYOUT_ANY: return elementwise(node, output);
     case TN_LAYOUT_IMAGE:
     case TN_LAYOUT_PIXELS: return channels_last(output);
+    case TN_LAYOUT_CHANNELS_LAST: return any_channels_last(output);
     case TN_LAYOUT_WEIGHTED_GRADIENT: return normal(output, node->inputs[1]->channels);
     case TN_LAYOUT_PLAIN:
     case TN_LAYOUT_WEIGHTED: break;

@@ -19,11 +19,17 @@ typedef struct tn_ints {
     int64_t v[TN_ATTR_INTS_MAX];
 } tn_ints;
 
+typedef struct tn_floats {
+    int n;
+    float v[TN_ATTR_INTS_MAX];
+} tn_floats;
+
 typedef enum tn_attr_type {
-    TN_ATTR_INT,   /* int64_t */
-    TN_ATTR_FLOAT, /* double, but a number that float32 holds: files have no others */
-    TN_ATTR_INTS,  /* tn_ints */
-    TN_ATTR_STRING /* char[TN_ATTR_STRING_MAX] */
+    TN_ATTR_INT,    /* int64_t */
+    TN_ATTR_FLOAT,  /* double, but a number that float32 holds: files have no others */
+    TN_ATTR_INTS,   /* tn_ints */
+    TN_ATTR_FLOATS, /* tn_floats */
+    TN_ATTR_STRING  /* char[TN_ATTR_STRING_MAX] */
 } tn_attr_type;
 
 typedef struct tn_attr {
@@ -55,6 +61,8 @@ typedef enum tn_layout_rule {
                         batched inputs are brought to that; plain where shapes differ, unless all
                         batched values have rank 4 */
     TN_LAYOUT_IMAGE, /* batched values of rank 4 are channels last */
+    /* batched values of rank 3 to 5 are: images of one to three dimensions */
+    TN_LAYOUT_CHANNELS_LAST,
     TN_LAYOUT_PLAIN,
     TN_LAYOUT_PIXELS,   /* output 0 channels last, the rest plain */
     TN_LAYOUT_WEIGHTED, /* input 0 as it is, since the weight (input 1) is arranged to match;
@@ -186,6 +194,9 @@ struct tn_op {
     bool ends;            /* its implementations heed tn_node.activation and more */
     unsigned statistics;  /* bit i: input i, where a parameter, is a statistic */
     bool reduces_samples; /* outputs are sums over samples: accumulated shard by shard */
+    /* How many outputs of a node ONNX has. NULL: n_outputs, what infer_shape or differentiation has
+     * added being the engine's own. */
+    int (*onnx_outputs)(const tn_node *node);
     /* Sets the shapes and types of all outputs from the inputs and checks everything that could be
      * wrong with inputs and attributes; may fill in attributes left out. Messages need not name the
      * node: the caller does. */

@@ -294,6 +294,9 @@ typedef void tn_rmsprop_fn(const tn_rmsprop_step *step, int64_t n, const real *g
 /* y[i] += rate · (x[i] - y[i]): y stays what it is where x equals it. */
 typedef void tn_average_fn(int64_t n, real rate, const real *x, real *y);
 
+/* y[i] = Σ_k weight[k] · x[k][i], k < n <= 4, k ascending, not fused; y may be any of x. */
+typedef void tn_blend_fn(int n, const real *const *x, const real *weight, int64_t count, real *y);
+
 /* Σ x[i]² in double: accumulator i mod 8 takes x[i], i ascending, and the eight are added as
  * ((0+1)+(2+3))+((4+5)+(6+7)). The same bits at every level. */
 typedef double tn_sum_squares_fn(int64_t n, const real *x);
@@ -457,6 +460,7 @@ typedef struct tn_kernels {
     tn_adadelta_fn *adadelta;
     tn_rmsprop_fn *rmsprop;
     tn_average_fn *average;
+    tn_blend_fn *blend;
     tn_sum_squares_fn *sum_squares;
 
     tn_lanes_product_fn *lanes_product;

@@ -20,6 +20,7 @@ static int32_t type_in_file(tn_attr_type type) {
     switch (type) {
     case TN_ATTR_FLOAT: return TN_ONNX_ATTR_FLOAT;
     case TN_ATTR_INTS: return TN_ONNX_ATTR_INTS;
+    case TN_ATTR_FLOATS: return TN_ONNX_ATTR_FLOATS;
     case TN_ATTR_STRING: return TN_ONNX_ATTR_STRING;
     case TN_ATTR_INT: break;
     }
@@ -44,6 +45,16 @@ static tn_status import_one(const TnOnnx__AttributeProto *from, const tn_attr *a
                            from->n_ints, TN_ATTR_INTS_MAX);
         ints->n = (int)from->n_ints;
         if (ints->n > 0) memcpy(ints->v, from->ints, from->n_ints * sizeof *ints->v);
+        break;
+    }
+    case TN_ATTR_FLOATS: {
+        tn_floats *floats = field;
+        if (from->n_floats > TN_ATTR_INTS_MAX)
+            return tn_fail(error, TN_ERR_UNSUPPORTED,
+                           "attribute \"%s\" has %zu numbers (at most %d)", attr->name,
+                           from->n_floats, TN_ATTR_INTS_MAX);
+        floats->n = (int)from->n_floats;
+        if (floats->n > 0) memcpy(floats->v, from->floats, from->n_floats * sizeof *floats->v);
         break;
     }
     case TN_ATTR_STRING: {
@@ -103,6 +114,7 @@ tn_status tn_attrs_import(const TnOnnx__NodeProto *node, const tn_op *op, const 
 /* Left out are lists and texts that are empty: they stand for "the default". */
 static bool worth_writing(const tn_attr *attr, const void *field) {
     if (attr->type == TN_ATTR_INTS) return ((const tn_ints *)field)->n > 0;
+    if (attr->type == TN_ATTR_FLOATS) return ((const tn_floats *)field)->n > 0;
     if (attr->type == TN_ATTR_STRING) return *(const char *)field != '\0';
     return true;
 }
@@ -124,6 +136,10 @@ static void export_one(const tn_attr *attr, void *field, TnOnnx__AttributeProto 
     case TN_ATTR_INTS:
         to->n_ints = (size_t)((tn_ints *)field)->n;
         to->ints = ((tn_ints *)field)->v;
+        break;
+    case TN_ATTR_FLOATS:
+        to->n_floats = (size_t)((tn_floats *)field)->n;
+        to->floats = ((tn_floats *)field)->v;
         break;
     case TN_ATTR_STRING:
         to->has_s = true;

@@ -129,6 +129,12 @@ static tn_status export_constant(exporter *ex, const tn_node *node, const tn_att
         *shape = (tn_shape){.rank = 1, .dims = {ints->n}};
         return export_tensor(ex, *name, TN_INT64, shape, ints->v);
     }
+    if (attr->type == TN_ATTR_FLOATS) {
+        const tn_floats *floats =
+            (const tn_floats *)(const void *)((const char *)node->attrs + attr->offset);
+        *shape = (tn_shape){.rank = 1, .dims = {floats->n}};
+        return export_tensor(ex, *name, TN_FLOAT32, shape, floats->v);
+    }
     *shape = (tn_shape){0};
     *number = (float)tn_attr_number(attr, node->attrs);
     return export_tensor(ex, *name, TN_FLOAT32, shape, number);
@@ -136,10 +142,11 @@ static tn_status export_constant(exporter *ex, const tn_node *node, const tn_att
 
 /* Defaults are left out where they may be: an empty list, or a number, "no bound" being one. */
 static bool left_out(const tn_node *node, const tn_attr *attr) {
-    const tn_ints *ints = (const tn_ints *)(const void *)((const char *)node->attrs + attr->offset);
+    const void *field = (const char *)node->attrs + attr->offset;
     if (attr->required) return false;
-    return attr->type == TN_ATTR_INTS ? ints->n == 0
-                                      : tn_attr_number(attr, node->attrs) == attr->number;
+    if (attr->type == TN_ATTR_INTS) return ((const tn_ints *)field)->n == 0;
+    if (attr->type == TN_ATTR_FLOATS) return ((const tn_floats *)field)->n == 0;
+    return tn_attr_number(attr, node->attrs) == attr->number;
 }
 
 static tn_status export_inputs(exporter *ex, const tn_node *node, const tn_upgrade *upgrade,
@@ -163,8 +170,8 @@ static tn_status export_inputs(exporter *ex, const tn_node *node, const tn_upgra
 static tn_status export_outputs(exporter *ex, const tn_node *node, TnOnnx__NodeProto *out) {
     out->output = alloc(ex, TN_MAX_OUTPUTS, sizeof *out->output);
     if (!out->output) return tn_fail_memory(ex->error);
-    for (int i = 0; i < node->op->n_outputs; i++)
-        out->output[out->n_output++] = node->outputs[i]->name;
+    int n = node->op->onnx_outputs ? node->op->onnx_outputs(node) : node->op->n_outputs;
+    for (int i = 0; i < n; i++) out->output[out->n_output++] = node->outputs[i]->name;
     return TN_OK;
 }
 

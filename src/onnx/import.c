@@ -253,6 +253,18 @@ static tn_status set_attr(const tn_onnx_tensor *tensor, const char *input, const
         memcpy(ints->v, tensor->data, (size_t)n * sizeof *ints->v);
         return TN_OK;
     }
+    if (attr->type == TN_ATTR_FLOATS) {
+        tn_floats *floats = (tn_floats *)(void *)((char *)attrs + attr->offset);
+        if (tensor->dtype != TN_FLOAT32 || tensor->shape.rank > 1 || n > TN_ATTR_INTS_MAX)
+            return tn_fail(error, TN_ERR_FORMAT, "input \"%s\" must be a list of float32", input);
+        floats->n = (int)n;
+        memcpy(floats->v, tensor->data, (size_t)n * sizeof *floats->v);
+        return TN_OK;
+    }
+    if (attr->type == TN_ATTR_INT && tensor->dtype == TN_INT64 && n == 1) {
+        *(int64_t *)(void *)((char *)attrs + attr->offset) = *(const int64_t *)tensor->data;
+        return TN_OK;
+    }
     if (tensor->dtype != TN_FLOAT32 || n != 1)
         return tn_fail(error, TN_ERR_FORMAT, "input \"%s\" must be one number", input);
     tn_attr_set_number(attr, attrs, (double)*(const float *)tensor->data);
@@ -328,6 +340,16 @@ static int count_same(const tn_graph *graph, const tn_op *op) {
     return n;
 }
 
+/* Outputs up to the last that something uses. */
+static int count_used(const importer *im, const TnOnnx__NodeProto *from) {
+    int n = 0;
+    for (size_t i = 0; i < from->n_output; i++) {
+        const tn_name *name = *from->output[i] ? tn_names_find(&im->names, from->output[i]) : NULL;
+        if (name && (name->used || name->is_output)) n = (int)i + 1;
+    }
+    return n;
+}
+
 static tn_status add_node_with(importer *im, size_t index, const tn_op *op, void *attrs) {
     const TnOnnx__NodeProto *from = im->file->node[index];
     const tn_upgrade *upgrade = tn_upgrade_find(from->op_type, im->opset);
@@ -340,8 +362,12 @@ static tn_status add_node_with(importer *im, size_t index, const tn_op *op, void
     TN_TRY(
         find_inputs(im, from, tn_upgrade_value_inputs(upgrade, from->n_input), inputs, &n_inputs));
     if (upgrade && upgrade->import) {
-        const tn_upgrade_node n = {attrs, (const tn_value *const *)inputs, n_inputs,
-                                   count_same(im->graph, op)};
+        const tn_upgrade_node n = {attrs,
+                                   (const tn_value *const *)inputs,
+                                   n_inputs,
+                                   count_same(im->graph, op),
+                                   (int)from->n_output,
+                                   count_used(im, from)};
         TN_TRY(upgrade->import(&n, im->error));
     }
     snprintf(made_up, sizeof made_up, "%s_%zu", op->name, index);

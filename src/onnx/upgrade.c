@@ -47,6 +47,29 @@ static tn_status refuse_early_hard_swish(const tn_upgrade_node *node, tn_error *
     return tn_fail(error, TN_ERR_FORMAT, "operator not known before opset 14");
 }
 
+/* Until opset 18 equal parts are as many as the node has outputs. */
+static tn_status count_outputs(const tn_upgrade_node *node, tn_error *error) {
+    (void)error;
+    tn_split_attrs *a = node->attrs;
+    if (a->num_outputs == 0) a->num_outputs = node->n_outputs;
+    return TN_OK;
+}
+
+static tn_status note_indices(const tn_upgrade_node *node, tn_error *error) {
+    (void)error;
+    ((tn_pool_attrs *)node->attrs)->indices = node->n_used > 1;
+    return TN_OK;
+}
+
+/* Opset 10 had one way of resizing, and Upsample none other before it. */
+static tn_status resize_as_upsample(const tn_upgrade_node *node, tn_error *error) {
+    (void)error;
+    tn_resize_attrs *a = node->attrs;
+    strcpy(a->coordinate_mode, "asymmetric");
+    strcpy(a->nearest_mode, "floor");
+    return TN_OK;
+}
+
 static const tn_upgrade upgrades[] = {
     {.onnx_type = "Clip",
      .first_opset = 11,
@@ -55,6 +78,12 @@ static const tn_upgrade upgrades[] = {
      .input_attrs = {"min", "max"},
      .ours = {"min", "max"}},
     {.onnx_type = "Concat", .first_opset = 7, .last_opset = 10, .import = refuse_negative_axis},
+    {.onnx_type = "CumSum",
+     .first_opset = 11,
+     .last_opset = INT_MAX,
+     .n_inputs = 1,
+     .input_attrs = {"axis"},
+     .ours = {"axis"}},
     {.onnx_type = "Dropout",
      .first_opset = 7,
      .last_opset = 11,
@@ -73,6 +102,12 @@ static const tn_upgrade upgrades[] = {
      .default_name = "ratio",
      .default_number = 0.5,
      .import = number_dropout},
+    {.onnx_type = "Expand",
+     .first_opset = 8,
+     .last_opset = INT_MAX,
+     .n_inputs = 1,
+     .input_attrs = {"shape"},
+     .ours = {"shape"}},
     {.onnx_type = "Flatten", .first_opset = 7, .last_opset = 10, .import = refuse_negative_axis},
     {.onnx_type = "HardSwish",
      .first_opset = 7,
@@ -90,12 +125,14 @@ static const tn_upgrade upgrades[] = {
      .default_name = "axis",
      .default_number = 1,
      .import = demand_last_axis},
+    {.onnx_type = "MaxPool", .first_opset = 8, .last_opset = INT_MAX, .import = note_indices},
+    {.onnx_type = "Pad", .first_opset = 2, .last_opset = 10, .ours = {"axes"}},
     {.onnx_type = "Pad",
      .first_opset = 11,
      .last_opset = INT_MAX,
      .n_inputs = 1,
-     .input_attrs = {"pads", "value"},
-     .ours = {"pads", "value"}},
+     .input_attrs = {"pads", "value", "axes"},
+     .ours = {"pads", "value", "axes"}},
     {.onnx_type = "ReduceL1", .first_opset = 1, .last_opset = 17, .ours = {"noop_with_empty_axes"}},
     {.onnx_type = "ReduceL1",
      .first_opset = 18,
@@ -196,12 +233,56 @@ static const tn_upgrade upgrades[] = {
      .n_inputs = 1,
      .input_attrs = {"shape"},
      .ours = {"shape"}},
+    {.onnx_type = "Resize",
+     .first_opset = 10,
+     .last_opset = 10,
+     .n_inputs = 1,
+     .input_attrs = {"scales"},
+     .ours = {"scales", "antialias", "axes", "keep_aspect_ratio_policy"},
+     .import = resize_as_upsample},
+    {.onnx_type = "Resize",
+     .first_opset = 11,
+     .last_opset = 17,
+     .n_inputs = 1,
+     .input_attrs = {"roi", "scales", "sizes"},
+     .ours = {"roi", "scales", "sizes", "antialias"}},
+    {.onnx_type = "Resize",
+     .first_opset = 18,
+     .last_opset = INT_MAX,
+     .n_inputs = 1,
+     .input_attrs = {"roi", "scales", "sizes"},
+     .ours = {"roi", "scales", "sizes"}},
+    {.onnx_type = "Slice",
+     .first_opset = 10,
+     .last_opset = INT_MAX,
+     .n_inputs = 1,
+     .input_attrs = {"starts", "ends", "axes", "steps"},
+     .ours = {"starts", "ends", "axes", "steps"}},
     {.onnx_type = "Softmax",
      .first_opset = 7,
      .last_opset = 12,
      .default_name = "axis",
      .default_number = 1,
      .import = demand_last_axis},
+    {.onnx_type = "Split",
+     .first_opset = 1,
+     .last_opset = 12,
+     .ours = {"num_outputs"},
+     .import = count_outputs},
+    {.onnx_type = "Split",
+     .first_opset = 13,
+     .last_opset = 17,
+     .n_inputs = 1,
+     .input_attrs = {"split"},
+     .ours = {"split", "num_outputs"},
+     .import = count_outputs},
+    {.onnx_type = "Split",
+     .first_opset = 18,
+     .last_opset = INT_MAX,
+     .n_inputs = 1,
+     .input_attrs = {"split"},
+     .ours = {"split"},
+     .import = count_outputs},
     {.onnx_type = "Squeeze", .first_opset = 7, .last_opset = 10, .import = refuse_negative_axes},
     {.onnx_type = "Squeeze",
      .first_opset = 13,
@@ -209,6 +290,18 @@ static const tn_upgrade upgrades[] = {
      .n_inputs = 1,
      .input_attrs = {"axes"},
      .ours = {"axes"}},
+    {.onnx_type = "Tile",
+     .first_opset = 6,
+     .last_opset = INT_MAX,
+     .n_inputs = 1,
+     .input_attrs = {"repeats"},
+     .ours = {"repeats"}},
+    {.onnx_type = "Trilu",
+     .first_opset = 14,
+     .last_opset = INT_MAX,
+     .n_inputs = 1,
+     .input_attrs = {"k"},
+     .ours = {"k"}},
     {.onnx_type = "Unsqueeze", .first_opset = 7, .last_opset = 10, .import = refuse_negative_axes},
     {.onnx_type = "Unsqueeze",
      .first_opset = 13,

@@ -14,9 +14,11 @@ typedef struct tn_upgrade_node {
     const tn_value *const *inputs;
     int n_inputs;
     int n_same_before; /* nodes of this type that come before it */
+    int n_outputs;     /* that the file names */
+    int n_used;        /* up to the last that something uses */
 } tn_upgrade_node;
 
-enum { TN_UPGRADE_NAMES = 3 };
+enum { TN_UPGRADE_NAMES = 4 };
 
 typedef struct tn_upgrade {
     const char *onnx_type;

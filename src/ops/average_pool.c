@@ -10,6 +10,7 @@ static const tn_attr attrs[] = {
     {"kernel_shape", TN_ATTR_INTS, offsetof(tn_pool_attrs, kernel_shape), true, 0, NULL},
     {"strides", TN_ATTR_INTS, offsetof(tn_pool_attrs, strides), false, 0, NULL},
     {"pads", TN_ATTR_INTS, offsetof(tn_pool_attrs, pads), false, 0, NULL},
+    {"dilations", TN_ATTR_INTS, offsetof(tn_pool_attrs, dilations), false, 0, NULL},
     {"ceil_mode", TN_ATTR_INT, offsetof(tn_pool_attrs, ceil_mode), false, 0, NULL},
     {"count_include_pad", TN_ATTR_INT, offsetof(tn_pool_attrs, count_include_pad), false, 0, NULL},
     {"auto_pad", TN_ATTR_STRING, offsetof(tn_pool_attrs, auto_pad), false, 0, "NOTSET"},
@@ -20,54 +21,78 @@ static const tn_attr attrs[] = {
  */
 static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph;
-    return tn_pool_infer(node, error);
+    tn_pool_attrs *a = node->attrs;
+    TN_TRY(tn_pool_infer(node, error));
+    bool dense = true;
+    for (int i = 0; i < a->dilations.n; i++) dense = dense && a->dilations.v[i] == 1;
+    if (dense) a->dilations.n = 0; /* which not all versions of ONNX have */
+    return TN_OK;
 }
 
-/* The part of a window that lies inside the image, and one over its count. */
+/* The taps of a window that lie inside the image, and one over its count. */
 typedef struct window {
-    int64_t top, bottom, left, right; /* bottom and right are no longer inside */
+    int64_t first[3];         /* where tap 0 is, inside or not */
+    int64_t begin[3], end[3]; /* taps */
     real scale;
 } window;
 
 /* Along one axis; returns what this axis contributes to the count. As in PyTorch, what ceil_mode
  * lets a window reach beyond the padding never counts. */
-static int64_t clip(const tn_pool_attrs *a, int axis, int64_t size, int64_t i, int64_t *begin,
-                    int64_t *end) {
-    int64_t first = i * a->strides.v[axis] - a->pads.v[axis];
-    int64_t last = first + a->kernel_shape.v[axis];
-    *begin = tn_max_i64(first, 0);
-    *end = tn_min_i64(last, size);
-    if (!a->count_include_pad) return *end - *begin;
-    return tn_min_i64(last, size + a->pads.v[2 + axis]) - first;
+static int64_t clip(const tn_pool_attrs *a, const tn_window *w, int axis, int64_t i, window *win) {
+    int64_t d = w->dilation[axis], size = w->in[axis], taps = w->kernel[axis];
+    int64_t first = i * w->stride[axis] - w->pad[axis];
+    int64_t begin = first < 0 ? (-first + d - 1) / d : 0;
+    win->first[axis] = first;
+    win->begin[axis] = tn_min_i64(begin, taps);
+    win->end[axis] = tn_max_i64(win->begin[axis], tn_min_i64(taps, (size - first + d - 1) / d));
+    if (!a->count_include_pad) return win->end[axis] - win->begin[axis];
+    return tn_min_i64(taps, (size + w->pad_after[axis] - first + d - 1) / d);
 }
 
-int64_t tn_average_pool_count(const tn_pool_attrs *a, const int64_t *dims, int64_t p, int64_t q) {
-    int64_t unused[2];
-    return clip(a, 0, dims[2], p, &unused[0], &unused[1]) *
-           clip(a, 1, dims[3], q, &unused[0], &unused[1]);
+int64_t tn_average_pool_count(const tn_pool_attrs *a, const tn_window *w, int64_t p, int64_t q) {
+    window unused;
+    return clip(a, w, 1, p, &unused) * clip(a, w, 2, q, &unused);
 }
 
-/* Of output pixel (p, q); the image has dims [n][c][h][w]. */
-static window window_at(const tn_pool_attrs *a, const int64_t *dims, int64_t p, int64_t q) {
+/* Of output pixel i. */
+static window window_at(const tn_pool_attrs *a, const tn_window *w, int64_t i) {
     window win;
-    int64_t rows = clip(a, 0, dims[2], p, &win.top, &win.bottom);
-    int64_t columns = clip(a, 1, dims[3], q, &win.left, &win.right);
-    win.scale = (real)1 / (real)(rows * columns);
+    int64_t count = clip(a, w, 0, i / (w->out[1] * w->out[2]), &win);
+    count *= clip(a, w, 1, i / w->out[2] % w->out[1], &win);
+    count *= clip(a, w, 2, i % w->out[2], &win);
+    win.scale = (real)1 / (real)count;
     return win;
 }
 
+/* to[k] += from[k] for the channels of each pixel in a window, whose images one of both is. */
+static void add_pixels(const tn_kernels *kernels, const tn_window *w, const window *win, int64_t c,
+                       const real *image, real *sum, real *grad, const real *part) {
+    for (int64_t t = win->begin[0]; t < win->end[0]; t++)
+        for (int64_t r = win->begin[1]; r < win->end[1]; r++)
+            for (int64_t s = win->begin[2]; s < win->end[2]; s++) {
+                int64_t slice = win->first[0] + t * w->dilation[0];
+                int64_t row = win->first[1] + r * w->dilation[1];
+                int64_t column = win->first[2] + s * w->dilation[2];
+                int64_t at = ((slice * w->in[1] + row) * w->in[2] + column) * c;
+                if (image)
+                    kernels->add(c, sum, image + at, sum);
+                else
+                    kernels->add(c, grad + at, part, grad + at);
+            }
+}
+
 static void run_any(const tn_run *run) {
-    const int64_t *in = run->node->inputs[0]->shape.dims, *out = run->node->outputs[0]->shape.dims;
-    int64_t c = in[1];
+    const tn_window w = tn_window_make(run->node->attrs, &run->node->inputs[0]->shape,
+                                       &run->node->outputs[0]->shape);
+    int64_t c = run->node->inputs[0]->shape.dims[1], begin, end;
     const real *x = tn_run_in_image(run, 0);
     real *y = run->out[0];
-    for (int64_t n = 0; n < run->n; n++, x += c * in[2] * in[3])
-        for (int64_t i = run->rows.begin * out[3]; i < run->rows.end * out[3]; i++, y += c) {
-            window win = window_at(run->node->attrs, in, i / out[3], i % out[3]);
+    tn_window_pixels(&w, run, &begin, &end);
+    for (int64_t n = 0; n < run->n; n++, x += c * w.in[0] * w.in[1] * w.in[2])
+        for (int64_t i = begin; i < end; i++, y += c) {
+            window win = window_at(run->node->attrs, &w, i);
             memset(y, 0, (size_t)c * sizeof(real));
-            for (int64_t row = win.top; row < win.bottom; row++)
-                for (int64_t column = win.left; column < win.right; column++)
-                    run->kernels->add(c, y, x + (row * in[3] + column) * c, y);
+            add_pixels(run->kernels, &w, &win, c, x, y, NULL, NULL);
             run->kernels->mul_scalar(c, y, win.scale, y);
         }
 }
@@ -86,20 +111,17 @@ static int64_t gradient_workspace(const tn_node *node, const tn_kernels *kernels
 
 static void run_gradient(const tn_run *run) {
     const tn_pool_grad_attrs *a = run->node->attrs;
-    const int64_t *in = run->node->outputs[0]->shape.dims, *out = run->node->inputs[0]->shape.dims;
-    int64_t c = in[1], dx_each = c * in[2] * in[3];
+    const tn_window w =
+        tn_window_make(&a->pool, &run->node->outputs[0]->shape, &run->node->inputs[0]->shape);
+    int64_t c = run->node->inputs[0]->shape.dims[1], dx_each = c * w.in[0] * w.in[1] * w.in[2];
     const real *dy = run->in[0];
     real *dx = run->out[0], *part = run->workspace;
     memset(dx, 0, (size_t)(run->n * dx_each) * sizeof(real));
     for (int64_t n = 0; n < run->n; n++, dx += dx_each)
-        for (int64_t i = 0; i < out[2] * out[3]; i++, dy += c) {
-            window win = window_at(&a->pool, in, i / out[3], i % out[3]);
+        for (int64_t i = 0; i < w.out[0] * w.out[1] * w.out[2]; i++, dy += c) {
+            window win = window_at(&a->pool, &w, i);
             run->kernels->mul_scalar(c, dy, win.scale, part);
-            for (int64_t row = win.top; row < win.bottom; row++)
-                for (int64_t column = win.left; column < win.right; column++) {
-                    real *to = dx + (row * in[3] + column) * c;
-                    run->kernels->add(c, to, part, to);
-                }
+            add_pixels(run->kernels, &w, &win, c, NULL, NULL, dx, part);
         }
 }
 
@@ -113,7 +135,7 @@ static const tn_op average_pool_grad = {.name = "AveragePoolGrad",
                                         .min_inputs = 1,
                                         .max_inputs = 1,
                                         .n_outputs = 1,
-                                        .layout = TN_LAYOUT_IMAGE,
+                                        .layout = TN_LAYOUT_CHANNELS_LAST,
                                         .infer_shape = tn_pool_infer_gradient,
                                         .implementations = gradient_implementations};
 
@@ -131,7 +153,7 @@ const tn_op tn_op_average_pool = {.name = "AveragePool",
                                   .min_inputs = 1,
                                   .max_inputs = 1,
                                   .n_outputs = 1,
-                                  .layout = TN_LAYOUT_IMAGE,
+                                  .layout = TN_LAYOUT_CHANNELS_LAST,
                                   .infer_shape = infer_shape,
                                   .differentiate = differentiate,
                                   .implementations = implementations};

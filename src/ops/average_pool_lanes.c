@@ -45,14 +45,16 @@ static void add_tap(const tn_run *run, const tn_pool_attrs *a, const int64_t *im
 }
 
 /* y = x divided by the count of each point of output, in all planes. */
-static void divide(const tn_run *run, const tn_pool_attrs *a, const int64_t *image,
-                   const int64_t *output, const real *x, real *y) {
+static void divide(const tn_run *run, const tn_pool_attrs *a, const tn_shape *image,
+                   const tn_shape *y_shape, const real *x, real *y) {
+    const int64_t *output = y_shape->dims;
+    const tn_window w = tn_window_make(a, image, y_shape);
     int64_t planes = tn_run_groups(run) * output[1], each = output[2] * output[3];
     for (int64_t p = 0; p < output[2]; p++)
         for (int64_t q = 0, end; q < output[3]; q = end) {
-            int64_t count = tn_average_pool_count(a, image, p, q);
+            int64_t count = tn_average_pool_count(a, &w, p, q);
             for (end = q + 1; end < output[3]; end++)
-                if (tn_average_pool_count(a, image, p, end) != count) break;
+                if (tn_average_pool_count(a, &w, p, end) != count) break;
             for (int64_t i = 0; i < planes; i++) {
                 int64_t at = (i * each + p * output[3] + q) * TN_LANES;
                 run->kernels->mul_scalar((end - q) * TN_LANES, x + at, (real)1 / (real)count,
@@ -73,11 +75,27 @@ static void run_forward(const tn_run *run) {
         for (int64_t r = 0; r < a->kernel_shape.v[0]; r++)
             for (int64_t s = 0; s < a->kernel_shape.v[1]; s++)
                 add_tap(run, a, in, out, r, s, false, x + i * x_each, y + i * y_each);
-    divide(run, a, in, out, y, y);
+    divide(run, a, &run->node->inputs[0]->shape, &run->node->outputs[0]->shape, y, y);
+}
+
+static bool is_dense(const tn_pool_attrs *a) {
+    for (int i = 0; i < a->dilations.n; i++)
+        if (a->dilations.v[i] != 1) return false;
+    return true;
+}
+
+static bool applies(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    return tn_pool_of_images(node) && is_dense(node->attrs);
+}
+
+static bool gradient_applies(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    return tn_pool_of_images(node) && is_dense(&((const tn_pool_grad_attrs *)node->attrs)->pool);
 }
 
 const tn_implementation tn_average_pool_lanes = {
-    .name = "lanes", .stored = TN_STORED_IN_LANES, .run = run_forward};
+    .name = "lanes", .stored = TN_STORED_IN_LANES, .applies = applies, .run = run_forward};
 
 /* Workspace: dy, divided. */
 static int64_t gradient_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
@@ -93,7 +111,7 @@ static void run_gradient(const tn_run *run) {
     int64_t planes = tn_run_groups(run) * in[1];
     int64_t x_each = in[2] * in[3] * TN_LANES, y_each = out[2] * out[3] * TN_LANES;
     real *part = run->workspace, *dx = run->out[0];
-    divide(run, a, in, out, run->in[0], part);
+    divide(run, a, &run->node->outputs[0]->shape, &run->node->inputs[0]->shape, run->in[0], part);
     memset(dx, 0, (size_t)(planes * x_each) * sizeof(real));
     for (int64_t i = 0; i < planes; i++)
         for (int64_t r = a->kernel_shape.v[0] - 1; r >= 0; r--)
@@ -103,6 +121,7 @@ static void run_gradient(const tn_run *run) {
 
 const tn_implementation tn_average_pool_grad_lanes = {.name = "lanes",
                                                       .stored = TN_STORED_IN_LANES,
+                                                      .applies = gradient_applies,
                                                       .workspace_bytes = gradient_workspace,
                                                       .run = run_gradient};
 
@@ -111,13 +130,12 @@ const tn_implementation tn_average_pool_grad_lanes = {.name = "lanes",
 /* Workspace: where the pixels are. */
 static int64_t global_workspace(const tn_node *node, const tn_kernels *kernels, int64_t n) {
     (void)kernels, (void)n;
-    const int64_t *dims = node->inputs[0]->shape.dims;
-    return dims[2] * dims[3] * (int64_t)sizeof(int64_t);
+    return tn_pool_pixels(&node->inputs[0]->shape) * (int64_t)sizeof(int64_t);
 }
 
 static void run_global(const tn_run *run) {
-    const int64_t *dims = run->node->inputs[0]->shape.dims;
-    int64_t planes = tn_run_groups(run) * dims[1], pixels = dims[2] * dims[3];
+    const tn_shape *shape = &run->node->inputs[0]->shape;
+    int64_t planes = tn_run_groups(run) * shape->dims[1], pixels = tn_pool_pixels(shape);
     int64_t *offset = run->workspace;
     for (int64_t i = 0; i < pixels; i++) offset[i] = i * TN_LANES;
     const tn_lanes_product sum = {.rows = 1,
@@ -143,7 +161,7 @@ const tn_implementation tn_global_average_pool_lanes = {.name = "lanes",
 static void run_global_gradient(const tn_run *run) {
     const tn_pool_grad_attrs *a = run->node->attrs;
     int64_t planes = tn_run_groups(run) * run->node->inputs[0]->shape.dims[1];
-    int64_t pixels = a->h * a->w, here = 0;
+    int64_t pixels = tn_pool_pixels(&a->x), here = 0;
     const real part = (real)1 / (real)pixels;
     const tn_lanes_product product = {.rows = 1,
                                       .columns = planes,

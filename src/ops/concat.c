@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* concat.c: tensors one behind the other along an axis. ONNX Concat. */
+/* concat.c: tensors of any type one behind the other along an axis. ONNX Concat. */
 #include <string.h>
 
 #include "graph/images.h"
@@ -15,7 +15,9 @@ static tn_status check_input(const tn_node *node, int k, int axis, tn_error *err
     char text[2][TN_SHAPE_TEXT];
     if (!v) return tn_fail(error, TN_ERR_FORMAT, "input %d is missing", k);
     const tn_shape *first = &node->inputs[0]->shape, *x = &v->shape;
-    if (v->dtype != TN_FLOAT32) return tn_fail(error, TN_ERR_UNSUPPORTED, "inputs must be float32");
+    if (v->dtype != node->inputs[0]->dtype)
+        return tn_fail(error, TN_ERR_FORMAT, "inputs are %s and %s",
+                       tn_dtype_name(node->inputs[0]->dtype), tn_dtype_name(v->dtype));
     bool fits = x->rank == first->rank;
     for (int i = 0; i < x->rank && fits; i++) fits = i == axis || x->dims[i] == first->dims[i];
     if (!fits)
@@ -41,6 +43,7 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
         y.dims[axis] += node->inputs[k]->shape.dims[axis]; /* at most TN_MAX_ELEMENTS each */
     }
     node->outputs[0]->shape = y;
+    node->outputs[0]->dtype = node->inputs[0]->dtype;
     return TN_OK;
 }
 
@@ -86,18 +89,20 @@ static int64_t run_length(const tn_run *run, const tn_shape *shape, int axis, in
     return length;
 }
 
+/* In one pass over the output, of which each input has a part of every row. */
 static void run_any(const tn_run *run) {
     const tn_node *node = run->node;
-    int axis = axis_of(node);
-    int64_t outer, row = run_length(run, &node->outputs[0]->shape, axis, &outer), before = 0;
-    for (int k = 0; k < node->n_inputs; k++) {
-        int64_t length = run_length(run, &node->inputs[k]->shape, axis, &outer);
-        const real *x = run->in[k];
-        real *y = (real *)run->out[0] + before;
-        for (int64_t i = 0; i < outer && length > 0; i++, x += length, y += row)
-            memcpy(y, x, (size_t)length * sizeof(real));
-        before += length;
-    }
+    int64_t outer = 0, bytes = (int64_t)tn_dtype_bytes(node->outputs[0]->dtype);
+    int64_t length[TN_MAX_INPUTS];
+    for (int k = 0; k < node->n_inputs; k++)
+        length[k] = bytes * run_length(run, &node->inputs[k]->shape, axis_of(node), &outer);
+    char *y = run->out[0];
+    for (int64_t i = 0; i < outer; i++)
+        for (int k = 0; k < node->n_inputs; k++) {
+            if (length[k] == 0) continue; /* of an empty one, not even the pointer need be there */
+            memcpy(y, (const char *)run->in[k] + i * length[k], (size_t)length[k]);
+            y += length[k];
+        }
 }
 
 static bool rows_in(const tn_node *node, int input, tn_rows out, tn_rows *in) {

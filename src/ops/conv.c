@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conv.c: two-dimensional convolution. ONNX Conv. Its gradients are in conv_grad.c. */
+/* conv.c: convolution of one to three dimensions. ONNX Conv. Its gradients are in conv_grad.c. */
 #include <string.h>
 
 #include "base/size.h"
@@ -32,14 +32,16 @@ static tn_status check_weight(const tn_node *node, tn_conv_attrs *a, tn_error *e
         return tn_fail(error, TN_ERR_UNSUPPORTED,
                        "weight \"%s\" is computed or not float32 (it must be in the file)",
                        w->name);
+    int dims = x->shape.rank - 2;
     if (a->kernel_shape.n == 0)
-        a->kernel_shape = (tn_ints){.n = 2, .v = {w->shape.dims[2], w->shape.dims[3]}};
-    TN_TRY(tn_window_resolve(&a->kernel_shape, &a->strides, &a->dilations, &a->pads, error));
-    if (a->kernel_shape.v[0] != w->shape.dims[2] || a->kernel_shape.v[1] != w->shape.dims[3])
-        return tn_fail(error, TN_ERR_FORMAT,
-                       "kernel_shape is %lldx%lld but the weight is %lldx%lld",
-                       (long long)a->kernel_shape.v[0], (long long)a->kernel_shape.v[1],
-                       (long long)w->shape.dims[2], (long long)w->shape.dims[3]);
+        for (int i = 0; i < dims; i++)
+            a->kernel_shape.v[a->kernel_shape.n++] = w->shape.dims[2 + i];
+    TN_TRY(tn_window_resolve(dims, &a->kernel_shape, &a->strides, &a->dilations, &a->pads, error));
+    for (int i = 0; i < dims; i++)
+        if (a->kernel_shape.v[i] != w->shape.dims[2 + i])
+            return tn_fail(error, TN_ERR_FORMAT,
+                           "kernel_shape holds %lld but the weight %lld along axis %d",
+                           (long long)a->kernel_shape.v[i], (long long)w->shape.dims[2 + i], 2 + i);
     if (a->group < 1 || x->shape.dims[1] < 1 || w->shape.dims[0] < 1)
         return tn_fail(error, TN_ERR_FORMAT, "no channels, or group %lld", (long long)a->group);
     if (x->shape.dims[1] % a->group || w->shape.dims[0] % a->group ||
@@ -62,30 +64,28 @@ static tn_status check_bias(const tn_value *bias, int64_t outputs, tn_error *err
 /* The padded image, and the bordered gradient, which is at most twice as large each way. */
 static tn_status check_padded(const tn_conv_attrs *a, const tn_shape *x, const tn_shape *y,
                               tn_error *error) {
-    const int64_t dims[] = {2 * (a->pads.v[0] + x->dims[2] + a->pads.v[2]),
-                            2 * (a->pads.v[1] + x->dims[3] + a->pads.v[3]),
-                            tn_max_i64(x->dims[1], y->dims[1])};
-    int64_t elements;
-    if (tn_size_product(dims, 3, &elements) && elements <= TN_MAX_ELEMENTS) return TN_OK;
-    return tn_fail(error, TN_ERR_FORMAT,
-                   "too much padding: %lldx%lld pixels for an image of %lldx%lld",
-                   (long long)(dims[0] / 2), (long long)(dims[1] / 2), (long long)x->dims[2],
-                   (long long)x->dims[3]);
+    int n = a->kernel_shape.n;
+    int64_t dims[4] = {tn_max_i64(x->dims[1], y->dims[1])}, elements;
+    char text[TN_SHAPE_TEXT];
+    for (int i = 0; i < n; i++)
+        dims[1 + i] = 2 * (a->pads.v[i] + x->dims[2 + i] + a->pads.v[n + i]);
+    if (tn_size_product(dims, 1 + n, &elements) && elements <= TN_MAX_ELEMENTS) return TN_OK;
+    return tn_fail(error, TN_ERR_FORMAT, "too much padding for images %s", tn_shape_text(x, text));
 }
 
 static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph;
     tn_conv_attrs *a = node->attrs;
     const tn_shape *x = &node->inputs[0]->shape, *w = &node->inputs[1]->shape;
-    tn_shape y = {.rank = 4, .batched = x->batched};
+    tn_shape y = {.rank = x->rank, .batched = x->batched};
     TN_TRY(check_weight(node, a, error));
     TN_TRY(check_bias(node->n_inputs > 2 ? node->inputs[2] : NULL, w->dims[0], error));
     y.dims[0] = x->dims[0];
     y.dims[1] = w->dims[0];
-    for (int i = 0; i < 2; i++)
+    for (int i = 0, n = a->kernel_shape.n; i < n; i++)
         TN_TRY(tn_window_output(a->auto_pad, false, x->dims[2 + i], a->kernel_shape.v[i],
                                 a->strides.v[i], a->dilations.v[i], &a->pads.v[i],
-                                &a->pads.v[2 + i], &y.dims[2 + i], error));
+                                &a->pads.v[n + i], &y.dims[2 + i], error));
     strcpy(a->auto_pad, "NOTSET"); /* pads now say it */
     TN_TRY(check_padded(a, x, &y, error));
     node->outputs[0]->shape = y;
@@ -94,22 +94,28 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
 }
 
 static int64_t macs(const tn_node *node) {
-    const int64_t *y = node->outputs[0]->shape.dims, *w = node->inputs[1]->shape.dims;
-    int64_t n;
-    return tn_size_product((int64_t[]){y[1], y[2], y[3], w[1], w[2], w[3]}, 6, &n) ? n : INT64_MAX;
+    const tn_shape *y = &node->outputs[0]->shape, *w = &node->inputs[1]->shape;
+    int64_t dims[2 * TN_MAX_RANK], n;
+    for (int i = 1; i < y->rank; i++) dims[i - 1] = y->dims[i];
+    for (int i = 1; i < w->rank; i++) dims[y->rank - 1 + i - 1] = w->dims[i];
+    return tn_size_product(dims, y->rank + w->rank - 2, &n) ? n : INT64_MAX;
 }
 
-tn_arrangement conv_arrange_weight(const int64_t *dims, int64_t groups) {
-    return (tn_arrangement){.rank = 5,
-                            .dims = {groups, dims[0] / groups, dims[1], dims[2], dims[3]},
-                            .axes = {0, 3, 4, 2, 1}};
+tn_arrangement conv_arrange_weight(const tn_shape *w, int64_t groups) {
+    int last = w->rank;
+    tn_arrangement a = {.rank = last + 1, .dims = {groups, w->dims[0] / groups}};
+    for (int i = 1; i < w->rank; i++) a.dims[1 + i] = w->dims[i];
+    for (int i = 1; i < last - 1; i++) a.axes[i] = i + 2;
+    a.axes[last - 1] = 2;
+    a.axes[last] = 1;
+    return a;
 }
 
 static tn_arrangement arrange(const tn_node *node, int input, const int64_t *in_channels) {
     (void)in_channels;
     const tn_conv_attrs *a = node->attrs;
     if (input != 1) return (tn_arrangement){0};
-    return conv_arrange_weight(node->inputs[1]->shape.dims, a->group);
+    return conv_arrange_weight(&node->inputs[1]->shape, a->group);
 }
 
 /* ---- Gradient ----------------------------------------------------------------------------- */
@@ -118,8 +124,9 @@ static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) 
     tn_value *dy = tn_gradient_of(graph, node->outputs[0]);
     tn_value *x = node->inputs[0], *w = node->inputs[1];
     tn_value *bias = node->n_inputs > 2 ? node->inputs[2] : NULL;
-    conv_grad_attrs a = {*(const tn_conv_attrs *)node->attrs, x->shape.dims[2], x->shape.dims[3]};
+    conv_grad_attrs a = {.conv = *(const tn_conv_attrs *)node->attrs};
     tn_value *d;
+    tn_window_sizes(&x->shape, a.size);
     if (bias && tn_gradient_wanted(graph, bias)) {
         TN_TRY(tn_sum_to_channels(graph, dy, &d, error));
         TN_TRY(tn_gradient_add(graph, bias, d, error));
@@ -145,17 +152,18 @@ static void naive_run(const tn_run *run) {
     const real *w = run->in[1], *bias = run->in[2];
     int64_t x_at, w_at;
     for (int64_t n = 0; n < run->n; n++) {
-        const real *x = (const real *)tn_run_in_image(run, 0) + n * g.h * g.w * g.c;
-        real *y = (real *)tn_run_out_image(run, 0) + n * g.p * g.q * g.o;
+        const real *x = (const real *)tn_run_in_image(run, 0) + n * g.d * g.h * g.w * g.c;
+        real *y = (real *)tn_run_out_image(run, 0) + n * g.u * g.p * g.q * g.o;
         int64_t row = g.q * g.o;
-        for (int64_t i = run->rows.begin * row; i < run->rows.end * row; i++) {
+        int64_t begin = run->rows.begin * row, end = run->rows.end * row;
+        if (g.volume) end = g.u * g.p * row; /* which is never parted by rows */
+        for (int64_t i = begin; i < end; i++) {
             y[i] = bias ? bias[i % g.o] : 0;
-            for (int64_t k = 0; k < g.r * g.s * g.cg; k++)
+            for (int64_t k = 0; k < g.t * g.r * g.s * g.cg; k++)
                 if (conv_product(&g, i, k, &x_at, &w_at)) y[i] += x[x_at] * w[w_at];
         }
         const real *more = tn_run_more(run);
-        int64_t begin = run->rows.begin * row, end = run->rows.end * row;
-        if (more) more += n * g.p * g.q * g.o + begin;
+        if (more) more += n * g.u * g.p * g.q * g.o + begin;
         run->kernels->activate(&run->node->activation, end - begin, y + begin, more, y + begin);
     }
 }
@@ -212,17 +220,28 @@ static void tiled_run(const tn_run *run) {
     }
 }
 
+static bool naive_applies(const tn_node *node, const tn_kernels *kernels) {
+    (void)node;
+    return kernels->naive;
+}
+
 static const tn_implementation naive = {
-    .name = "naive", .applies = conv_naive_applies, .rows_in = conv_rows_in, .run = naive_run};
+    .name = "naive", .applies = naive_applies, .rows_in = conv_rows_in, .run = naive_run};
 static const tn_implementation tiled = {.name = "tiles",
                                         .packed_bytes = tiled_packed_bytes,
                                         .pack = tiled_pack,
                                         .rows_in = conv_rows_in,
                                         .shares_channels = true,
                                         .run = tiled_run};
-static const tn_implementation *const implementations[] = {
-    &naive, &tn_conv_depthwise,      &tn_conv_winograd, &tn_conv_winograd_2x2,
-    &tiled, &tn_conv_lanes_winograd, &tn_conv_lanes,    NULL};
+static const tn_implementation *const implementations[] = {&naive,
+                                                           &tn_conv_volume,
+                                                           &tn_conv_depthwise,
+                                                           &tn_conv_winograd,
+                                                           &tn_conv_winograd_2x2,
+                                                           &tiled,
+                                                           &tn_conv_lanes_winograd,
+                                                           &tn_conv_lanes,
+                                                           NULL};
 
 const tn_op tn_op_conv = {.name = "Conv",
                           .onnx_type = "Conv",
@@ -231,7 +250,7 @@ const tn_op tn_op_conv = {.name = "Conv",
                           .min_inputs = 2,
                           .max_inputs = 3,
                           .n_outputs = 1,
-                          .layout = TN_LAYOUT_IMAGE,
+                          .layout = TN_LAYOUT_CHANNELS_LAST,
                           .ends = true,
                           .infer_shape = infer_shape,
                           .differentiate = differentiate,

@@ -104,6 +104,7 @@ static conv_choice_key make_key(const tn_op *op, const conv_geometry *g, bool sp
 }
 
 bool conv_choice_key_of(const tn_node *node, const tn_kernels *kernels, conv_choice_key *key) {
+    if (node->n_inputs == 0 || node->inputs[0]->shape.rank == 5) return false; /* volumes */
     if (node->op == &tn_op_conv) {
         const conv_geometry g = conv_geometry_of(node);
         *key = make_key(&tn_op_conv, &g, false);

@@ -24,18 +24,18 @@ static tn_status resolve(const char *name, tn_ints *ints, int n, int64_t fallbac
     return TN_OK;
 }
 
-tn_status tn_window_resolve(tn_ints *kernel, tn_ints *strides, tn_ints *dilations, tn_ints *pads,
-                            tn_error *error) {
-    TN_TRY(resolve("kernel_shape", kernel, 2, 0, 1, error));
-    TN_TRY(resolve("strides", strides, 2, 1, 1, error));
-    TN_TRY(resolve("dilations", dilations, 2, 1, 1, error));
-    return resolve("pads", pads, 4, 0, 0, error);
+tn_status tn_window_resolve(int dims, tn_ints *kernel, tn_ints *strides, tn_ints *dilations,
+                            tn_ints *pads, tn_error *error) {
+    TN_TRY(resolve("kernel_shape", kernel, dims, 0, 1, error));
+    TN_TRY(resolve("strides", strides, dims, 1, 1, error));
+    TN_TRY(resolve("dilations", dilations, dims, 1, 1, error));
+    return resolve("pads", pads, 2 * dims, 0, 0, error);
 }
 
 tn_status tn_window_check_images(const tn_value *x, tn_error *error) {
-    if (x->dtype != TN_FLOAT32 || x->shape.rank != 4)
+    if (x->dtype != TN_FLOAT32 || x->shape.rank < 3 || x->shape.rank > 5)
         return tn_fail(error, TN_ERR_UNSUPPORTED,
-                       "input \"%s\" is %s of %d dimensions (only float32 images, of 4, are "
+                       "input \"%s\" is %s of %d dimensions (only float32 images, of 3 to 5, are "
                        "supported)",
                        x->name, tn_dtype_name(x->dtype), x->shape.rank);
     if (!x->shape.batched)
@@ -82,63 +82,108 @@ tn_status tn_window_output(const char *auto_pad, bool ceil_mode, int64_t size, i
     return TN_OK;
 }
 
-conv_geometry conv_geometry_make(const tn_conv_attrs *a, int64_t h, int64_t w,
+void tn_window_sizes(const tn_shape *x, int64_t size[3]) {
+    for (int i = 0; i < 3; i++) {
+        int axis = x->rank - 3 + i;
+        size[i] = axis < 2 ? 1 : x->dims[axis];
+    }
+}
+
+/* Number `axis` (0: depth) of a list with one number for each spatial dimension. */
+static int64_t number_of(const tn_ints *list, int dims, int axis, int64_t fallback) {
+    return axis < 3 - dims ? fallback : list->v[axis - (3 - dims)];
+}
+
+/* Pads before and after an axis. */
+static int64_t pad_of(const tn_conv_attrs *a, int axis, bool after) {
+    int dims = a->pads.n / 2;
+    return axis < 3 - dims ? 0 : a->pads.v[axis - (3 - dims) + (after ? dims : 0)];
+}
+
+/* Output places of an axis. */
+static int64_t places(int64_t size, int64_t taps, int64_t dilation, int64_t stride, int64_t pads) {
+    return (size + pads - (taps - 1) * dilation - 1) / stride + 1;
+}
+
+conv_geometry conv_geometry_make(const tn_conv_attrs *a, const int64_t size[3],
                                  const int64_t *weight) {
+    int dims = a->kernel_shape.n;
     conv_geometry g = {.c = weight[1] * a->group,
-                       .h = h,
-                       .w = w,
+                       .d = size[0],
+                       .h = size[1],
+                       .w = size[2],
                        .o = weight[0],
-                       .r = weight[2],
-                       .s = weight[3],
-                       .stride_h = a->strides.v[0],
-                       .stride_w = a->strides.v[1],
-                       .dilation_h = a->dilations.v[0],
-                       .dilation_w = a->dilations.v[1],
-                       .pad_top = a->pads.v[0],
-                       .pad_left = a->pads.v[1],
-                       .pad_bottom = a->pads.v[2],
-                       .pad_right = a->pads.v[3],
+                       .t = number_of(&a->kernel_shape, dims, 0, 1),
+                       .r = number_of(&a->kernel_shape, dims, 1, 1),
+                       .s = number_of(&a->kernel_shape, dims, 2, 1),
+                       .stride_d = number_of(&a->strides, dims, 0, 1),
+                       .stride_h = number_of(&a->strides, dims, 1, 1),
+                       .stride_w = number_of(&a->strides, dims, 2, 1),
+                       .dilation_d = number_of(&a->dilations, dims, 0, 1),
+                       .dilation_h = number_of(&a->dilations, dims, 1, 1),
+                       .dilation_w = number_of(&a->dilations, dims, 2, 1),
+                       .pad_front = pad_of(a, 0, false),
+                       .pad_back = pad_of(a, 0, true),
+                       .pad_top = pad_of(a, 1, false),
+                       .pad_left = pad_of(a, 2, false),
+                       .pad_bottom = pad_of(a, 1, true),
+                       .pad_right = pad_of(a, 2, true),
                        .groups = a->group,
                        .cg = weight[1],
-                       .og = weight[0] / a->group};
+                       .og = weight[0] / a->group,
+                       .volume = dims == 3};
     /* The gradient goes through the phases of a stride, which may be absurd: of strides that take
      * one window, the least will do. */
-    g.stride_h = tn_min_i64(g.stride_h, g.pad_top + h + g.pad_bottom);
-    g.stride_w = tn_min_i64(g.stride_w, g.pad_left + w + g.pad_right);
-    g.p = (h + g.pad_top + g.pad_bottom - (g.r - 1) * g.dilation_h - 1) / g.stride_h + 1;
-    g.q = (w + g.pad_left + g.pad_right - (g.s - 1) * g.dilation_w - 1) / g.stride_w + 1;
+    int64_t pads_d = g.pad_front + g.pad_back, pads_h = g.pad_top + g.pad_bottom;
+    int64_t pads_w = g.pad_left + g.pad_right;
+    g.stride_d = tn_min_i64(g.stride_d, g.d + pads_d);
+    g.stride_h = tn_min_i64(g.stride_h, g.h + pads_h);
+    g.stride_w = tn_min_i64(g.stride_w, g.w + pads_w);
+    g.u = places(g.d, g.t, g.dilation_d, g.stride_d, pads_d);
+    g.p = places(g.h, g.r, g.dilation_h, g.stride_h, pads_h);
+    g.q = places(g.w, g.s, g.dilation_w, g.stride_w, pads_w);
     return g;
 }
 
 conv_geometry conv_geometry_of(const tn_node *node) {
-    const int64_t *x = node->inputs[0]->shape.dims;
-    return conv_geometry_make(node->attrs, x[2], x[3], node->inputs[1]->shape.dims);
+    int64_t size[3];
+    tn_window_sizes(&node->inputs[0]->shape, size);
+    return conv_geometry_make(node->attrs, size, node->inputs[1]->shape.dims);
 }
 
 conv_geometry conv_grad_input_geometry(const tn_node *node) {
     const conv_grad_attrs *a = node->attrs;
-    return conv_geometry_make(&a->conv, a->h, a->w, node->inputs[1]->shape.dims);
+    return conv_geometry_make(&a->conv, a->size, node->inputs[1]->shape.dims);
 }
 
 conv_geometry conv_grad_weight_geometry(const tn_node *node) {
     const conv_grad_attrs *a = node->attrs;
-    return conv_geometry_make(&a->conv, a->h, a->w, node->outputs[0]->shape.dims);
+    return conv_geometry_make(&a->conv, a->size, node->outputs[0]->shape.dims);
 }
 
 bool conv_product(const conv_geometry *g, int64_t i, int64_t k, int64_t *x, int64_t *w) {
-    int64_t p = i / (g->q * g->o), q = i / g->o % g->q, o = i % g->o, group = o / g->og;
-    int64_t r = k / (g->s * g->cg), s = k / g->cg % g->s, c = k % g->cg;
+    int64_t pixel = i / g->o, o = i % g->o, group = o / g->og, tap = k / g->cg, c = k % g->cg;
+    int64_t u = pixel / (g->p * g->q), p = pixel / g->q % g->p, q = pixel % g->q;
+    int64_t t = tap / (g->r * g->s), r = tap / g->s % g->r, s = tap % g->s;
+    int64_t slice = u * g->stride_d + t * g->dilation_d - g->pad_front;
     int64_t row = p * g->stride_h + r * g->dilation_h - g->pad_top;
     int64_t column = q * g->stride_w + s * g->dilation_w - g->pad_left;
-    if (row < 0 || row >= g->h || column < 0 || column >= g->w) return false;
-    *x = (row * g->w + column) * g->c + group * g->cg + c;
-    *w = (group * g->r * g->s * g->cg + k) * g->og + o % g->og;
+    if (slice < 0 || slice >= g->d || row < 0 || row >= g->h || column < 0 || column >= g->w)
+        return false;
+    *x = ((slice * g->h + row) * g->w + column) * g->c + group * g->cg + c;
+    *w = (group * g->t * g->r * g->s * g->cg + k) * g->og + o % g->og;
     return true;
 }
 
+static bool is_volume(const tn_node *node) { return node->inputs[0]->shape.rank == 5; }
+
 bool conv_naive_applies(const tn_node *node, const tn_kernels *kernels) {
-    (void)node;
-    return kernels->naive;
+    return kernels->naive || is_volume(node);
+}
+
+bool conv_images_applies(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    return !is_volume(node);
 }
 
 static bool are_rows(const tn_node *node) {

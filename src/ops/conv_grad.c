@@ -18,10 +18,11 @@ static tn_status input_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph, (void)error;
     const conv_grad_attrs *a = node->attrs;
     const tn_shape *dy = &node->inputs[0]->shape, *w = &node->inputs[1]->shape;
-    node->outputs[0]->shape =
-        (tn_shape){.rank = 4,
+    tn_shape dx = {.rank = dy->rank,
                    .batched = dy->batched,
-                   .dims = {dy->dims[0], w->dims[1] * a->conv.group, a->h, a->w}};
+                   .dims = {dy->dims[0], w->dims[1] * a->conv.group}};
+    for (int i = 2; i < dx.rank; i++) dx.dims[i] = a->size[3 - dx.rank + i];
+    node->outputs[0]->shape = dx;
     return TN_OK;
 }
 
@@ -29,12 +30,19 @@ static tn_arrangement input_arrange(const tn_node *node, int input, const int64_
     (void)in_channels;
     const conv_grad_attrs *a = node->attrs;
     if (input != 1) return (tn_arrangement){0};
-    return conv_arrange_weight(node->inputs[1]->shape.dims, a->conv.group);
+    return conv_arrange_weight(&node->inputs[1]->shape, a->conv.group);
 }
 
 static int64_t macs(const tn_node *node) {
     const conv_geometry g = conv_grad_input_geometry(node);
-    return g.p * g.q * g.o * g.r * g.s * g.cg;
+    return g.u * g.p * g.q * g.o * g.t * g.r * g.s * g.cg;
+}
+
+/* ConvTranspose, which is this, may have a bias. */
+static void fill_start(const conv_geometry *g, const real *bias, real *dx) {
+    int64_t n = g->d * g->h * g->w * g->c;
+    if (!bias) memset(dx, 0, (size_t)n * sizeof(real));
+    for (int64_t i = 0; i < n && bias; i++) dx[i] = bias[i % g->c];
 }
 
 static void naive_input(const tn_run *run) {
@@ -42,11 +50,11 @@ static void naive_input(const tn_run *run) {
     const real *w = run->in[1];
     int64_t x_at, w_at;
     for (int64_t n = 0; n < run->n; n++) {
-        const real *dy = (const real *)run->in[0] + n * g.p * g.q * g.o;
-        real *dx = (real *)run->out[0] + n * g.h * g.w * g.c;
-        memset(dx, 0, (size_t)(g.h * g.w * g.c) * sizeof(real));
-        for (int64_t i = 0; i < g.p * g.q * g.o; i++)
-            for (int64_t k = 0; k < g.r * g.s * g.cg; k++)
+        const real *dy = (const real *)run->in[0] + n * g.u * g.p * g.q * g.o;
+        real *dx = (real *)run->out[0] + n * g.d * g.h * g.w * g.c;
+        fill_start(&g, run->in[2], dx);
+        for (int64_t i = 0; i < g.u * g.p * g.q * g.o; i++)
+            for (int64_t k = 0; k < g.t * g.r * g.s * g.cg; k++)
                 if (conv_product(&g, i, k, &x_at, &w_at)) dx[x_at] += dy[i] * w[w_at];
     }
 }
@@ -100,32 +108,33 @@ static void tiled_input(const tn_run *run) {
     const conv_packed *p = run->packed;
     const conv_image from = conv_output_image(&g), to = conv_input_image(&g);
     int64_t panels = tn_panels_elements(run->kernels, g.r * g.s * g.og, g.cg);
-    const real *dy = tn_run_in_image(run, 0);
+    const real *dy = tn_run_in_image(run, 0), *bias = run->in[2];
     real *dx = tn_run_out_image(run, 0);
     for (int64_t group = 0; group < g.groups; group++) {
         const tn_product product = {.columns = g.cg,
                                     .a = dy + group * g.og,
                                     .b = p->weights + group * panels,
                                     .source = TN_PANELS_PACKED,
+                                    .start = bias ? TN_START_BIAS : TN_START_ZERO,
+                                    .bias = bias ? bias + group * g.cg : NULL,
                                     .c = dx + group * g.cg};
         conv_parts_run(&p->parts, run->kernels, product, run->n, run->rows, &from, &to);
     }
 }
 
-static const tn_implementation naive_input_implementation = {
+const tn_implementation tn_conv_grad_input_naive = {
     .name = "naive", .applies = conv_naive_applies, .run = naive_input};
-static const tn_implementation tiled_input_implementation = {.name = "tiles",
-                                                             .packed_bytes =
-                                                                 tiled_input_packed_bytes,
-                                                             .pack = tiled_input_pack,
-                                                             .rows_in = conv_grad_input_rows_in,
-                                                             .run = tiled_input};
-static const tn_implementation *const input_implementations[] = {&naive_input_implementation,
+const tn_implementation tn_conv_grad_input_tiled = {.name = "tiles",
+                                                    .packed_bytes = tiled_input_packed_bytes,
+                                                    .pack = tiled_input_pack,
+                                                    .rows_in = conv_grad_input_rows_in,
+                                                    .run = tiled_input};
+static const tn_implementation *const input_implementations[] = {&tn_conv_grad_input_naive,
                                                                  &tn_conv_grad_input_depthwise,
                                                                  &tn_conv_grad_input_sparse,
                                                                  &tn_conv_grad_input_winograd,
                                                                  &tn_conv_grad_input_winograd_2x2,
-                                                                 &tiled_input_implementation,
+                                                                 &tn_conv_grad_input_tiled,
                                                                  &tn_conv_grad_input_lanes_winograd,
                                                                  &tn_conv_grad_input_lanes,
                                                                  NULL};
@@ -135,7 +144,7 @@ const tn_op tn_op_conv_grad_input = {.name = "ConvGradInput",
                                      .min_inputs = 2,
                                      .max_inputs = 2,
                                      .n_outputs = 1,
-                                     .layout = TN_LAYOUT_IMAGE,
+                                     .layout = TN_LAYOUT_CHANNELS_LAST,
                                      .infer_shape = input_shape,
                                      .macs = macs,
                                      .arrange = input_arrange,
@@ -148,10 +157,11 @@ const tn_op tn_op_conv_grad_input = {.name = "ConvGradInput",
 static tn_status weight_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph, (void)error;
     const conv_grad_attrs *a = node->attrs;
-    node->outputs[0]->shape = (tn_shape){
-        .rank = 4,
-        .dims = {node->inputs[1]->shape.dims[1], node->inputs[0]->shape.dims[1] / a->conv.group,
-                 a->conv.kernel_shape.v[0], a->conv.kernel_shape.v[1]}};
+    tn_shape dw = {
+        .rank = 2 + a->conv.kernel_shape.n,
+        .dims = {node->inputs[1]->shape.dims[1], node->inputs[0]->shape.dims[1] / a->conv.group}};
+    for (int i = 2; i < dw.rank; i++) dw.dims[i] = a->conv.kernel_shape.v[i - 2];
+    node->outputs[0]->shape = dw;
     return TN_OK;
 }
 
@@ -160,10 +170,10 @@ static void naive_weight(const tn_run *run) {
     real *dw = run->out[0];
     int64_t x_at, w_at;
     for (int64_t n = 0; n < run->n; n++) {
-        const real *x = (const real *)run->in[0] + n * g.h * g.w * g.c;
-        const real *dy = (const real *)run->in[1] + n * g.p * g.q * g.o;
-        for (int64_t i = 0; i < g.p * g.q * g.o; i++)
-            for (int64_t k = 0; k < g.r * g.s * g.cg; k++)
+        const real *x = (const real *)run->in[0] + n * g.d * g.h * g.w * g.c;
+        const real *dy = (const real *)run->in[1] + n * g.u * g.p * g.q * g.o;
+        for (int64_t i = 0; i < g.u * g.p * g.q * g.o; i++)
+            for (int64_t k = 0; k < g.t * g.r * g.s * g.cg; k++)
                 if (conv_product(&g, i, k, &x_at, &w_at)) dw[w_at] += dy[i] * x[x_at];
     }
 }
@@ -278,7 +288,7 @@ static void tiled_weight(const tn_run *run) {
 
 static int64_t weight_macs(const tn_node *node) {
     const conv_geometry g = conv_grad_weight_geometry(node);
-    return g.p * g.q * g.o * g.r * g.s * g.cg;
+    return g.u * g.p * g.q * g.o * g.t * g.r * g.s * g.cg;
 }
 
 static const tn_implementation naive_weight_implementation = {
@@ -305,7 +315,7 @@ const tn_op tn_op_conv_grad_weight = {.name = "ConvGradWeight",
                                       .min_inputs = 2,
                                       .max_inputs = 2,
                                       .n_outputs = 1,
-                                      .layout = TN_LAYOUT_IMAGE,
+                                      .layout = TN_LAYOUT_CHANNELS_LAST,
                                       .reduces_samples = true,
                                       .infer_shape = weight_shape,
                                       .macs = weight_macs,

@@ -87,6 +87,7 @@ static int64_t forward_tile_macs(const tn_node *node) {
 }
 
 const tn_implementation tn_conv_lanes = {.name = "lanes",
+                                         .applies = conv_images_applies,
                                          .stored = TN_STORED_IN_LANES,
                                          .workspace_bytes = forward_workspace,
                                          .tile_macs = forward_tile_macs,
@@ -146,6 +147,7 @@ static int64_t weight_tile_macs(const tn_node *node) {
 }
 
 const tn_implementation tn_conv_grad_weight_lanes = {.name = "lanes",
+                                                     .applies = conv_images_applies,
                                                      .stored = TN_STORED_IN_LANES,
                                                      .workspace_bytes = weight_workspace,
                                                      .tile_macs = weight_tile_macs,
@@ -248,6 +250,7 @@ static int64_t input_tile_macs(const tn_node *node) {
 }
 
 const tn_implementation tn_conv_grad_input_lanes = {.name = "lanes",
+                                                    .applies = conv_images_applies,
                                                     .stored = TN_STORED_IN_LANES,
                                                     .workspace_bytes = input_workspace,
                                                     .packed_bytes = input_packed_bytes,

@@ -21,8 +21,8 @@ static int64_t tiles_of(const conv_geometry *g) {
 }
 
 static bool suits(const conv_geometry *g, const tn_kernels *kernels) {
-    return !kernels->naive && !kernels->direct && (g->s == 3 || g->s == 5) && g->stride_h == 1 &&
-           g->stride_w == 1 && g->dilation_h == 1 && g->dilation_w == 1;
+    return !kernels->naive && !kernels->direct && !g->volume && (g->s == 3 || g->s == 5) &&
+           g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 && g->dilation_w == 1;
 }
 
 /* Whether fewer products outweigh the transforms of so many tiles, in the time of a vector's

@@ -7,8 +7,12 @@
 static double left_by_pooling(const tn_node *node) {
     const tn_pool_grad_attrs *a = node->attrs;
     const int64_t *window = a->pool.kernel_shape.v, *stride = a->pool.strides.v;
-    if (window[0] > stride[0] || window[1] > stride[1]) return 1;
-    return 1 / ((double)window[0] * (double)window[1]);
+    double taps = 1;
+    for (int i = 0; i < a->pool.kernel_shape.n; i++) {
+        if (window[i] > stride[i]) return 1;
+        taps *= (double)window[i];
+    }
+    return 1 / taps;
 }
 
 double tn_density(const tn_value *gradient) {

@@ -19,8 +19,7 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
         return tn_fail(error, TN_ERR_UNSUPPORTED,
                        "axis %lld mixes samples of the batch (only 1 is supported)",
                        (long long)a->axis);
-    if (node->inputs[0]->dtype != TN_FLOAT32)
-        return tn_fail(error, TN_ERR_UNSUPPORTED, "input must be float32");
+    node->outputs[0]->dtype = node->inputs[0]->dtype;
     for (int i = 0; i < x->rank; i++) y.dims[i < axis ? 0 : 1] *= x->dims[i];
     node->outputs[0]->shape = y;
     return TN_OK;

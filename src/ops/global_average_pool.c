@@ -7,8 +7,8 @@
 
 /* y[n,c] = 1/(h·w) · Σ over pixels of x[n,c,...] */
 static void run_any(const tn_run *run) {
-    const int64_t *dims = run->node->inputs[0]->shape.dims;
-    int64_t c = dims[1], pixels = dims[2] * dims[3];
+    const tn_shape *shape = &run->node->inputs[0]->shape;
+    int64_t c = shape->dims[1], pixels = tn_pool_pixels(shape);
     const real *x = run->in[0];
     real *y = run->out[0];
     for (int64_t n = 0; n < run->n; n++, y += c) {
@@ -26,7 +26,7 @@ static const tn_implementation *const implementations[] = {&any, &tn_global_aver
 /* dx[n,c,...] = dy[n,c] / (h·w) */
 static void run_gradient(const tn_run *run) {
     const tn_pool_grad_attrs *a = run->node->attrs;
-    int64_t c = run->node->inputs[0]->shape.dims[1], pixels = a->h * a->w;
+    int64_t c = run->node->inputs[0]->shape.dims[1], pixels = tn_pool_pixels(&a->x);
     const real *dy = run->in[0];
     real *dx = run->out[0];
     for (int64_t n = 0; n < run->n; n++, dy += c) {
@@ -46,7 +46,7 @@ static const tn_op global_average_pool_grad = {.name = "GlobalAveragePoolGrad",
                                                .min_inputs = 1,
                                                .max_inputs = 1,
                                                .n_outputs = 1,
-                                               .layout = TN_LAYOUT_IMAGE,
+                                               .layout = TN_LAYOUT_CHANNELS_LAST,
                                                .infer_shape = tn_pool_infer_gradient,
                                                .implementations = gradient_implementations};
 
@@ -62,7 +62,7 @@ const tn_op tn_op_global_average_pool = {.name = "GlobalAveragePool",
                                          .min_inputs = 1,
                                          .max_inputs = 1,
                                          .n_outputs = 1,
-                                         .layout = TN_LAYOUT_IMAGE,
+                                         .layout = TN_LAYOUT_CHANNELS_LAST,
                                          .infer_shape = tn_pool_infer_global,
                                          .differentiate = differentiate,
                                          .implementations = implementations};

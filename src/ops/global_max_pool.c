@@ -6,8 +6,8 @@
 
 /* y[n,c] = max over pixels of x[n,c,...]; a NaN wins over numbers. */
 static void run_any(const tn_run *run) {
-    const int64_t *dims = run->node->inputs[0]->shape.dims;
-    int64_t c = dims[1], pixels = dims[2] * dims[3];
+    const tn_shape *shape = &run->node->inputs[0]->shape;
+    int64_t c = shape->dims[1], pixels = tn_pool_pixels(shape);
     const real *x = run->in[0];
     real *y = run->out[0];
     for (int64_t n = 0; n < run->n; n++, y += c) {
@@ -27,8 +27,8 @@ static bool is_maximum(real x, real y) { return x == y || x != x; }
 /* dx gets dy at the first maximum of each channel, in scan order, as PyTorch does. Inputs dy, x, y.
  */
 static void run_gradient(const tn_run *run) {
-    const int64_t *dims = run->node->inputs[1]->shape.dims;
-    int64_t c = dims[1], pixels = dims[2] * dims[3];
+    const tn_shape *shape = &run->node->inputs[1]->shape;
+    int64_t c = shape->dims[1], pixels = tn_pool_pixels(shape);
     const real *dy = run->in[0], *x = run->in[1], *y = run->in[2];
     real *dx = run->out[0];
     memset(dx, 0, (size_t)(run->n * c * pixels) * sizeof(real));
@@ -48,7 +48,7 @@ static const tn_op global_max_pool_grad = {.name = "GlobalMaxPoolGrad",
                                            .min_inputs = 3,
                                            .max_inputs = 3,
                                            .n_outputs = 1,
-                                           .layout = TN_LAYOUT_IMAGE,
+                                           .layout = TN_LAYOUT_CHANNELS_LAST,
                                            .infer_shape = tn_pool_infer_gradient,
                                            .implementations = gradient_implementations};
 
@@ -64,7 +64,7 @@ const tn_op tn_op_global_max_pool = {.name = "GlobalMaxPool",
                                      .min_inputs = 1,
                                      .max_inputs = 1,
                                      .n_outputs = 1,
-                                     .layout = TN_LAYOUT_IMAGE,
+                                     .layout = TN_LAYOUT_CHANNELS_LAST,
                                      .infer_shape = tn_pool_infer_global,
                                      .differentiate = differentiate,
                                      .implementations = implementations};

@@ -10,6 +10,7 @@
 #include "ops/pool_window.h"
 
 static bool is_2x2(const tn_pool_attrs *a, const tn_shape *x, const tn_shape *y) {
+    if (x->rank != 4 || a->indices) return false;
     for (int i = 0; i < 2; i++)
         if (a->kernel_shape.v[i] != 2 || a->strides.v[i] != 2 || a->dilations.v[i] != 1 ||
             a->pads.v[i] != 0 || y->dims[2 + i] > x->dims[2 + i] / 2)

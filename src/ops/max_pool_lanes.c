@@ -58,8 +58,18 @@ static void run_forward(const tn_run *run) {
         }
 }
 
+static bool applies(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    return tn_pool_of_images(node) && !((const tn_pool_attrs *)node->attrs)->indices;
+}
+
+static bool gradient_applies(const tn_node *node, const tn_kernels *kernels) {
+    (void)kernels;
+    return tn_pool_of_images(node) && !((const tn_pool_grad_attrs *)node->attrs)->pool.indices;
+}
+
 const tn_implementation tn_max_pool_lanes = {
-    .name = "lanes", .stored = TN_STORED_IN_LANES, .run = run_forward};
+    .name = "lanes", .stored = TN_STORED_IN_LANES, .applies = applies, .run = run_forward};
 
 /* ---- Gradient -------------------------------------------------------------------------------- */
 
@@ -83,5 +93,7 @@ static void run_gradient(const tn_run *run) {
         }
 }
 
-const tn_implementation tn_max_pool_grad_lanes = {
-    .name = "lanes", .stored = TN_STORED_IN_LANES, .run = run_gradient};
+const tn_implementation tn_max_pool_grad_lanes = {.name = "lanes",
+                                                  .stored = TN_STORED_IN_LANES,
+                                                  .applies = gradient_applies,
+                                                  .run = run_gradient};

@@ -33,6 +33,10 @@ extern const tn_op tn_op_and, tn_op_equal, tn_op_greater, tn_op_greater_or_equal
 extern const tn_op tn_op_arg_max, tn_op_arg_min, tn_op_hardmax, tn_op_instance_normalization,
     tn_op_layer_normalization, tn_op_lp_normalization, tn_op_lrn, tn_op_mean_variance_normalization;
 
+extern const tn_op tn_op_slice, tn_op_split, tn_op_expand, tn_op_tile, tn_op_depth_to_space,
+    tn_op_space_to_depth, tn_op_gather, tn_op_gather_elements, tn_op_gather_nd, tn_op_trilu,
+    tn_op_cum_sum, tn_op_cast, tn_op_cast_like, tn_op_eye_like, tn_op_conv_transpose, tn_op_resize;
+
 /* Attributes that other folders set. */
 typedef struct tn_conv_attrs {
     tn_ints kernel_shape, strides, pads, dilations; /* height, width; pads: top left bottom right */
@@ -44,6 +48,7 @@ typedef struct tn_conv_attrs {
 typedef struct tn_pool_attrs {
     tn_ints kernel_shape, strides, pads, dilations;
     int64_t ceil_mode, storage_order, count_include_pad;
+    int64_t indices; /* of MaxPool: it has a second output, ONNX's Indices */
     char auto_pad[TN_ATTR_STRING_MAX];
 } tn_pool_attrs;
 
@@ -106,8 +111,62 @@ typedef struct tn_transpose_attrs {
 typedef struct tn_pad_attrs {
     char mode[TN_ATTR_STRING_MAX];
     tn_ints pads; /* before each axis, then after each; negative cuts off; an input in newer ONNX */
+    tn_ints axes; /* that pads is for, likewise; none: all */
     double value; /* likewise */
 } tn_pad_attrs;
+
+typedef struct tn_slice_attrs {
+    tn_ints starts, ends, axes, steps; /* one for each axis cut; inputs in newer ONNX */
+} tn_slice_attrs;
+
+typedef struct tn_split_attrs {
+    int64_t axis;
+    tn_ints split;       /* places of each piece, filled in if left out; an input in newer ONNX */
+    int64_t num_outputs; /* pieces of the same size, if split is left out */
+} tn_split_attrs;
+
+typedef struct tn_expand_attrs {
+    tn_ints shape; /* an input in ONNX */
+} tn_expand_attrs;
+
+typedef struct tn_tile_attrs {
+    tn_ints repeats; /* an input in ONNX */
+} tn_tile_attrs;
+
+typedef struct tn_depth_to_space_attrs {
+    int64_t block_size;
+    char mode[TN_ATTR_STRING_MAX];
+} tn_depth_to_space_attrs;
+
+typedef struct tn_gather_nd_attrs {
+    int64_t batch_dims;
+} tn_gather_nd_attrs;
+
+typedef struct tn_trilu_attrs {
+    int64_t upper, k; /* k is an input in ONNX */
+} tn_trilu_attrs;
+
+typedef struct tn_cum_sum_attrs {
+    int64_t axis, exclusive, reverse; /* axis is an input in ONNX */
+} tn_cum_sum_attrs;
+
+typedef struct tn_cast_attrs {
+    int64_t to; /* the number that ONNX has for a type */
+} tn_cast_attrs;
+
+typedef struct tn_eye_like_attrs {
+    int64_t dtype, k; /* dtype as in Cast, 0 for that of the input */
+} tn_eye_like_attrs;
+
+typedef struct tn_resize_attrs {
+    char mode[TN_ATTR_STRING_MAX], coordinate_mode[TN_ATTR_STRING_MAX];
+    char nearest_mode[TN_ATTR_STRING_MAX], policy[TN_ATTR_STRING_MAX];
+    double cubic_coeff_a, extrapolation_value;
+    int64_t exclude_outside, antialias;
+    tn_ints axes;          /* that the lists below are for; none: all */
+    tn_floats roi, scales; /* inputs in ONNX; one of scales and sizes is empty */
+    tn_ints sizes;
+} tn_resize_attrs;
 
 /* SoftmaxCrossEntropy: scores [n][k], labels int32 [n] -> loss [n] in nats, with the target
  * (1 - label_smoothing) · one-hot + label_smoothing / k. With labels2 int32 [n] and weights2 [n] it

@@ -5,12 +5,14 @@
 
 #include "base/size.h"
 #include "ops/axes.h"
+#include "ops/convert.h"
 #include "ops/elementwise.h"
 #include "ops/ops.h"
 
 static const tn_attr attrs[] = {
     {"mode", TN_ATTR_STRING, offsetof(tn_pad_attrs, mode), false, 0, "constant"},
     {"pads", TN_ATTR_INTS, offsetof(tn_pad_attrs, pads), true, 0, NULL},
+    {"axes", TN_ATTR_INTS, offsetof(tn_pad_attrs, axes), false, 0, NULL},
     {"value", TN_ATTR_FLOAT, offsetof(tn_pad_attrs, value), false, 0, NULL},
     {0}};
 
@@ -51,16 +53,35 @@ static tn_status pad_axis(const tn_pad_attrs *a, const tn_shape *x, int axis, in
     return TN_OK;
 }
 
+/* Pads for some axes become pads for all. */
+static tn_status list_all_axes(tn_pad_attrs *a, int rank, tn_error *error) {
+    tn_ints pads = {.n = 2 * rank};
+    bool listed[TN_MAX_RANK];
+    if (a->axes.n == 0) return TN_OK;
+    if (a->pads.n != 2 * a->axes.n)
+        return tn_fail(error, TN_ERR_FORMAT, "pads has %d numbers for %d axes", a->pads.n,
+                       a->axes.n);
+    TN_TRY(tn_axes_mark(&a->axes, rank, listed, error));
+    for (int k = 0; k < a->axes.n; k++) {
+        int axis = (int)(a->axes.v[k] < 0 ? a->axes.v[k] + rank : a->axes.v[k]);
+        pads.v[axis] = a->pads.v[k];
+        pads.v[rank + axis] = a->pads.v[a->axes.n + k];
+    }
+    a->pads = pads;
+    a->axes.n = 0;
+    return TN_OK;
+}
+
 static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     (void)graph;
-    const tn_pad_attrs *a = node->attrs;
+    tn_pad_attrs *a = node->attrs;
     const tn_shape *x = &node->inputs[0]->shape;
     tn_shape y = {.rank = x->rank, .batched = x->batched};
-    if (node->inputs[0]->dtype != TN_FLOAT32)
-        return tn_fail(error, TN_ERR_UNSUPPORTED, "input must be float32");
+    node->outputs[0]->dtype = node->inputs[0]->dtype;
     if (mode_of(a) == MODE_UNKNOWN)
         return tn_fail(error, TN_ERR_UNSUPPORTED, "mode \"%s\" (constant, reflect or edge)",
                        a->mode);
+    TN_TRY(list_all_axes(a, x->rank, error));
     if (a->pads.n != 2 * x->rank)
         return tn_fail(error, TN_ERR_FORMAT, "pads has %d numbers for %d dimensions", a->pads.n,
                        x->rank);
@@ -135,42 +156,55 @@ static void middle(const geometry *g, int64_t *lo, int64_t *hi, int64_t *first) 
 
 /* ---- Forward ------------------------------------------------------------------------------ */
 
-static void fill(int64_t n, real value, real *y) {
-    for (int64_t i = 0; i < n; i++) y[i] = value;
+/* What is filled in, as an element of y. */
+typedef struct filling {
+    size_t bytes;
+    char element[8];
+} filling;
+
+static filling filling_of(const tn_node *node) {
+    const tn_pad_attrs *a = node->attrs;
+    tn_dtype dtype = node->outputs[0]->dtype;
+    filling f = {.bytes = tn_dtype_bytes(dtype)};
+    tn_convert_number(a->value, dtype, f.element);
+    return f;
+}
+
+static void fill(int64_t n, const filling *f, char *y) {
+    for (int64_t i = 0; i < n; i++) memcpy(y + i * (int64_t)f->bytes, f->element, f->bytes);
 }
 
 /* Places [begin, end) outside the middle. */
-static void fill_border(const geometry *g, int64_t begin, int64_t end, const real *x, real value,
-                        real *y) {
+static void fill_border(const geometry *g, int64_t begin, int64_t end, const char *x,
+                        const filling *f, char *y) {
+    int64_t tail = g->tail * (int64_t)f->bytes;
     if (g->mode == MODE_CONSTANT) {
-        fill((end - begin) * g->tail, value, y + begin * g->tail);
+        fill((end - begin) * g->tail, f, y + begin * tail);
         return;
     }
     for (int64_t j = begin; j < end; j++)
-        memcpy(y + j * g->tail, x + source(g, g->rank - 1, j) * g->tail,
-               (size_t)g->tail * sizeof(real));
+        memcpy(y + j * tail, x + source(g, g->rank - 1, j) * tail, (size_t)tail);
 }
 
 static void run_any(const tn_run *run) {
     const tn_node *node = run->node;
-    const tn_pad_attrs *a = node->attrs;
-    geometry g = geometry_of(a, &node->inputs[0]->shape, &node->outputs[0]->shape, run->n);
-    int64_t x_row = g.x_dims[g.rank - 1] * g.tail, y_row = g.y_dims[g.rank - 1] * g.tail;
-    int64_t lo, hi, first;
-    real *y = run->out[0];
+    const filling f = filling_of(node);
+    geometry g =
+        geometry_of(node->attrs, &node->inputs[0]->shape, &node->outputs[0]->shape, run->n);
+    int64_t tail = g.tail * (int64_t)f.bytes, lo, hi, first;
+    int64_t x_row = g.x_dims[g.rank - 1] * tail, y_row = g.y_dims[g.rank - 1] * tail;
+    char *y = run->out[0];
     middle(&g, &lo, &hi, &first);
     for (int64_t row = 0; row < g.rows && y_row > 0; row++, y += y_row) {
         int64_t from = source_row(&g, row);
         if (from < 0) {
-            fill(y_row, (real)a->value, y);
+            fill(g.y_dims[g.rank - 1] * g.tail, &f, y);
             continue;
         }
-        const real *x = (const real *)run->in[0] + from * x_row;
-        fill_border(&g, 0, lo, x, (real)a->value, y);
-        if (hi > lo)
-            memcpy(y + lo * g.tail, x + first * g.tail,
-                   (size_t)((hi - lo) * g.tail) * sizeof(real));
-        fill_border(&g, hi, g.y_dims[g.rank - 1], x, (real)a->value, y);
+        const char *x = (const char *)run->in[0] + from * x_row;
+        fill_border(&g, 0, lo, x, &f, y);
+        if (hi > lo) memcpy(y + lo * tail, x + first * tail, (size_t)((hi - lo) * tail));
+        fill_border(&g, hi, g.y_dims[g.rank - 1], x, &f, y);
     }
 }
 

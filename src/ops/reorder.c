@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "ops/box.h"
 #include "ops/elementwise.h"
 #include "ops/lanes.h"
 #include "ops/ops.h"
@@ -19,18 +20,10 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
  * from number `to` on. */
 static void transpose(const tn_run *run, int64_t rows, int64_t columns, int64_t from,
                       int64_t ld_from, int64_t to, int64_t ld_to) {
-    tn_dtype dtype = run->node->inputs[0]->dtype;
-    int64_t each = (int64_t)tn_dtype_bytes(dtype);
-    const char *x = (const char *)run->in[0] + from * each;
-    char *y = (char *)run->out[0] + to * each;
-    if (dtype == TN_FLOAT32) {
-        run->kernels->transpose(rows, columns, (const real *)(const void *)x, ld_from,
-                                (real *)(void *)y, ld_to);
-        return;
-    }
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++)
-            memcpy(y + (j * ld_to + i) * each, x + (i * ld_from + j) * each, (size_t)each);
+    int64_t each = (int64_t)tn_dtype_bytes(run->node->inputs[0]->dtype);
+    tn_box_transpose(run->kernels, (size_t)each, rows, columns,
+                     (const char *)run->in[0] + from * each, ld_from,
+                     (char *)run->out[0] + to * each, ld_to);
 }
 
 /* [c][rest] -> [rest][c] where the output is channels last, else back. Of some rows of an image,

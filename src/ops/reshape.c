@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reshape.c: the same elements with other dimensions. ONNX Reshape. */
+/* reshape.c: the same elements, of any type, with other dimensions. ONNX Reshape. */
 #include "ops/reshape.h"
 
 #include <stdio.h>
@@ -76,8 +76,7 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     const tn_shape *x = &node->inputs[0]->shape;
     char from[TN_SHAPE_TEXT], to[TN_SHAPE_TEXT];
     tn_shape y = {0};
-    if (node->inputs[0]->dtype != TN_FLOAT32)
-        return tn_fail(error, TN_ERR_UNSUPPORTED, "input must be float32");
+    node->outputs[0]->dtype = node->inputs[0]->dtype;
     TN_TRY(resolve(a, x, &y, error));
     if (x->batched && (y.rank == 0 || y.dims[0] != x->dims[0]))
         return tn_fail(error, TN_ERR_UNSUPPORTED,
@@ -93,8 +92,8 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
 }
 
 static void run_copy(const tn_run *run) {
-    if (run->in[0] != run->out[0])
-        memcpy(run->out[0], run->in[0], (size_t)tn_run_elements(run) * sizeof(real));
+    size_t bytes = (size_t)tn_run_elements(run) * tn_dtype_bytes(run->node->outputs[0]->dtype);
+    if (run->in[0] != run->out[0]) memcpy(run->out[0], run->in[0], bytes);
 }
 
 static const tn_implementation copy = {
@@ -116,6 +115,7 @@ static tn_status infer_dims(tn_graph *graph, tn_node *node, tn_error *error) {
     memcpy(y.dims, a->dims, sizeof y.dims);
     if (y.batched) y.dims[0] = x->dims[0];
     node->outputs[0]->shape = y;
+    node->outputs[0]->dtype = node->inputs[0]->dtype;
     return TN_OK;
 }
 

@@ -19,8 +19,7 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     const tn_shape *x = &node->inputs[0]->shape;
     tn_shape y = {.batched = x->batched};
     bool left_out[TN_MAX_RANK];
-    if (node->inputs[0]->dtype != TN_FLOAT32)
-        return tn_fail(error, TN_ERR_UNSUPPORTED, "input must be float32");
+    node->outputs[0]->dtype = node->inputs[0]->dtype;
     if (a->axes.n == 0) fill_in_axes(x, &a->axes);
     TN_TRY(tn_axes_mark(&a->axes, x->rank, left_out, error));
     if (x->batched && left_out[0])

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* transpose.c: axes in another order. ONNX Transpose. */
-#include <string.h>
-
 #include "ops/axes.h"
-#include "ops/elementwise.h"
+#include "ops/box.h"
 #include "ops/ops.h"
 
 static const tn_attr attrs[] = {
@@ -30,8 +28,7 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     tn_ints *perm = &((tn_transpose_attrs *)node->attrs)->perm;
     const tn_shape *x = &node->inputs[0]->shape;
     tn_shape y = {.rank = x->rank, .batched = x->batched};
-    if (node->inputs[0]->dtype != TN_FLOAT32)
-        return tn_fail(error, TN_ERR_UNSUPPORTED, "input must be float32");
+    node->outputs[0]->dtype = node->inputs[0]->dtype;
     if (perm->n == 0)
         for (int i = x->rank; i > 0; i--) perm->v[perm->n++] = i - 1;
     TN_TRY(check_perm(perm, x, error));
@@ -50,78 +47,15 @@ static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) 
     return tn_gradient_add(graph, node->inputs[0], dx, error);
 }
 
-/* The axes of y in order, with the steps that x and y take along them; no axis is of 1, and none
- * goes on in x where the one before it ends. */
-typedef struct walk {
-    int rank;
-    int64_t dims[TN_MAX_RANK], from[TN_MAX_RANK], to[TN_MAX_RANK];
-} walk;
-
-static void push_axis(walk *w, int64_t dim, int64_t from) {
-    int last = w->rank - 1;
-    if (dim == 1) return;
-    if (w->rank > 0 && w->from[last] == from * dim) {
-        w->dims[last] *= dim;
-        w->from[last] = from;
-        return;
-    }
-    w->dims[w->rank] = dim;
-    w->from[w->rank++] = from;
-}
-
-static walk make_walk(const tn_run *run) {
-    const tn_ints *perm = &((const tn_transpose_attrs *)run->node->attrs)->perm;
-    tn_shape x = run->node->inputs[0]->shape;
-    int64_t step[TN_MAX_RANK], next = 1;
-    walk w = {0};
-    if (x.batched) x.dims[0] = run->n;
-    for (int i = x.rank - 1; i >= 0; i--) {
-        step[i] = next;
-        next *= x.dims[i];
-    }
-    for (int i = 0; i < x.rank; i++) push_axis(&w, x.dims[perm->v[i]], step[perm->v[i]]);
-    if (w.rank == 0) w = (walk){.rank = 1, .dims = {1}, .from = {1}};
-    next = 1;
-    for (int i = w.rank - 1; i >= 0; i--) {
-        w.to[i] = next;
-        next *= w.dims[i];
-    }
-    return w;
-}
-
-/* The axis along which x is contiguous. */
-static int contiguous_axis(const walk *w) {
-    int axis = 0;
-    for (int i = 1; i < w->rank; i++)
-        if (w->from[i] < w->from[axis]) axis = i;
-    return axis;
-}
-
-/* Planes of the axes along which x and y are contiguous, or rows where these are the same. */
 static void run_any(const tn_run *run) {
-    walk w = make_walk(run);
-    if (tn_run_elements(run) == 0) return;
-    int inner = w.rank - 1, across = contiguous_axis(&w);
-    int64_t planes = tn_run_elements(run) / (w.dims[inner] * (across < inner ? w.dims[across] : 1));
-    int64_t at[TN_MAX_RANK] = {0};
-    for (int64_t plane = 0; plane < planes; plane++) {
-        const real *x = run->in[0];
-        real *y = run->out[0];
-        for (int i = 0; i < inner; i++) {
-            x += at[i] * w.from[i];
-            y += at[i] * w.to[i];
-        }
-        if (across == inner)
-            memcpy(y, x, (size_t)w.dims[inner] * sizeof(real));
-        else
-            run->kernels->transpose(w.dims[inner], w.dims[across], x, w.from[inner], y,
-                                    w.to[across]);
-        for (int i = inner - 1; i >= 0; i--) {
-            if (i == across) continue;
-            if (++at[i] < w.dims[i]) break;
-            at[i] = 0;
-        }
-    }
+    const tn_ints *perm = &((const tn_transpose_attrs *)run->node->attrs)->perm;
+    const tn_value *x = run->node->inputs[0], *y = run->node->outputs[0];
+    const tn_stored_axes from = tn_box_axes(run, x, run->in_rows[0]);
+    const tn_stored_axes to = tn_box_axes(run, y, run->rows);
+    tn_box box = {0};
+    for (int i = 0; i < to.rank; i++)
+        tn_box_push(&box, to.dims[i], from.step[perm->v[i]], to.step[i]);
+    tn_box_copy(&box, run->kernels, tn_dtype_bytes(x->dtype), run->in[0], run->out[0]);
 }
 
 static const tn_implementation any = {.name = "any", .run = run_any};

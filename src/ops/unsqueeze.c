@@ -13,8 +13,7 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     const tn_shape *x = &node->inputs[0]->shape;
     tn_shape y = {.rank = x->rank + a->axes.n, .batched = x->batched};
     bool put_in[TN_MAX_RANK];
-    if (node->inputs[0]->dtype != TN_FLOAT32)
-        return tn_fail(error, TN_ERR_UNSUPPORTED, "input must be float32");
+    node->outputs[0]->dtype = node->inputs[0]->dtype;
     if (y.rank > TN_MAX_RANK)
         return tn_fail(error, TN_ERR_UNSUPPORTED, "a tensor of %d dimensions (at most %d)", y.rank,
                        TN_MAX_RANK);

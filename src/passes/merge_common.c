@@ -77,11 +77,14 @@ static bool equal_attr(const tn_attr *attr, const char *a, const char *b) {
     a += attr->offset;
     b += attr->offset;
     const tn_ints *x = (const void *)a, *y = (const void *)b;
+    const tn_floats *p = (const void *)a, *q = (const void *)b;
     switch (attr->type) {
     case TN_ATTR_INT: return memcmp(a, b, sizeof(int64_t)) == 0;
     case TN_ATTR_FLOAT: return memcmp(a, b, sizeof(double)) == 0;
     case TN_ATTR_STRING: return strcmp(a, b) == 0;
     case TN_ATTR_INTS: return x->n == y->n && memcmp(x->v, y->v, (size_t)x->n * sizeof *x->v) == 0;
+    case TN_ATTR_FLOATS:
+        return p->n == q->n && memcmp(p->v, q->v, (size_t)p->n * sizeof *p->v) == 0;
     }
     return false;
 }

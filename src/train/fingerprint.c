@@ -59,6 +59,12 @@ static void add_attr(tn_sha256 *sha, const tn_attr *attr, const char *attrs) {
         tn_sha256_add(sha, ints->v, (size_t)ints->n * sizeof ints->v[0]);
         break;
     }
+    case TN_ATTR_FLOATS: {
+        const tn_floats *floats = field;
+        add_number(sha, floats->n);
+        tn_sha256_add(sha, floats->v, (size_t)floats->n * sizeof floats->v[0]);
+        break;
+    }
     case TN_ATTR_STRING: add_text(sha, field); break;
     }
 }

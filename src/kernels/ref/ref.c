@@ -428,6 +428,14 @@ static void rmsprop(const tn_rmsprop_step *step, int64_t n, const real *g, real 
     }
 }
 
+static void blend(int n, const real *const *x, const real *weight, int64_t count, real *y) {
+    for (int64_t i = 0; i < count; i++) {
+        real sum = weight[0] * x[0][i];
+        for (int k = 1; k < n; k++) sum += weight[k] * x[k][i];
+        y[i] = sum;
+    }
+}
+
 static void average(int64_t n, real rate, const real *x, real *y) {
     for (int64_t i = 0; i < n; i++) y[i] += rate * (x[i] - y[i]);
 }
@@ -501,6 +509,7 @@ void tn_kernels_fill_ref(tn_kernels *kernels) {
         .adadelta = adadelta,
         .rmsprop = rmsprop,
         .average = average,
+        .blend = blend,
         .sum_squares = sum_squares,
     };
     tn_kernels_fill_ref_lanes(kernels);

@@ -130,3 +130,24 @@ static void load_u8(int64_t n, const uint8_t *x, float unit, int64_t period, con
         if (i < end) load_u8_part((int)(end - i), x + i, factor, scale + i, offset + i, y + i);
     }
 }
+
+VEC_INLINE vf load_some(const float *x, int lanes) {
+    return lanes == VF_LANES ? vf_load(x) : vf_load_n(x, lanes);
+}
+
+VEC_INLINE void blend_part(int n, const float *const *x, const float *weight, int64_t i, int lanes,
+                           float *y) {
+    vf sum = vf_mul(vf_set1(weight[0]), load_some(x[0] + i, lanes));
+    for (int k = 1; k < n; k++)
+        sum = vf_add(sum, vf_mul(vf_set1(weight[k]), load_some(x[k] + i, lanes)));
+    if (lanes == VF_LANES)
+        vf_store(y + i, sum);
+    else
+        vf_store_n(y + i, sum, lanes);
+}
+
+static void blend(int n, const float *const *x, const float *weight, int64_t count, float *y) {
+    int64_t i = 0;
+    for (; i + VF_LANES <= count; i += VF_LANES) blend_part(n, x, weight, i, VF_LANES, y);
+    if (i < count) blend_part(n, x, weight, i, (int)(count - i), y);
+}

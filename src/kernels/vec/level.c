@@ -119,6 +119,7 @@ void VEC_FILL(tn_kernels *kernels) {
     kernels->adadelta = adadelta;
     kernels->rmsprop = rmsprop;
     kernels->average = average;
+    kernels->blend = blend;
     kernels->lanes_product = lanes_product;
     fill_narrow(kernels);
 }
