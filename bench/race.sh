@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Races the training of Tenon against PyTorch's and writes docs/benchmarks.md and its plot.
+# Races Tenon against PyTorch and other programs and writes docs/benchmarks.md and its plot.
 #
 #     bench/race.sh TENON [OPTION]...    TENON is build/tools/tenon/tenon or another build's
 #
@@ -12,6 +12,10 @@
 #     --qualify-seconds S of a turn in which a way to run PyTorch qualifies; default 2
 #     --quick             shows in a few minutes that everything runs
 #     --docs DIR          where the page goes; default docs/, with --quick build/race
+#     --inference         races inference instead, against OpenVINO, ONNX Runtime and PyTorch, on the
+#                         files that bench/models/export.py has written; a quarter of an hour. Of the
+#                         options above it takes --models, --rounds, --seconds, --qualify-seconds,
+#                         --quick and --docs
 #
 # The results as JSON stay in build/race. Needs bench/peers/.venv, which bench/peers/setup.sh makes.
 # POSIX sh.
@@ -38,6 +42,7 @@ python=$root/bench/peers/.venv/bin/python
 out=$root/build/race
 docs=$root/docs
 given=
+inference=false
 
 # The options of train.py are handed on.
 n=$#
@@ -50,6 +55,10 @@ while [ "$n" -gt 0 ]; do
         given=$1
         shift
         n=$((n - 1))
+        continue
+        ;;
+    --inference)
+        inference=true
         continue
         ;;
     --quick) docs=$out ;;
@@ -74,6 +83,13 @@ peak=$(dirname "$tenon")/../../bench/bench-peak
 mkdir -p "$out" "$docs"
 # What torch.compile makes is kept from one run to the next.
 export TORCHINDUCTOR_CACHE_DIR="$out/inductor"
+if $inference; then
+    "$python" "$root/bench/peers/infer.py" "$tenon" --peak "$peak" \
+        --infer "$(dirname "$peak")/bench-infer" -o "$out/inference.json" "$@"
+    "$python" "$root/bench/peers/write_inference.py" "$out/inference.json" "$docs"
+    echo "race: wrote $docs/benchmarks.md"
+    exit 0
+fi
 "$python" "$root/bench/peers/train.py" "$tenon" --peak "$peak" -o "$out/results.json" "$@"
 "$python" "$root/bench/peers/write_benchmarks.py" "$out/results.json" "$docs"
 echo "race: wrote $docs/benchmarks.md and benchmarks.svg"

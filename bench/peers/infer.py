@@ -5,7 +5,7 @@ PyTorch. First each program qualifies: of the ways to run it, each network and b
 fastest. Then all run in turn, A B C D A B C D, on the same cores, each turn between two measurements
 of the multiply-add peak; turns in which others took the machine are repeated.
 
-    bench/race_inference.sh BENCH-INFER                this, and the page
+    bench/race.sh TENON --inference                    this, and the page
     bench/peers/.venv/bin/python bench/peers/infer.py TENON --peak BENCH-PEAK --infer BENCH-INFER \\
         -o RESULTS.json
 """
@@ -195,7 +195,7 @@ def race(machine, model, batch_size, args, scratch):
 # ---- The whole ----------------------------------------------------------------------------------
 
 def versions():
-    code = ("import onnxruntime, openvino, torch; print(openvino.__version__, "
+    code = ("import onnxruntime, openvino, torch; print(openvino.__version__.split('-')[0], "
             "onnxruntime.__version__, torch.__version__)")
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=False)
     return dict(zip(("openvino", "onnxruntime", "pytorch"), done.stdout.rsplit(maxsplit=3)))

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes docs/benchmarks.md and docs/benchmarks.svg from the results of train.py.
+"""Writes docs/benchmarks.md, up to the part on inference, and docs/benchmarks.svg from the results
+of train.py.
 
     python3 bench/peers/write_benchmarks.py RESULTS.json DOCS_DIR
 """
@@ -11,6 +12,7 @@ import statistics
 
 PEERS = {"tenon": "Tenon", "pytorch": "PyTorch"}
 COLOURS = {"tenon": "#1a7f64", "pytorch": "#b9bec6"}
+INFERENCE_MARK = "\n<!-- Inference, written by bench/race.sh --inference. -->\n"
 FEWEST = 3  # turns on a free machine that a median needs; else all are shown, and nothing follows
 
 
@@ -309,7 +311,9 @@ def main():
     args = parser.parse_args()
     results = json.loads(args.results.read_text())
     rows = [summarise(result) for result in results["races"]]
-    (args.folder / "benchmarks.md").write_text("\n".join(page(results, rows)) + "\n")
+    path = args.folder / "benchmarks.md"
+    _, mark, inference = path.read_text().partition(INFERENCE_MARK) if path.exists() else [""] * 3
+    path.write_text("\n".join(page(results, rows)) + "\n" + mark + inference)
     (args.folder / "benchmarks.svg").write_text("\n".join(plot(results, rows)) + "\n")
 
 
