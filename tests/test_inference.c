@@ -102,8 +102,14 @@ static tn_value *clipped_sum(maker *m, tn_value *x) {
     return op(m, "Clip", "min=0 max=6", op(m, "Add", "", x, scalar(m, 3)), NULL);
 }
 
+/* Twice that of Gelu. */
+static tn_value *normal_share(maker *m, tn_value *x) {
+    x = op(m, "Erf", "", op(m, "Div", "", x, scalar(m, sqrt(2))), NULL);
+    return op(m, "Add", "", x, scalar(m, 1));
+}
+
 static tn_value *activation(maker *m, tn_value *x) {
-    switch (pick(m, 0, 12)) {
+    switch (pick(m, 0, 13)) {
     case 0: return op(m, "Clip", "min=0 max=1.5", x, NULL);
     case 1: return op(m, "LeakyRelu", "alpha=0.125", x, NULL);
     case 2: return op(m, "HardSwish", "", x, NULL);
@@ -114,6 +120,7 @@ static tn_value *activation(maker *m, tn_value *x) {
     case 7: return x;
     case 8: return op(m, "Mul", "", op(m, "Div", "", clipped_sum(m, x), scalar(m, 6)), x);
     case 9: return op(m, "Div", "", op(m, "Mul", "", x, clipped_sum(m, x)), scalar(m, 6));
+    case 10: return op(m, "Mul", "", op(m, "Mul", "", x, normal_share(m, x)), scalar(m, 0.5));
     default: return op(m, "Relu", "", x, NULL);
     }
 }

@@ -448,6 +448,30 @@ static void silu_is_one_node(void **state) {
     tn_graph_free(g);
 }
 
+/* x · (1 + erf(x / divisor)) · 0.5 in one of its orders. */
+static tn_value *gelu(tn_graph *g, tn_value *x, float divisor, int order) {
+    tn_value *half = numbers(g, 0, NULL, 0.5f);
+    tn_value *y = apply(g, &tn_op_div, "", x, numbers(g, 0, NULL, divisor));
+    y = apply(g, &tn_op_erf, "", y, NULL);
+    y = apply(g, &tn_op_add, "", y, numbers(g, 0, NULL, 1));
+    if (order == 0) return apply(g, &tn_op_mul, "", apply(g, &tn_op_mul, "", x, y), half);
+    if (order == 1) return apply(g, &tn_op_mul, "", apply(g, &tn_op_mul, "", half, x), y);
+    return apply(g, &tn_op_mul, "", x, apply(g, &tn_op_mul, "", y, half));
+}
+
+static void gelu_is_one_node(void **state) {
+    (void)state;
+    for (int order = 0; order < 4; order++) {
+        tn_value *x;
+        tn_graph *g = begin(4, &x);
+        tn_value *y = gelu(g, x, order < 3 ? 1.41421356f : 1.5f, order % 3);
+        optimised(g, y);
+        assert_int_equal(count(g, &tn_op_gelu), order < 3);
+        assert_int_equal(g->n_nodes == 1, order < 3);
+        tn_graph_free(g);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_does_nothing_goes),
@@ -470,6 +494,7 @@ int main(void) {
         cmocka_unit_test(of_two_products_the_later_adds),
         cmocka_unit_test(what_a_sum_cannot_take_stays),
         cmocka_unit_test(silu_is_one_node),
+        cmocka_unit_test(gelu_is_one_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,12 +56,13 @@ static bool read_arithmetic(const tn_rewrite *r, const tn_node *node, const tn_v
 }
 
 static bool read_norm(const tn_rewrite *r, const tn_node *node, const tn_value *v, numbers *n) {
-    if (node->inputs[0] != v || node->n_outputs != 1) return false;
+    const tn_batch_norm_attrs *a = node->attrs;
+    if (node->inputs[0] != v || node->n_outputs != 1 || a->training_mode != 0) return false;
     for (int i = 0; i < 4; i++) {
         n->c[i] = tn_rewrite_numbers(r, node->inputs[1 + i]);
         if (!n->c[i]) return false;
     }
-    n->epsilon = ((const tn_batch_norm_attrs *)node->attrs)->epsilon;
+    n->epsilon = a->epsilon;
     return true;
 }
 

@@ -20,13 +20,9 @@ static tn_pass_fn *const simplifying[] = {
     tn_pass_fold_pad,  tn_pass_drop_dead,       NULL};
 
 /* A Relu costs less at the end of a product than behind a pool of fewer elements. */
-static tn_pass_fn *const fusing[] = {tn_pass_fuse_load,
-                                     tn_pass_fuse_silu,
-                                     tn_pass_fuse_end,
-                                     tn_pass_pool_first,
-                                     tn_pass_fuse_pool,
-                                     tn_pass_drop_dead,
-                                     NULL};
+static tn_pass_fn *const fusing[] = {
+    tn_pass_fuse_load,  tn_pass_fuse_gelu, tn_pass_fuse_silu, tn_pass_fuse_end,
+    tn_pass_pool_first, tn_pass_fuse_pool, tn_pass_drop_dead, NULL};
 
 enum { MOST_ROUNDS = 8 };
 

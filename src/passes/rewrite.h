@@ -65,7 +65,8 @@ tn_pass_fn tn_pass_pool_first;
 tn_pass_fn tn_pass_fuse_pool;
 /* Activations, and for inference additions, as the end of the product whose output they take. */
 tn_pass_fn tn_pass_fuse_end;
-/* x · Sigmoid(x) as one node; for inference. */
+/* x · Sigmoid(x), and the nodes of Gelu, as one; for inference. */
+tn_pass_fn tn_pass_fuse_gelu;
 tn_pass_fn tn_pass_fuse_silu;
 /* Relu, and the addition before it, in normalisation by the batch, forward and backward. */
 tn_pass_fn tn_pass_fuse_norm;
