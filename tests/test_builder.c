@@ -265,8 +265,9 @@ static tn_value *concat_of_sizes_that_differ(tn_builder *b, tn_value *x) {
     return tn_build_concat(b, in, 2);
 }
 static tn_value *too_many_inputs(tn_builder *b, tn_value *x) {
-    tn_value *in[] = {x, x, x, x, x, x, x, x, x};
-    return tn_build_concat(b, in, 9);
+    tn_value *in[TN_MAX_INPUTS + 1];
+    for (int i = 0; i <= TN_MAX_INPUTS; i++) in[i] = x;
+    return tn_build_concat(b, in, TN_MAX_INPUTS + 1);
 }
 static tn_value *inputs_beyond_the_operator(tn_builder *b, tn_value *x) {
     tn_value *in[] = {x, x};
@@ -423,7 +424,7 @@ static const wrong_call wrong_calls[] = {
     {ROW(null_list), "Concat: 2 inputs"},
     {ROW(required_input_left_out), "Mul of \"Add\": input 1 is missing"},
     {ROW(concat_of_sizes_that_differ), "Concat of \"Add\": "},
-    {ROW(too_many_inputs), "Concat: 9 inputs"},
+    {ROW(too_many_inputs), "Concat: 65 inputs"},
     {ROW(inputs_beyond_the_operator), "2 inputs, but Relu takes 1 to 1"},
     {ROW(no_filters), "conv1: a size is below 1"},
     {ROW(negative_filters), "conv1: a size is below 1"},

@@ -23,6 +23,8 @@ void tn_graph_free(tn_graph *graph) {
     free(graph->outputs);
     free(graph->parameters);
     free(graph->updates);
+    tn_name_index_free(&graph->value_names);
+    tn_name_index_free(&graph->node_names);
     free(graph);
 }
 
@@ -38,27 +40,36 @@ static tn_status grow(void *items, int n, int *room, tn_error *error) {
 }
 
 tn_value *tn_graph_find_value(const tn_graph *graph, const char *name) {
-    for (int i = 0; i < graph->n_values; i++)
-        if (strcmp(graph->values[i]->name, name) == 0) return graph->values[i];
-    return NULL;
-}
-
-static bool node_name_taken(const tn_graph *graph, const char *name) {
-    for (int i = 0; i < graph->n_nodes; i++)
-        if (strcmp(graph->nodes[i]->name, name) == 0) return true;
-    return false;
+    const tn_name_entry *entry = tn_name_index_find(&graph->value_names, name);
+    return entry ? entry->item : NULL;
 }
 
 /* `name` if free, else with the first free suffix; NULL when out of memory. */
-static char *unique_name(tn_graph *graph, const char *name, bool of_node) {
-    char *candidate = tn_arena_strdup(&graph->arena, name);
-    for (int i = 1; candidate; i++) {
-        bool taken = of_node ? node_name_taken(graph, candidate)
-                             : tn_graph_find_value(graph, candidate) != NULL;
-        if (!taken) break;
-        candidate = tn_arena_printf(&graph->arena, "%s_%d", name, i);
+static char *unique_name(tn_graph *graph, const tn_name_index *taken, const char *name) {
+    tn_name_entry *same = tn_name_index_find(taken, name), *other = same;
+    char *candidate = same && same->item ? NULL : tn_arena_strdup(&graph->arena, name);
+    if (!same || !same->item) return candidate;
+    while (other && other->item) {
+        candidate = tn_arena_printf(&graph->arena, "%s_%d", name, ++same->suffix);
+        if (!candidate) return NULL;
+        other = tn_name_index_find(taken, candidate);
     }
     return candidate;
+}
+
+tn_status tn_graph_rename_value(tn_graph *graph, tn_value *value, const char *name,
+                                tn_error *error) {
+    tn_name_index *names = &graph->value_names;
+    tn_value *other = tn_graph_find_value(graph, name);
+    if (other == value) return TN_OK;
+    char *own = tn_arena_strdup(&graph->arena, name);
+    char *instead = other ? unique_name(graph, names, name) : own;
+    if (!own || !instead || !tn_name_index_put(names, value->name, NULL) ||
+        !tn_name_index_put(names, instead, other) || !tn_name_index_put(names, own, value))
+        return tn_fail_memory(error);
+    if (other) other->name = instead;
+    value->name = own;
+    return TN_OK;
 }
 
 /* Whether a tensor of this shape can be held in memory at all. */
@@ -92,8 +103,9 @@ tn_status tn_graph_add_value(tn_graph *graph, tn_value_kind kind, const char *na
     if (!v) return tn_fail_memory(error);
     char made_up[32];
     snprintf(made_up, sizeof made_up, "value%d", graph->n_values);
-    v->name = unique_name(graph, name ? name : made_up, false);
-    if (!v->name) return tn_fail_memory(error);
+    v->name = unique_name(graph, &graph->value_names, name ? name : made_up);
+    if (!v->name || !tn_name_index_put(&graph->value_names, v->name, v))
+        return tn_fail_memory(error);
     v->id = graph->n_values;
     v->kind = kind;
     v->dtype = dtype;
@@ -149,7 +161,7 @@ tn_status tn_graph_add_node(tn_graph *graph, const tn_op *op, const char *name, 
     if (!n) return tn_fail_memory(error);
     n->op = op;
     n->id = graph->n_nodes;
-    n->name = unique_name(graph, name && *name ? name : op->name, true);
+    n->name = unique_name(graph, &graph->node_names, name && *name ? name : op->name);
     n->attrs = attrs ? tn_arena_copy(&graph->arena, attrs, op->attrs_bytes)
                      : tn_arena_alloc(&graph->arena, op->attrs_bytes + 1);
     if (!n->name || !n->attrs) return tn_fail_memory(error);
@@ -163,6 +175,7 @@ tn_status tn_graph_add_node(tn_graph *graph, const tn_op *op, const char *name, 
     for (int i = 0; i < op->n_outputs; i++)
         TN_TRY(tn_graph_add_output(graph, n, TN_FLOAT32, &unknown, NULL, error));
     TN_TRY(infer(graph, n, error));
+    if (!tn_name_index_put(&graph->node_names, n->name, n)) return tn_fail_memory(error);
     graph->nodes[graph->n_nodes++] = n;
     if (node) *node = n;
     return TN_OK;
@@ -208,7 +221,11 @@ void tn_graph_drop_values(tn_graph *graph, const bool *needed) {
     for (int i = 0; i < graph->n_values; i++)
         if (needed[i]) graph->values[n++] = graph->values[i];
     graph->n_values = n;
-    for (int i = 0; i < n; i++) graph->values[i]->id = i;
+    tn_name_index_clear(&graph->value_names);
+    for (int i = 0; i < n; i++) {
+        graph->values[i]->id = i;
+        tn_name_index_put(&graph->value_names, graph->values[i]->name, graph->values[i]);
+    }
 }
 
 tn_status tn_graph_set_batch(tn_graph *graph, int64_t batch, tn_error *error) {
@@ -247,7 +264,8 @@ static tn_status clone_node(const tn_node *from, tn_graph *to, tn_error *error) 
     if (!copy) return tn_fail_memory(error);
     copy->name = tn_arena_strdup(&to->arena, from->name);
     copy->attrs = tn_arena_copy(&to->arena, from->attrs, from->op->attrs_bytes);
-    if (!copy->name || !copy->attrs) return tn_fail_memory(error);
+    if (!copy->name || !copy->attrs || !tn_name_index_put(&to->node_names, copy->name, copy))
+        return tn_fail_memory(error);
     for (int i = 0; i < from->n_inputs; i++)
         if (from->inputs[i]) copy->inputs[i] = to->values[from->inputs[i]->id];
     for (int i = 0; i < from->n_outputs; i++) {

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "graph/name_index.h"
 #include "kernels/activation.h"
 
 typedef struct tn_graph tn_graph;
@@ -22,6 +23,9 @@ typedef struct tn_shape {
  * any machine, and sums of sizes over a whole graph stay far from overflow. */
 #define TN_MAX_ELEMENTS ((int64_t)1 << 40)
 
+/* A size that no file means: it shows where the size of a batch went. */
+#define TN_PROBE_BATCH 7919
+
 typedef enum tn_value_kind {
     TN_VALUE_INPUT,     /* bound by the caller at each run */
     TN_VALUE_PARAMETER, /* trainable, float32 */
@@ -36,6 +40,8 @@ typedef struct tn_value {
     tn_dtype dtype; /* TN_FLOAT32 stands for `real` while executing */
     tn_shape shape;
     const void *data;  /* of parameters and constants, canonical (ONNX order, packed) */
+    const void *probe; /* of a constant computed from the size of a batch, which was taken for 1: the
+                          data if it were TN_PROBE_BATCH; else NULL. Only while importing */
     bool statistic;    /* a parameter that follows no gradient but a tn_update */
     bool frozen;       /* a parameter that training leaves as it is */
     tn_node *producer; /* of computed values, else NULL */
@@ -77,6 +83,7 @@ struct tn_graph {
     tn_value **parameters; /* canonical order: ONNX files, checkpoints and weights_sha256 use it */
     tn_update **updates;
     int n_values, n_nodes, n_inputs, n_outputs, n_parameters, n_updates;
+    tn_name_index value_names, node_names;
     int values_room, nodes_room, inputs_room, outputs_room, parameters_room, updates_room;
     struct tn_differentiation *differentiation; /* in progress, else NULL */
 };
@@ -118,6 +125,9 @@ tn_status tn_graph_mark_output(tn_graph *graph, tn_value *value, tn_error *error
  * graph and of nodes must be. Others get new ids. */
 void tn_graph_drop_values(tn_graph *graph, const bool *needed);
 
+/* Gives the value this name, taking it from whichever value has it, which gets another. */
+tn_status tn_graph_rename_value(tn_graph *graph, tn_value *value, const char *name,
+                                tn_error *error);
 tn_value *tn_graph_find_value(const tn_graph *graph, const char *name);
 
 /* Sets the batch of all batched inputs and infers every shape again. */

@@ -140,13 +140,8 @@ static void mark_scores(tn_builder *b, tn_value *scores) {
                         b->options.n_classes));
         return;
     }
-    char *name = tn_arena_strdup(&b->graph->arena, "scores");
-    if (!name) {
-        stop(b, tn_fail_memory(&b->error));
-        return;
-    }
-    scores->name = name;
-    tn_status status = tn_graph_mark_output(b->graph, scores, &b->error);
+    tn_status status = tn_graph_rename_value(b->graph, scores, "scores", &b->error);
+    if (status == TN_OK) status = tn_graph_mark_output(b->graph, scores, &b->error);
     if (status != TN_OK) stop(b, status);
 }
 
