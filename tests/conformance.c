@@ -207,7 +207,10 @@ static conformance_outcome run_mode(const char *path, const tensors *inputs, con
     run r = {0};
     tn_error error = {""};
     conformance_outcome outcome = CONFORMANCE_REFUSED;
-    tn_status status = tn_model_load(path, &r.model, &error);
+    tn_model_load_options known = TN_INIT(tn_model_load_options);
+    known.inputs = inputs->items;
+    known.n_inputs = inputs->n;
+    tn_status status = tn_model_load_with(path, &known, &r.model, &error);
     if (status == TN_OK) status = open_session(&r, inputs, mode, &error);
     if (status == TN_OK) status = compute(&r, &error);
     if (status == TN_OK)

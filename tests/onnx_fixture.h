@@ -20,7 +20,8 @@ enum { CHECKER_MISSING = 77 };
 static inline tn_status import_built(const builder *b, tn_model **model, tn_error *error) {
     size_t n;
     void *bytes = builder_pack(b, &n);
-    tn_status status = tn_onnx_import(bytes, n, "test.onnx", model, error);
+    tn_status status =
+        tn_onnx_import(bytes, n, &(tn_onnx_options){.name = "test.onnx"}, model, error);
     free(bytes);
     return status;
 }
@@ -93,6 +94,11 @@ static inline void assert_same_attrs(const tn_node *a, const tn_node *b) {
         case TN_ATTR_INTS:
             assert_int_equal(ints_p->n, ints_q->n);
             assert_memory_equal(ints_p->v, ints_q->v, (size_t)ints_p->n * sizeof *ints_p->v);
+            break;
+        case TN_ATTR_FLOATS:
+            assert_int_equal(floats_p->n, floats_q->n);
+            assert_memory_equal(floats_p->v, floats_q->v,
+                                (size_t)floats_p->n * sizeof *floats_p->v);
             break;
         }
     }

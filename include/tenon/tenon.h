@@ -278,9 +278,27 @@ TN_API const char *const *tn_model_builtin_names(void);
  * names) and TN_ERR_ARGUMENT for an image size that the model cannot take. */
 TN_API tn_status tn_model_build(const char *name, const tn_model_options *options, tn_model **model,
                                 tn_error *error);
-/* Reads an ONNX file. Fails with TN_ERR_FORMAT, TN_ERR_UNSUPPORTED (naming node, operator and
- * opset), TN_ERR_NOT_FOUND, TN_ERR_IO, TN_ERR_MEMORY. */
+/* What is known of a model's inputs before it is read. */
+typedef struct tn_model_load_options {
+    size_t size;
+    /* One tensor for each input of which something is known, by name or, where that is NULL, by
+     * position. Its shape gives sizes to dimensions that the file leaves open; dims[0] may count
+     * the samples of a batch, and is no more than an example then. data may be NULL. If it is not,
+     * and the model needs what the input holds while it is read, such as the target of a Reshape,
+     * then the input is this constant, and no input of the model any more. */
+    const tn_tensor *inputs;
+    int n_inputs;
+} tn_model_load_options;
+
+/* Reads an ONNX file, and the tensors that it keeps in files beside it. options may be NULL. A model
+ * whose operators would mix the samples of a batch is taken for the one size that its file, or the
+ * options, give to all inputs. Fails with TN_ERR_FORMAT, TN_ERR_UNSUPPORTED (naming node, operator
+ * and opset), TN_ERR_MISMATCH for options that do not fit, TN_ERR_NOT_FOUND, TN_ERR_IO,
+ * TN_ERR_MEMORY. */
+TN_API tn_status tn_model_load_with(const char *path, const tn_model_load_options *options,
+                                    tn_model **model, tn_error *error);
 TN_API tn_status tn_model_load(const char *path, tn_model **model, tn_error *error);
+/* The same of bytes, which cannot have tensors in other files. */
 TN_API tn_status tn_model_load_memory(const void *bytes, size_t n_bytes, tn_model **model,
                                       tn_error *error);
 /* Writes an ONNX file (opset 17, IR version 8): complete or not at all. */

@@ -47,14 +47,32 @@ tn_status tn_model_load_memory(const void *bytes, size_t n_bytes, tn_model **mod
     return TN_OK;
 }
 
-tn_status tn_model_load(const char *path, tn_model **model, tn_error *error) {
+/* The directory of a file, malloc'ed; NULL when out of memory. */
+static char *directory_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    if (!slash) return strdup(".");
+    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+tn_status tn_model_load_with(const char *path, const tn_model_load_options *options,
+                             tn_model **model, tn_error *error) {
     void *bytes;
     int64_t n;
+    tn_model_load_options o = TN_INIT(tn_model_load_options);
+    if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     TN_TRY(tn_file_read(path, file_limit, &bytes, &n, error));
-    tn_status status = tn_onnx_import(bytes, (size_t)n, path, model, error);
+    char *directory = directory_of(path);
+    const tn_onnx_options how = {path, directory, o.inputs, o.n_inputs};
+    tn_status status =
+        directory ? tn_onnx_import(bytes, (size_t)n, &how, model, error) : tn_fail_memory(error);
+    free(directory);
     free(bytes);
     if (status == TN_OK) adopt_recipe(*model);
     return status;
+}
+
+tn_status tn_model_load(const char *path, tn_model **model, tn_error *error) {
+    return tn_model_load_with(path, NULL, model, error);
 }
 
 tn_status tn_model_save(const tn_model *model, const char *path, tn_error *error) {

@@ -40,8 +40,8 @@ typedef struct tn_value {
     tn_dtype dtype; /* TN_FLOAT32 stands for `real` while executing */
     tn_shape shape;
     const void *data;  /* of parameters and constants, canonical (ONNX order, packed) */
-    const void *probe; /* of a constant computed from the size of a batch, which was taken for 1: the
-                          data if it were TN_PROBE_BATCH; else NULL. Only while importing */
+    const void *probe; /* of a constant computed from the size of a batch, which was taken for 1:
+                          the data if it were TN_PROBE_BATCH; else NULL. Only while importing */
     bool statistic;    /* a parameter that follows no gradient but a tn_update */
     bool frozen;       /* a parameter that training leaves as it is */
     tn_node *producer; /* of computed values, else NULL */

@@ -7,8 +7,8 @@
 
 #include "base/text.h"
 
-/* Far above any network of images; the graph looks names up one by one. */
-enum { MAX_VALUES = 30000 };
+/* Far above any network of images. */
+enum { MAX_VALUES = 200000 };
 
 bool tn_names_default_domain(const char *domain) {
     return !domain || !*domain || strcmp(domain, "ai.onnx") == 0;
@@ -58,7 +58,7 @@ tn_name *tn_names_find(const tn_names *names, const char *name) {
 
 static tn_status add(tn_names *names, const char *name, tn_name_kind kind, size_t index,
                      tn_error *error) {
-    static const char *const what[] = {"initializer", "input", "node", "node"};
+    static const char *const what[] = {"initializer", "input", "node"};
     if (!name || !*name)
         return tn_fail(error, TN_ERR_FORMAT, "%s %zu has no name", what[kind], index);
     if (!tn_text_is_utf8(name))
@@ -80,11 +80,19 @@ static tn_status fill(const TnOnnx__GraphProto *file, tn_names *names, tn_error 
         TN_TRY(add(names, file->input[i]->name, TN_NAME_INPUT, i, error));
     for (size_t i = 0; i < file->n_node; i++) {
         const TnOnnx__NodeProto *node = file->node[i];
-        tn_name_kind kind = tn_names_is_constant_node(node) ? TN_NAME_CONSTANT : TN_NAME_OUTPUT;
         for (size_t j = 0; j < node->n_output; j++)
-            if (*node->output[j]) TN_TRY(add(names, node->output[j], kind, i, error));
+            if (*node->output[j]) TN_TRY(add(names, node->output[j], TN_NAME_OUTPUT, i, error));
     }
     return TN_OK;
+}
+
+static void mark_used(const TnOnnx__GraphProto *file, const tn_names *names) {
+    for (size_t i = 0; i < file->n_node; i++)
+        for (size_t j = 0; j < file->node[i]->n_input; j++) {
+            const char *input = file->node[i]->input[j];
+            tn_name *name = *input ? tn_names_find(names, input) : NULL;
+            if (name) name->used = true;
+        }
 }
 
 tn_status tn_names_collect(const TnOnnx__GraphProto *file, tn_names *names, tn_error *error) {
@@ -109,6 +117,7 @@ tn_status tn_names_collect(const TnOnnx__GraphProto *file, tn_names *names, tn_e
         }
     }
     names->n = kept;
+    mark_used(file, names);
     return TN_OK;
 }
 
@@ -133,7 +142,7 @@ static tn_status next_producer(const TnOnnx__GraphProto *file, const tn_names *n
         if (!name)
             return tn_fail(error, TN_ERR_FORMAT, "%s: nothing computes its input \"%s\"",
                            tn_names_node_label(file, v->node, label), input);
-        if (name->kind != TN_NAME_OUTPUT && name->kind != TN_NAME_CONSTANT) continue;
+        if (name->kind != TN_NAME_OUTPUT) continue;
         if (state[name->index] == OPEN)
             return tn_fail(error, TN_ERR_FORMAT, "the graph has a cycle through %s",
                            tn_names_node_label(file, name->index, label));
@@ -176,79 +185,4 @@ tn_status tn_names_sort_nodes(const TnOnnx__GraphProto *file, const tn_names *na
     free(stack);
     free(state);
     return status;
-}
-
-/* ---- Tensors ------------------------------------------------------------------------------ */
-
-static bool is_tensor(const tn_name *name) {
-    return name->kind == TN_NAME_INITIALIZER || name->kind == TN_NAME_CONSTANT;
-}
-
-static bool is_identity(const TnOnnx__NodeProto *node) {
-    return node->op_type && strcmp(node->op_type, "Identity") == 0 &&
-           tn_names_default_domain(node->domain) && node->n_input == 1 && node->n_output == 1 &&
-           node->n_attribute == 0 && *node->input[0] && *node->output[0];
-}
-
-void tn_names_copy_tensors(const TnOnnx__GraphProto *file, tn_names *names, const size_t *order) {
-    for (size_t i = 0; i < file->n_node; i++) {
-        const TnOnnx__NodeProto *node = file->node[order[i]];
-        if (!is_identity(node)) continue;
-        const tn_name *from = tn_names_find(names, node->input[0]);
-        tn_name *to = tn_names_find(names, node->output[0]);
-        if (!is_tensor(from) || to->is_output) continue;
-        to->kind = from->kind;
-        to->index = from->index;
-        to->constant = from->constant;
-    }
-}
-
-bool tn_names_is_tensor_node(const tn_names *names, const TnOnnx__NodeProto *node) {
-    return tn_names_is_constant_node(node) ||
-           (is_identity(node) && is_tensor(tn_names_find(names, node->output[0])));
-}
-
-static tn_status numbers(tn_dtype dtype, int rank, const void *data, size_t n,
-                         tn_onnx_tensor *tensor, tn_error *error) {
-    size_t bytes = n * tn_dtype_file_bytes(dtype);
-    *tensor = (tn_onnx_tensor){dtype, {.rank = rank, .dims = {(int64_t)n}}, malloc(bytes + 1)};
-    if (!tensor->data) return tn_fail_memory(error);
-    if (n > 0) memcpy(tensor->data, data, bytes);
-    return TN_OK;
-}
-
-static tn_status constant_node_tensor(const TnOnnx__NodeProto *node, tn_onnx_tensor *tensor,
-                                      tn_error *error) {
-    if (node->n_attribute != 1 || node->n_output != 1)
-        return tn_fail(error, TN_ERR_FORMAT, "%zu attributes and %zu outputs, not one each",
-                       node->n_attribute, node->n_output);
-    const TnOnnx__AttributeProto *a = node->attribute[0];
-    const char *name = a->name ? a->name : "";
-    if (strcmp(name, "value") == 0 && a->type == TN_ONNX_ATTR_TENSOR && a->t)
-        return tn_onnx_tensor_decode(a->t, tensor, error);
-    if (strcmp(name, "value_float") == 0 && a->type == TN_ONNX_ATTR_FLOAT)
-        return numbers(TN_FLOAT32, 0, &a->f, 1, tensor, error);
-    if (strcmp(name, "value_int") == 0 && a->type == TN_ONNX_ATTR_INT)
-        return numbers(TN_INT64, 0, &a->i, 1, tensor, error);
-    if (strcmp(name, "value_floats") == 0 && a->type == TN_ONNX_ATTR_FLOATS)
-        return numbers(TN_FLOAT32, 1, a->floats, a->n_floats, tensor, error);
-    if (strcmp(name, "value_ints") == 0 && a->type == TN_ONNX_ATTR_INTS)
-        return numbers(TN_INT64, 1, a->ints, a->n_ints, tensor, error);
-    return tn_fail(error, TN_ERR_UNSUPPORTED, "attribute \"%s\" of type %s is not supported", name,
-                   tn_wire_attribute_type_name(a->type));
-}
-
-tn_status tn_names_tensor(const TnOnnx__GraphProto *file, const tn_name *name,
-                          tn_onnx_tensor *tensor, tn_error *error) {
-    tn_status status;
-    char label[TN_NODE_LABEL_TEXT];
-    if (name->kind == TN_NAME_INITIALIZER) {
-        status = tn_onnx_tensor_decode(file->initializer[name->index], tensor, error);
-        if (status != TN_OK) return tn_fail_within(error, status, "tensor \"%s\"", name->name);
-        return TN_OK;
-    }
-    status = constant_node_tensor(file->node[name->index], tensor, error);
-    if (status != TN_OK)
-        return tn_fail_within(error, status, "%s", tn_names_node_label(file, name->index, label));
-    return TN_OK;
 }

@@ -4,13 +4,13 @@
 #ifndef TN_ONNX_NAMES_H
 #define TN_ONNX_NAMES_H
 
-#include "onnx/tensor.h"
+#include "graph/graph.h"
+#include "onnx/onnx.pb-c.h"
 
 typedef enum tn_name_kind {
-    TN_NAME_INITIALIZER, /* or its copy by an Identity node */
+    TN_NAME_INITIALIZER,
     TN_NAME_INPUT, /* that is no initializer: until IR version 4 those were listed as inputs too */
-    TN_NAME_CONSTANT, /* output of a Constant node, or its copy */
-    TN_NAME_OUTPUT    /* of any other node */
+    TN_NAME_OUTPUT /* of a node */
 } tn_name_kind;
 
 typedef struct tn_name {
@@ -18,7 +18,7 @@ typedef struct tn_name {
     tn_name_kind kind;
     size_t index;    /* of the initializer, input or node in the file */
     bool also_input; /* an initializer that is listed as an input too */
-    bool used;       /* by a node, as a value */
+    bool used;       /* by a node */
     bool constant;   /* an initializer that is not to be trained */
     bool is_output;  /* of the graph */
     tn_value *value; /* in the graph, once it is there */
@@ -29,8 +29,8 @@ typedef struct tn_names {
     size_t n;
 } tn_names;
 
-/* Collects the names of all values; fails for names given twice, missing or not UTF-8. Release with
- * free(names->items), on failure too. */
+/* Collects the names of all values and marks those used; fails for names given twice, missing or
+ * not UTF-8. Release with free(names->items), on failure too. */
 tn_status tn_names_collect(const TnOnnx__GraphProto *file, tn_names *names, tn_error *error);
 /* NULL if there is none. */
 tn_name *tn_names_find(const tn_names *names, const char *name);
@@ -40,18 +40,6 @@ tn_name *tn_names_find(const tn_names *names, const char *name);
  * cycles. */
 tn_status tn_names_sort_nodes(const TnOnnx__GraphProto *file, const tn_names *names, size_t *order,
                               tn_error *error);
-
-/* Makes what Identity nodes compute from a tensor of the file a tensor of its own, unless it is
- * marked as output: PyTorch's exporter writes tensors that happen to be equal only once, such as
- * the fresh scales of two norms, which training then moves apart. Chains are followed in order. */
-void tn_names_copy_tensors(const TnOnnx__GraphProto *file, tn_names *names, const size_t *order);
-/* Whether the node computes nothing that is not a tensor of the file: a Constant, or such an
- * Identity. */
-bool tn_names_is_tensor_node(const tn_names *names, const TnOnnx__NodeProto *node);
-
-/* The tensor behind an initializer or Constant node; its data is the caller's. */
-tn_status tn_names_tensor(const TnOnnx__GraphProto *file, const tn_name *name,
-                          tn_onnx_tensor *tensor, tn_error *error);
 
 bool tn_names_is_constant_node(const TnOnnx__NodeProto *node);
 /* Whether domain is the one of ONNX's own operators. */

@@ -8,8 +8,6 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "raw_data is little-endian");
 
-enum { DATA_LOCATION_EXTERNAL = 1 };
-
 static tn_status decode_shape(const TnOnnx__TensorProto *proto, tn_shape *shape, int64_t *elements,
                               tn_error *error) {
     /* With zeros counted as ones, so that partial products of a shape never overflow either. */
@@ -127,22 +125,28 @@ static tn_status copy_data(const TnOnnx__TensorProto *proto, tn_dtype dtype, int
     return dtype == TN_BOOL ? check_bools(to, n, error) : TN_OK;
 }
 
-tn_status tn_onnx_tensor_decode(const TnOnnx__TensorProto *proto, tn_onnx_tensor *tensor,
-                                tn_error *error) {
+tn_status tn_onnx_tensor_describe(const TnOnnx__TensorProto *proto, tn_external *external,
+                                  tn_onnx_tensor *tensor, tn_error *error) {
     int64_t elements;
-    if (proto->n_external_data > 0 || proto->data_location == DATA_LOCATION_EXTERNAL)
-        return tn_fail(error, TN_ERR_UNSUPPORTED,
-                       "its data is in another file (store the weights inside the model's file)");
+    *tensor = (tn_onnx_tensor){0};
     if (proto->segment)
         return tn_fail(error, TN_ERR_UNSUPPORTED, "is a segment of a larger tensor");
     TN_TRY(tn_wire_dtype(proto->data_type, &tensor->dtype, error));
     TN_TRY(decode_shape(proto, &tensor->shape, &elements, error));
-    TN_TRY(check_data(proto, tensor->dtype, elements, error));
-    tensor->data = malloc((size_t)elements * tn_dtype_file_bytes(tensor->dtype) + 1);
-    if (!tensor->data) return tn_fail_memory(error);
-    tn_status status = copy_data(proto, tensor->dtype, elements, tensor->data, error);
-    if (status != TN_OK) free(tensor->data);
-    return status;
+    if (!tn_external_is(proto)) return check_data(proto, tensor->dtype, elements, error);
+    if (proto->has_raw_data || typed_values(proto) > 0)
+        return tn_fail(error, TN_ERR_FORMAT, "has data both here and in another file");
+    return tn_external_find(external, proto, elements * (int64_t)tn_dtype_file_bytes(tensor->dtype),
+                            &tensor->offset, error);
+}
+
+tn_status tn_onnx_tensor_read(const TnOnnx__TensorProto *proto, const tn_external *external,
+                              const tn_onnx_tensor *tensor, void *to, tn_error *error) {
+    int64_t n = tn_shape_elements(&tensor->shape);
+    int64_t bytes = n * (int64_t)tn_dtype_file_bytes(tensor->dtype);
+    if (!tn_external_is(proto)) return copy_data(proto, tensor->dtype, n, to, error);
+    TN_TRY(tn_external_read(external, tensor->offset, bytes, to, error));
+    return tensor->dtype == TN_BOOL ? check_bools(to, n, error) : TN_OK;
 }
 
 void tn_onnx_tensor_encode(const char *name, tn_dtype dtype, int rank, const int64_t *dims,

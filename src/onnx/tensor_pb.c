@@ -8,30 +8,30 @@
 #include "base/size.h"
 #include "onnx/tensor.h"
 
+static tn_status load(const TnOnnx__TensorProto *proto, tn_tensor *tensor, tn_error *error) {
+    tn_onnx_tensor known;
+    TN_TRY(tn_onnx_tensor_describe(proto, NULL, &known, error));
+    size_t bytes = (size_t)tn_shape_elements(&known.shape) * tn_dtype_file_bytes(known.dtype);
+    bool named = proto->name && *proto->name;
+    void *data = malloc(bytes + 1);
+    char *name = named ? strdup(proto->name) : NULL;
+    tn_status status = data && (name || !named) ? TN_OK : tn_fail_memory(error);
+    if (status == TN_OK) status = tn_onnx_tensor_read(proto, NULL, &known, data, error);
+    if (status != TN_OK) {
+        free(name);
+        free(data);
+        return status;
+    }
+    *tensor = (tn_tensor){
+        .name = name, .dtype = known.dtype, .rank = known.shape.rank, .data = data, .bytes = bytes};
+    memcpy(tensor->dims, known.shape.dims, sizeof tensor->dims);
+    return TN_OK;
+}
+
 tn_status tn_tensor_load_pb(const void *bytes, size_t n_bytes, tn_tensor *tensor, tn_error *error) {
     ProtobufCMessage *message;
-    tn_onnx_tensor decoded;
-    char *name = NULL;
     TN_TRY(tn_wire_parse(&tn_onnx__tensor_proto__descriptor, bytes, n_bytes, &message, error));
-    const TnOnnx__TensorProto *proto = (const TnOnnx__TensorProto *)message;
-    tn_status status = tn_onnx_tensor_decode(proto, &decoded, error);
-    if (status != TN_OK) goto done;
-    if (proto->name && *proto->name) {
-        name = strdup(proto->name);
-        if (!name) {
-            free(decoded.data);
-            status = tn_fail_memory(error);
-            goto done;
-        }
-    }
-    *tensor = (tn_tensor){.name = name,
-                          .dtype = decoded.dtype,
-                          .rank = decoded.shape.rank,
-                          .data = decoded.data,
-                          .bytes = (size_t)tn_shape_elements(&decoded.shape) *
-                                   tn_dtype_file_bytes(decoded.dtype)};
-    memcpy(tensor->dims, decoded.shape.dims, sizeof tensor->dims);
-done:
+    tn_status status = load((const TnOnnx__TensorProto *)message, tensor, error);
     tn_wire_free(message);
     return status;
 }

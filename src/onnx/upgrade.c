@@ -2,25 +2,51 @@
 #include "onnx/upgrade.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "onnx/attributes.h"
+#include "onnx/importer.h"
+#include "onnx/wire.h"
 #include "ops/ops.h"
 
-/* Each dropout of a model draws random numbers of its own. */
-static tn_status number_dropout(const tn_upgrade_node *node, tn_error *error) {
-    (void)error;
-    ((tn_dropout_attrs *)node->attrs)->layer = node->n_same_before;
+/* ---- Attributes of old ---------------------------------------------------------------------- */
+
+/* An attribute of the file's node that our operator has not. */
+static int64_t file_int(const tn_upgrade_node *node, const char *name, int64_t otherwise) {
+    for (size_t i = 0; i < node->file->n_attribute; i++) {
+        const TnOnnx__AttributeProto *a = node->file->attribute[i];
+        if (strcmp(a->name, name) == 0 && a->type == TN_ONNX_ATTR_INT) return a->i;
+    }
+    return otherwise;
+}
+
+/* Appends a node of one input and output. */
+static tn_status append(const tn_upgrade_node *node, const tn_op *op, const void *attrs,
+                        tn_value *x, tn_value **y) {
+    tn_node *added;
+    TN_TRY(tn_import_append(node->importer, op, NULL, attrs, &x, 1, &added));
+    *y = added->outputs[0];
     return TN_OK;
 }
 
-static tn_status refuse_negative_axis(const tn_upgrade_node *node, tn_error *error) {
+/* ---- What the table cannot say -------------------------------------------------------------- */
+
+/* Each dropout of a model draws random numbers of its own. */
+static tn_status number_dropout(tn_upgrade_node *node, tn_error *error) {
+    (void)error;
+    ((tn_dropout_attrs *)node->attrs)->layer = node->importer->n_dropouts++;
+    return TN_OK;
+}
+
+static tn_status refuse_negative_axis(tn_upgrade_node *node, tn_error *error) {
     const tn_axis_attrs *a = node->attrs;
     if (a->axis >= 0) return TN_OK;
     return tn_fail(error, TN_ERR_FORMAT, "axis %lld is negative, which opset 11 introduced",
                    (long long)a->axis);
 }
 
-static tn_status refuse_negative_axes(const tn_upgrade_node *node, tn_error *error) {
+static tn_status refuse_negative_axes(tn_upgrade_node *node, tn_error *error) {
     const tn_ints *axes = &((const tn_axes_attrs *)node->attrs)->axes;
     for (int i = 0; i < axes->n; i++)
         if (axes->v[i] < 0)
@@ -29,55 +55,155 @@ static tn_status refuse_negative_axes(const tn_upgrade_node *node, tn_error *err
     return TN_OK;
 }
 
-/* Until opset 13 all axes from `axis` on were taken together: the same as now for the last alone.
- */
-static tn_status demand_last_axis(const tn_upgrade_node *node, tn_error *error) {
+/* Until opset 13 all axes from `axis` on were taken together: those are flattened, unless there is
+ * but one. */
+static tn_status take_axes_together(tn_upgrade_node *node, tn_error *error) {
     tn_axis_attrs *a = node->attrs;
-    if (node->n_inputs < 1 || !node->inputs[0]) return TN_OK; /* reported by the operator */
-    int rank = node->inputs[0]->shape.rank;
-    if (a->axis != -1 && a->axis != rank - 1)
-        return tn_fail(error, TN_ERR_UNSUPPORTED,
-                       "axis %lld of %d dimensions (before opset 13 only the last is supported)",
-                       (long long)a->axis, rank);
-    return TN_OK;
+    tn_value *x = node->n_inputs > 0 ? node->inputs[0] : NULL;
+    if (!x) return TN_OK; /* reported by the operator */
+    int rank = x->shape.rank;
+    if (a->axis < -rank || a->axis >= rank)
+        return tn_fail(error, TN_ERR_FORMAT, "axis %lld of %d dimensions", (long long)a->axis,
+                       rank);
+    tn_axis_attrs flat = {.axis = a->axis < 0 ? a->axis + rank : a->axis};
+    tn_reshape_attrs back = {.shape.n = rank};
+    if (flat.axis == rank - 1) return TN_OK;
+    memcpy(back.shape.v, x->shape.dims, (size_t)rank * sizeof *back.shape.v);
+    a->axis = -1;
+    TN_TRY(append(node, &tn_op_flatten, &flat, x, &x));
+    TN_TRY(append(node, node->op, a, x, &x));
+    return append(node, &tn_op_reshape, &back, x, &node->instead);
 }
 
-static tn_status refuse_early_hard_swish(const tn_upgrade_node *node, tn_error *error) {
-    (void)node;
-    return tn_fail(error, TN_ERR_FORMAT, "operator not known before opset 14");
+/* Until opset 7 the dimensions of the second input met those of the first from `axis` on, and not
+ * the last ones. */
+static tn_status align_at_axis(tn_upgrade_node *node, tn_error *error) {
+    if (node->n_inputs < 2 || !node->inputs[0] || !node->inputs[1]) return TN_OK;
+    int rank = node->inputs[0]->shape.rank, own = node->inputs[1]->shape.rank;
+    int64_t axis = file_int(node, "axis", rank - own);
+    tn_axes_attrs ones = {0};
+    if (axis < 0) axis += rank;
+    if (axis < 0 || axis + own > rank)
+        return tn_fail(error, TN_ERR_FORMAT, "axis %lld for %d of %d dimensions", (long long)axis,
+                       own, rank);
+    for (int64_t i = own; i < rank - axis; i++) ones.axes.v[ones.axes.n++] = i;
+    if (ones.axes.n == 0) return TN_OK;
+    return append(node, &tn_op_unsqueeze, &ones, node->inputs[1], &node->inputs[1]);
 }
 
-/* Until opset 18 equal parts are as many as the node has outputs. */
-static tn_status count_outputs(const tn_upgrade_node *node, tn_error *error) {
-    (void)error;
-    tn_split_attrs *a = node->attrs;
-    if (a->num_outputs == 0) a->num_outputs = node->n_outputs;
-    return TN_OK;
+static tn_status refuse_single_statistics(tn_upgrade_node *node, tn_error *error) {
+    if (file_int(node, "spatial", 1) != 0) return TN_OK;
+    return tn_fail(error, TN_ERR_UNSUPPORTED,
+                   "spatial is 0: statistics for each pixel are not supported");
 }
 
-static tn_status note_indices(const tn_upgrade_node *node, tn_error *error) {
-    (void)error;
-    ((tn_pool_attrs *)node->attrs)->indices = node->n_used > 1;
-    return TN_OK;
-}
-
-/* Opset 10 had one way of resizing, and Upsample none other before it. */
-static tn_status resize_as_upsample(const tn_upgrade_node *node, tn_error *error) {
+/* What Upsample was, and Resize at first, is one of the ways of today. */
+static tn_status resize_from_the_corner(tn_upgrade_node *node, tn_error *error) {
     (void)error;
     tn_resize_attrs *a = node->attrs;
     strcpy(a->coordinate_mode, "asymmetric");
     strcpy(a->nearest_mode, "floor");
+    if (strcmp(a->mode, "bilinear") == 0) strcpy(a->mode, "linear");
     return TN_OK;
 }
 
+/* Until opset 18 equal parts are as many as the node has outputs. */
+static tn_status count_outputs(tn_upgrade_node *node, tn_error *error) {
+    (void)error;
+    tn_split_attrs *a = node->attrs;
+    if (a->num_outputs == 0) a->num_outputs = (int64_t)node->file->n_output;
+    return TN_OK;
+}
+
+static tn_status note_indices(tn_upgrade_node *node, tn_error *error) {
+    (void)error;
+    ((tn_pool_attrs *)node->attrs)->indices = node->n_outputs > 1;
+    return TN_OK;
+}
+
+static tn_status refuse_early_hard_swish(tn_upgrade_node *node, tn_error *error) {
+    (void)node;
+    return tn_fail(error, TN_ERR_FORMAT, "operator not known before opset 14");
+}
+
+/* ---- The table ------------------------------------------------------------------------------ */
+
+/* Of rows for one operator, the first that holds counts. */
 static const tn_upgrade upgrades[] = {
+    {.onnx_type = "Add",
+     .first_opset = 6,
+     .last_opset = 6,
+     .ignored = {"axis", "broadcast"},
+     .import = align_at_axis},
+    {.onnx_type = "And",
+     .first_opset = 6,
+     .last_opset = 6,
+     .ignored = {"axis", "broadcast"},
+     .import = align_at_axis},
+    {.onnx_type = "Div",
+     .first_opset = 6,
+     .last_opset = 6,
+     .ignored = {"axis", "broadcast"},
+     .import = align_at_axis},
+    {.onnx_type = "Equal",
+     .first_opset = 6,
+     .last_opset = 6,
+     .ignored = {"axis", "broadcast"},
+     .import = align_at_axis},
+    {.onnx_type = "Greater",
+     .first_opset = 6,
+     .last_opset = 6,
+     .ignored = {"axis", "broadcast"},
+     .import = align_at_axis},
+    {.onnx_type = "Less",
+     .first_opset = 6,
+     .last_opset = 6,
+     .ignored = {"axis", "broadcast"},
+     .import = align_at_axis},
+    {.onnx_type = "Mul",
+     .first_opset = 6,
+     .last_opset = 6,
+     .ignored = {"axis", "broadcast"},
+     .import = align_at_axis},
+    {.onnx_type = "Or",
+     .first_opset = 6,
+     .last_opset = 6,
+     .ignored = {"axis", "broadcast"},
+     .import = align_at_axis},
+    {.onnx_type = "Pow",
+     .first_opset = 6,
+     .last_opset = 6,
+     .ignored = {"axis", "broadcast"},
+     .import = align_at_axis},
+    {.onnx_type = "PRelu",
+     .first_opset = 6,
+     .last_opset = 6,
+     .ignored = {"axis", "broadcast"},
+     .import = align_at_axis},
+    {.onnx_type = "Sub",
+     .first_opset = 6,
+     .last_opset = 6,
+     .ignored = {"axis", "broadcast"},
+     .import = align_at_axis},
+    {.onnx_type = "Xor",
+     .first_opset = 6,
+     .last_opset = 6,
+     .ignored = {"axis", "broadcast"},
+     .import = align_at_axis},
+    {.onnx_type = "BatchNormalization",
+     .first_opset = 6,
+     .last_opset = 8,
+     .ignored = {"is_test", "spatial"},
+     .import = refuse_single_statistics},
+    {.onnx_type = "Cast", .first_opset = 19, .last_opset = INT_MAX, .ignored = {"saturate"}},
+    {.onnx_type = "CastLike", .first_opset = 19, .last_opset = INT_MAX, .ignored = {"saturate"}},
     {.onnx_type = "Clip",
      .first_opset = 11,
      .last_opset = INT_MAX,
      .n_inputs = 1,
      .input_attrs = {"min", "max"},
      .ours = {"min", "max"}},
-    {.onnx_type = "Concat", .first_opset = 7, .last_opset = 10, .import = refuse_negative_axis},
+    {.onnx_type = "Concat", .first_opset = 6, .last_opset = 10, .import = refuse_negative_axis},
     {.onnx_type = "CumSum",
      .first_opset = 11,
      .last_opset = INT_MAX,
@@ -85,9 +211,10 @@ static const tn_upgrade upgrades[] = {
      .input_attrs = {"axis"},
      .ours = {"axis"}},
     {.onnx_type = "Dropout",
-     .first_opset = 7,
+     .first_opset = 6,
      .last_opset = 11,
      .ours = {"layer"},
+     .ignored = {"is_test"},
      .default_name = "ratio",
      .default_number = 0.5,
      .import = number_dropout},
@@ -107,131 +234,53 @@ static const tn_upgrade upgrades[] = {
      .last_opset = INT_MAX,
      .n_inputs = 1,
      .input_attrs = {"shape"},
+     .batch_attr = "shape",
      .ours = {"shape"}},
-    {.onnx_type = "Flatten", .first_opset = 7, .last_opset = 10, .import = refuse_negative_axis},
+    {.onnx_type = "Flatten", .first_opset = 6, .last_opset = 10, .import = refuse_negative_axis},
+    {.onnx_type = "Gemm", .first_opset = 6, .last_opset = 6, .ignored = {"broadcast"}},
     {.onnx_type = "HardSwish",
-     .first_opset = 7,
+     .first_opset = 6,
      .last_opset = 13,
      .import = refuse_early_hard_swish},
     {.onnx_type = "Hardmax",
-     .first_opset = 7,
+     .first_opset = 6,
      .last_opset = 12,
      .default_name = "axis",
      .default_number = 1,
-     .import = demand_last_axis},
+     .import = take_axes_together},
     {.onnx_type = "LogSoftmax",
-     .first_opset = 7,
+     .first_opset = 6,
      .last_opset = 12,
      .default_name = "axis",
      .default_number = 1,
-     .import = demand_last_axis},
+     .import = take_axes_together},
     {.onnx_type = "MaxPool", .first_opset = 8, .last_opset = INT_MAX, .import = note_indices},
-    {.onnx_type = "Pad", .first_opset = 2, .last_opset = 10, .ours = {"axes"}},
+    {.onnx_type = "Pad", .first_opset = 6, .last_opset = 10, .ours = {"axes"}},
     {.onnx_type = "Pad",
      .first_opset = 11,
      .last_opset = INT_MAX,
      .n_inputs = 1,
      .input_attrs = {"pads", "value", "axes"},
      .ours = {"pads", "value", "axes"}},
-    {.onnx_type = "ReduceL1", .first_opset = 1, .last_opset = 17, .ours = {"noop_with_empty_axes"}},
-    {.onnx_type = "ReduceL1",
-     .first_opset = 18,
-     .last_opset = INT_MAX,
-     .n_inputs = 1,
-     .input_attrs = {"axes"},
-     .ours = {"axes"}},
-    {.onnx_type = "ReduceL2", .first_opset = 1, .last_opset = 17, .ours = {"noop_with_empty_axes"}},
-    {.onnx_type = "ReduceL2",
-     .first_opset = 18,
-     .last_opset = INT_MAX,
-     .n_inputs = 1,
-     .input_attrs = {"axes"},
-     .ours = {"axes"}},
-    {.onnx_type = "ReduceLogSum",
-     .first_opset = 1,
-     .last_opset = 17,
-     .ours = {"noop_with_empty_axes"}},
-    {.onnx_type = "ReduceLogSum",
-     .first_opset = 18,
-     .last_opset = INT_MAX,
-     .n_inputs = 1,
-     .input_attrs = {"axes"},
-     .ours = {"axes"}},
-    {.onnx_type = "ReduceLogSumExp",
-     .first_opset = 1,
-     .last_opset = 17,
-     .ours = {"noop_with_empty_axes"}},
-    {.onnx_type = "ReduceLogSumExp",
-     .first_opset = 18,
-     .last_opset = INT_MAX,
-     .n_inputs = 1,
-     .input_attrs = {"axes"},
-     .ours = {"axes"}},
-    {.onnx_type = "ReduceMax",
-     .first_opset = 1,
-     .last_opset = 17,
-     .ours = {"noop_with_empty_axes"}},
-    {.onnx_type = "ReduceMax",
-     .first_opset = 18,
-     .last_opset = INT_MAX,
-     .n_inputs = 1,
-     .input_attrs = {"axes"},
-     .ours = {"axes"}},
-    {.onnx_type = "ReduceMean",
-     .first_opset = 1,
-     .last_opset = 17,
-     .ours = {"noop_with_empty_axes"}},
-    {.onnx_type = "ReduceMean",
-     .first_opset = 18,
-     .last_opset = INT_MAX,
-     .n_inputs = 1,
-     .input_attrs = {"axes"},
-     .ours = {"axes"}},
-    {.onnx_type = "ReduceMin",
-     .first_opset = 1,
-     .last_opset = 17,
-     .ours = {"noop_with_empty_axes"}},
-    {.onnx_type = "ReduceMin",
-     .first_opset = 18,
-     .last_opset = INT_MAX,
-     .n_inputs = 1,
-     .input_attrs = {"axes"},
-     .ours = {"axes"}},
-    {.onnx_type = "ReduceProd",
-     .first_opset = 1,
-     .last_opset = 17,
-     .ours = {"noop_with_empty_axes"}},
-    {.onnx_type = "ReduceProd",
-     .first_opset = 18,
-     .last_opset = INT_MAX,
-     .n_inputs = 1,
-     .input_attrs = {"axes"},
-     .ours = {"axes"}},
-    {.onnx_type = "ReduceSum",
-     .first_opset = 1,
-     .last_opset = 12,
-     .ours = {"noop_with_empty_axes"}},
     {.onnx_type = "ReduceSum",
      .first_opset = 13,
      .last_opset = INT_MAX,
      .n_inputs = 1,
      .input_attrs = {"axes"},
      .ours = {"axes"}},
-    {.onnx_type = "ReduceSumSquare",
-     .first_opset = 1,
-     .last_opset = 17,
-     .ours = {"noop_with_empty_axes"}},
-    {.onnx_type = "ReduceSumSquare",
+    {.onnx_type = "Reduce*", .first_opset = 6, .last_opset = 17, .ours = {"noop_with_empty_axes"}},
+    {.onnx_type = "Reduce*",
      .first_opset = 18,
      .last_opset = INT_MAX,
      .n_inputs = 1,
      .input_attrs = {"axes"},
      .ours = {"axes"}},
     {.onnx_type = "Reshape",
-     .first_opset = 7,
+     .first_opset = 6,
      .last_opset = INT_MAX,
      .n_inputs = 1,
      .input_attrs = {"shape"},
+     .batch_attr = "shape",
      .ours = {"shape"}},
     {.onnx_type = "Resize",
      .first_opset = 10,
@@ -239,18 +288,20 @@ static const tn_upgrade upgrades[] = {
      .n_inputs = 1,
      .input_attrs = {"scales"},
      .ours = {"scales", "antialias", "axes", "keep_aspect_ratio_policy"},
-     .import = resize_as_upsample},
+     .import = resize_from_the_corner},
     {.onnx_type = "Resize",
      .first_opset = 11,
      .last_opset = 17,
      .n_inputs = 1,
      .input_attrs = {"roi", "scales", "sizes"},
-     .ours = {"roi", "scales", "sizes", "antialias"}},
+     .batch_attr = "sizes",
+     .ours = {"roi", "scales", "sizes", "antialias", "axes", "keep_aspect_ratio_policy"}},
     {.onnx_type = "Resize",
      .first_opset = 18,
      .last_opset = INT_MAX,
      .n_inputs = 1,
      .input_attrs = {"roi", "scales", "sizes"},
+     .batch_attr = "sizes",
      .ours = {"roi", "scales", "sizes"}},
     {.onnx_type = "Slice",
      .first_opset = 10,
@@ -259,13 +310,13 @@ static const tn_upgrade upgrades[] = {
      .input_attrs = {"starts", "ends", "axes", "steps"},
      .ours = {"starts", "ends", "axes", "steps"}},
     {.onnx_type = "Softmax",
-     .first_opset = 7,
+     .first_opset = 6,
      .last_opset = 12,
      .default_name = "axis",
      .default_number = 1,
-     .import = demand_last_axis},
+     .import = take_axes_together},
     {.onnx_type = "Split",
-     .first_opset = 1,
+     .first_opset = 6,
      .last_opset = 12,
      .ours = {"num_outputs"},
      .import = count_outputs},
@@ -283,7 +334,7 @@ static const tn_upgrade upgrades[] = {
      .input_attrs = {"split"},
      .ours = {"split"},
      .import = count_outputs},
-    {.onnx_type = "Squeeze", .first_opset = 7, .last_opset = 10, .import = refuse_negative_axes},
+    {.onnx_type = "Squeeze", .first_opset = 6, .last_opset = 10, .import = refuse_negative_axes},
     {.onnx_type = "Squeeze",
      .first_opset = 13,
      .last_opset = INT_MAX,
@@ -302,25 +353,45 @@ static const tn_upgrade upgrades[] = {
      .n_inputs = 1,
      .input_attrs = {"k"},
      .ours = {"k"}},
-    {.onnx_type = "Unsqueeze", .first_opset = 7, .last_opset = 10, .import = refuse_negative_axes},
+    {.onnx_type = "Unsqueeze", .first_opset = 6, .last_opset = 10, .import = refuse_negative_axes},
     {.onnx_type = "Unsqueeze",
      .first_opset = 13,
      .last_opset = INT_MAX,
      .n_inputs = 1,
      .input_attrs = {"axes"},
      .ours = {"axes"}},
+    {.onnx_type = "Upsample",
+     .first_opset = 7,
+     .last_opset = 8,
+     .op_type = "Resize",
+     .import = resize_from_the_corner},
+    {.onnx_type = "Upsample",
+     .first_opset = 9,
+     .last_opset = 9,
+     .op_type = "Resize",
+     .n_inputs = 1,
+     .input_attrs = {"scales"},
+     .ours = {"scales"},
+     .import = resize_from_the_corner},
 };
+
+/* Names that end in a star stand for all that begin so. */
+static bool is_type(const char *type, const char *onnx_type) {
+    size_t n = strlen(type);
+    return type[n - 1] == '*' ? strncmp(type, onnx_type, n - 1) == 0 : strcmp(type, onnx_type) == 0;
+}
 
 const tn_upgrade *tn_upgrade_find(const char *onnx_type, int opset) {
     for (size_t i = 0; i < sizeof upgrades / sizeof *upgrades; i++)
-        if (strcmp(upgrades[i].onnx_type, onnx_type) == 0 && upgrades[i].first_opset <= opset &&
+        if (is_type(upgrades[i].onnx_type, onnx_type) && upgrades[i].first_opset <= opset &&
             opset <= upgrades[i].last_opset)
             return &upgrades[i];
     return NULL;
 }
 
 size_t tn_upgrade_value_inputs(const tn_upgrade *upgrade, size_t n_inputs) {
-    if (!upgrade || upgrade->n_inputs == 0 || n_inputs < (size_t)upgrade->n_inputs) return n_inputs;
+    if (!upgrade || !upgrade->input_attrs[0] || n_inputs < (size_t)upgrade->n_inputs)
+        return n_inputs;
     return (size_t)upgrade->n_inputs;
 }
 

@@ -5,34 +5,43 @@
 #define TN_ONNX_UPGRADE_H
 
 #include "graph/op.h"
+#include "onnx/onnx.pb-c.h"
 
-enum { TN_OPSET_OLDEST = 7, TN_OPSET_NEWEST = 17 };
+enum { TN_OPSET_OLDEST = 6, TN_OPSET_NEWEST = 22 };
+
+struct tn_importer;
 
 /* A node on its way into a graph. */
 typedef struct tn_upgrade_node {
-    void *attrs; /* canonical, filled from the file */
-    const tn_value *const *inputs;
+    struct tn_importer *importer; /* for tn_import_append */
+    const TnOnnx__NodeProto *file;
+    const tn_op *op;
+    void *attrs;       /* canonical, filled from the file */
+    tn_value **inputs; /* may be replaced */
     int n_inputs;
-    int n_same_before; /* nodes of this type that come before it */
-    int n_outputs;     /* that the file names */
-    int n_used;        /* up to the last that something uses */
+    int n_outputs;     /* that something uses, or that come before such */
+    tn_value *instead; /* if set: the node's output, for which there are nodes already */
 } tn_upgrade_node;
 
-enum { TN_UPGRADE_NAMES = 4 };
+enum { TN_UPGRADE_NAMES = 6 };
 
 typedef struct tn_upgrade {
-    const char *onnx_type;
+    const char *onnx_type; /* with a star at the end: all that begin so */
     int first_opset, last_opset;
-    /* Inputs that stay inputs, 0 for all. Input n_inputs + i, a constant scalar or list of int64,
-     * is our attribute input_attrs[i]; "" drops it. */
+    const char *op_type; /* what ONNX calls it now; NULL: the same */
+    /* Where input_attrs names any: inputs that stay inputs. Input n_inputs + i, a constant scalar
+     * or list, is our attribute input_attrs[i]; "" drops it. */
     int n_inputs;
     const char *input_attrs[TN_UPGRADE_NAMES];
+    const char *batch_attr; /* of these, one whose first number may be the size of the batch: a
+                               shape, an entry for each axis */
     const char *ours[TN_UPGRADE_NAMES];    /* attributes of ours that ONNX has not */
-    const char *ignored[TN_UPGRADE_NAMES]; /* attributes of ONNX's that mean nothing here */
+    const char *ignored[TN_UPGRADE_NAMES]; /* attributes of ONNX's that mean nothing here, or that
+                                              import looks at */
     const char *default_name;              /* an attribute whose default was another then */
     double default_number;
     /* What a table cannot say; NULL for nothing. */
-    tn_status (*import)(const tn_upgrade_node *node, tn_error *error);
+    tn_status (*import)(tn_upgrade_node *node, tn_error *error);
 } tn_upgrade;
 
 /* NULL if there is nothing to do. */

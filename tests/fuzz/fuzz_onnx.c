@@ -14,7 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tn_error error;
     void *bytes;
     size_t n;
-    if (tn_onnx_import(data, size, "fuzz.onnx", &model, &error) != TN_OK) return 0;
+    if (tn_onnx_import(data, size, &(tn_onnx_options){.name = "fuzz.onnx"}, &model, &error) !=
+        TN_OK)
+        return 0;
     if (tn_onnx_export(model, &bytes, &n, &error) != TN_OK) abort();
     if (tn_onnx_import(bytes, n, NULL, &again, &error) != TN_OK) abort();
     tn_model_free(again);
