@@ -290,10 +290,10 @@ typedef struct tn_model_load_options {
     int n_inputs;
 } tn_model_load_options;
 
-/* Reads an ONNX file, and the tensors that it keeps in files beside it. options may be NULL. A model
- * whose operators would mix the samples of a batch is taken for the one size that its file, or the
- * options, give to all inputs. Fails with TN_ERR_FORMAT, TN_ERR_UNSUPPORTED (naming node, operator
- * and opset), TN_ERR_MISMATCH for options that do not fit, TN_ERR_NOT_FOUND, TN_ERR_IO,
+/* Reads an ONNX file, and the tensors that it keeps in files beside it. options may be NULL. A
+ * model whose operators would mix the samples of a batch is taken for the one size that its file,
+ * or the options, give to all inputs. Fails with TN_ERR_FORMAT, TN_ERR_UNSUPPORTED (naming node,
+ * operator and opset), TN_ERR_MISMATCH for options that do not fit, TN_ERR_NOT_FOUND, TN_ERR_IO,
  * TN_ERR_MEMORY. */
 TN_API tn_status tn_model_load_with(const char *path, const tn_model_load_options *options,
                                     tn_model **model, tn_error *error);

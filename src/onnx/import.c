@@ -175,14 +175,16 @@ static tn_status build_fixing(tn_importer *im) {
     return status;
 }
 
-/* If it works neither way, the message is that of the first. */
+/* If it works neither way, the message is that of the first. Shapes that a file was traced with may
+ * not fit at all where a batch of 1 stands for its own. */
 static tn_status build(tn_importer *im) {
     tn_error first = {""}, *given = im->error;
     im->whole = !tn_import_has_batch(im);
     im->error = &first;
     tn_status status = build_fixing(im);
     im->error = given;
-    if (status == TN_ERR_UNSUPPORTED && !im->whole && tn_import_has_sizes(im)) {
+    bool refused = status == TN_ERR_UNSUPPORTED || status == TN_ERR_FORMAT;
+    if (refused && !im->whole && tn_import_has_sizes(im)) {
         im->whole = true;
         if (build_fixing(im) == TN_OK) return TN_OK;
     }

@@ -18,9 +18,8 @@ static tn_status widen(tn_shape *y, const tn_shape *x, tn_error *error) {
     for (int i = 0; i < wide.rank; i++) {
         int64_t p = aligned_dim(y, wide.rank, i), q = aligned_dim(x, wide.rank, i);
         if (p != q && p != 1 && q != 1)
-            return tn_fail(error, wide.batched ? TN_ERR_UNSUPPORTED : TN_ERR_FORMAT,
-                           "shapes %s and %s do not broadcast", tn_shape_text(y, text[0]),
-                           tn_shape_text(x, text[1]));
+            return tn_fail(error, TN_ERR_FORMAT, "shapes %s and %s do not broadcast",
+                           tn_shape_text(y, text[0]), tn_shape_text(x, text[1]));
         wide.dims[i] = p == 1 ? q : p;
     }
     *y = wide;
