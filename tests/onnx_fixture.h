@@ -95,11 +95,6 @@ static inline void assert_same_attrs(const tn_node *a, const tn_node *b) {
             assert_int_equal(ints_p->n, ints_q->n);
             assert_memory_equal(ints_p->v, ints_q->v, (size_t)ints_p->n * sizeof *ints_p->v);
             break;
-        case TN_ATTR_FLOATS:
-            assert_int_equal(floats_p->n, floats_q->n);
-            assert_memory_equal(floats_p->v, floats_q->v,
-                                (size_t)floats_p->n * sizeof *floats_p->v);
-            break;
         }
     }
 }
