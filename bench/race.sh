@@ -12,10 +12,10 @@
 #     --qualify-seconds S of a turn in which a way to run PyTorch qualifies; default 2
 #     --quick             shows in a few minutes that everything runs
 #     --docs DIR          where the page goes; default docs/, with --quick build/race
-#     --inference         races inference instead, against OpenVINO, ONNX Runtime and PyTorch, on the
-#                         files that bench/models/export.py has written; a quarter of an hour. Of the
-#                         options above it takes --models, --rounds, --seconds, --qualify-seconds,
-#                         --quick and --docs
+#     --inference       races inference instead, against OpenVINO, ONNX Runtime and PyTorch, on the
+#                       files that bench/models/export.py has written; a quarter of an hour. Of the
+#                       options above it takes --models, --rounds, --seconds, --qualify-seconds,
+#                       --quick and --docs
 #
 # The results as JSON stay in build/race. Needs bench/peers/.venv, which bench/peers/setup.sh makes.
 # POSIX sh.

@@ -48,7 +48,9 @@ for model in ${MODELS:-mnist-cnn lenet}; do
     rounds "$model" | awk -v model="$model" -v threads="$threads" '
         function median(v, n,   i, j, t) {
             for (i = 2; i <= n; i++)
-                for (j = i; j > 1 && v[j] < v[j - 1]; j--) { t = v[j]; v[j] = v[j - 1]; v[j - 1] = t }
+                for (j = i; j > 1 && v[j] < v[j - 1]; j--) {
+                    t = v[j]; v[j] = v[j - 1]; v[j - 1] = t
+                }
             return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
         }
         { one[NR] = $1; all[NR] = $2; peak[NR] = $3

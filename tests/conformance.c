@@ -41,8 +41,7 @@ static tn_status read_tensors(const char *folder, const char *kind, tensors *t, 
     return TN_OK;
 }
 
-/* ---- Names of inputs --------------------------------------------------------------------------
- */
+/* ---- What its model says --------------------------------------------------------------------- */
 
 static bool is_initializer(const TnOnnx__GraphProto *graph, const char *name) {
     for (size_t i = 0; i < graph->n_initializer; i++)
@@ -51,8 +50,16 @@ static bool is_initializer(const TnOnnx__GraphProto *graph, const char *name) {
     return false;
 }
 
-/* Tensors of a case are numbered as the inputs of its file, of which the library may keep fewer. */
-static tn_status name_inputs(const char *path, tensors *inputs, tn_error *error) {
+/* The files have 16-bit brain floats as what has the same bits. */
+static void adopt_type(const TnOnnx__ValueInfoProto *declared, tn_tensor *t) {
+    const TnOnnx__TypeProto__Tensor *type = declared->type ? declared->type->tensor_type : NULL;
+    if (type && type->elem_type == TN_ONNX_BFLOAT16 && t->dtype == TN_UINT16)
+        t->dtype = TN_BFLOAT16;
+}
+
+/* Tensors of a case are numbered as the inputs of its model, of which the library may keep fewer.
+ */
+static tn_status declare(const char *path, tensors *inputs, tn_error *error) {
     void *bytes;
     int64_t n_bytes;
     ProtobufCMessage *message;
@@ -65,14 +72,15 @@ static tn_status name_inputs(const char *path, tensors *inputs, tn_error *error)
     const TnOnnx__GraphProto *graph = ((const TnOnnx__ModelProto *)message)->graph;
     int k = 0;
     for (size_t i = 0; i < graph->n_input && k < inputs->n; i++)
-        if (!is_initializer(graph, graph->input[i]->name))
+        if (!is_initializer(graph, graph->input[i]->name)) {
+            adopt_type(graph->input[i], &inputs->items[k]);
             inputs->items[k++].name = strdup(graph->input[i]->name);
+        }
     tn_wire_free(message);
     return TN_OK;
 }
 
-/* ---- Comparing --------------------------------------------------------------------------------
- */
+/* ---- Comparing ------------------------------------------------------------------------------- */
 
 /* The number behind the bits of a float with so many bits of fraction, 16 in all. */
 static double small_float(uint16_t bits, int fraction_bits) {
@@ -111,7 +119,7 @@ static bool close_enough(double got, double wanted) {
 }
 
 static void shape_text(const tn_tensor *t, char text[128]) {
-    size_t used = (size_t)snprintf(text, 128, "type %d [", (int)t->dtype);
+    size_t used = (size_t)snprintf(text, 128, "%s [", tn_dtype_name(t->dtype));
     for (int i = 0; i < t->rank && used < 100; i++)
         used += (size_t)snprintf(text + used, 128 - used, "%s%" PRId64, i ? "," : "", t->dims[i]);
     snprintf(text + used, 128 - used, "]");
@@ -122,7 +130,11 @@ static bool same_shape(const tn_tensor *a, const tn_tensor *b) {
            memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) == 0;
 }
 
-static bool same(const tn_tensor *got, const tn_tensor *wanted, char why[CONFORMANCE_WHY]) {
+static bool same(const tn_tensor *result, const tn_tensor *wanted, char why[CONFORMANCE_WHY]) {
+    tn_tensor bits = *result;
+    const tn_tensor *got = &bits;
+    /* The tolerance of brain floats is one of their bits. */
+    if (got->dtype == TN_BFLOAT16 && wanted->dtype == TN_UINT16) bits.dtype = TN_UINT16;
     int64_t n = 1, wrong = 0, first = 0;
     if (!same_shape(got, wanted)) {
         char got_text[128], wanted_text[128];
@@ -146,8 +158,7 @@ static bool same(const tn_tensor *got, const tn_tensor *wanted, char why[CONFORM
     return wrong == 0;
 }
 
-/* ---- Running ----------------------------------------------------------------------------------
- */
+/* ---- Running --------------------------------------------------------------------------------- */
 
 typedef struct run {
     tn_model *model;
@@ -233,7 +244,7 @@ conformance_outcome conformance_run(const char *folder, char why[CONFORMANCE_WHY
     snprintf(path, sizeof path, "%s/model.onnx", folder);
     tn_status status = read_tensors(folder, "input", &inputs, &error);
     if (status == TN_OK) status = read_tensors(folder, "output", &wanted, &error);
-    if (status == TN_OK) status = name_inputs(path, &inputs, &error);
+    if (status == TN_OK) status = declare(path, &inputs, &error);
     if (status != TN_OK) {
         snprintf(why, CONFORMANCE_WHY, "%s: %s", tn_status_name(status), error.message);
     } else {

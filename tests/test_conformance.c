@@ -45,8 +45,7 @@ static void die(const char *what, const char *name) {
     exit(EXIT_FAILURE);
 }
 
-/* ---- The list ---------------------------------------------------------------------------------
- */
+/* ---- The list -------------------------------------------------------------------------------- */
 
 static const char *source_root(void) {
     const char *root = getenv("TENON_SOURCE");
@@ -78,8 +77,7 @@ static const rule *find_rule(const char *name) {
     return NULL;
 }
 
-/* ---- The cases --------------------------------------------------------------------------------
- */
+/* ---- The cases ------------------------------------------------------------------------------- */
 
 static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
 
@@ -112,8 +110,7 @@ static conformance_outcome run_case(const conformance_case *c, char why[CONFORMA
     return conformance_run(path, why);
 }
 
-/* ---- The page ---------------------------------------------------------------------------------
- */
+/* ---- The page -------------------------------------------------------------------------------- */
 
 static const char begin_mark[] = "<!-- conformance: written by test_conformance --write -->\n";
 static const char end_mark[] = "<!-- conformance: end -->\n";
@@ -164,8 +161,7 @@ static void update_page(const char *path) {
     free(current);
 }
 
-/* ---- Tests ------------------------------------------------------------------------------------
- */
+/* ---- Tests ----------------------------------------------------------------------------------- */
 
 /* What is on the list must be refused, not computed wrong; only random numbers may differ. */
 static void conforms(void **state) {
@@ -211,8 +207,7 @@ static int test_all(void) {
     return _cmocka_run_group_tests("conformance", tests, n, NULL, NULL);
 }
 
-/* ---- The command ------------------------------------------------------------------------------
- */
+/* ---- The command ----------------------------------------------------------------------------- */
 
 static bool is_wanted(const conformance_case *c, int n_patterns, char **patterns) {
     for (int i = 0; i < n_patterns; i++)

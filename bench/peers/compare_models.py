@@ -29,7 +29,8 @@ def run_onnxruntime(path, x):
 
 def run_tenon(tenon, mode, model, feed, fetch, scratch):
     """The output, or what Tenon says is wrong."""
-    done = subprocess.run([tenon, "run", model, "--mode", mode, "--input", f"{feed}={scratch}/x.npy",
+    done = subprocess.run([tenon, "run", model, "--mode", mode,
+                           "--input", f"{feed}={scratch}/x.npy",
                            "--output", f"{fetch}={scratch}/y.npy"],
                           capture_output=True, text=True, check=False)
     return done.stderr.strip() if done.returncode else np.load(scratch / "y.npy")
@@ -69,7 +70,8 @@ def main():
             good, words = compare(args.tenon, path, x, scratch, args.bound)
             n_bad += not good
             print(f"{'ok' if good else 'NOT OK':7} {path.name:26} {words}", flush=True)
-    print(f"{len(models) - n_bad} of {len(models)} agree within {args.bound:g} of the largest logit")
+    print(f"{len(models) - n_bad} of {len(models)} agree within {args.bound:g} of their largest "
+          "logit")
     return 1 if n_bad else 0
 
 

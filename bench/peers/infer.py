@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Races inference: the same ONNX files in Tenon, OpenVINO, ONNX Runtime, and the same networks in
 PyTorch. First each program qualifies: of the ways to run it, each network and batch keeps the
-fastest. Then all run in turn, A B C D A B C D, on the same cores, each turn between two measurements
-of the multiply-add peak; turns in which others took the machine are repeated.
+fastest. Then all run in turn, A B C D A B C D, on the same cores, each turn between two
+measurements of the multiply-add peak; turns in which others took the machine are repeated.
 
     bench/race.sh TENON --inference                    this, and the page
     bench/peers/.venv/bin/python bench/peers/infer.py TENON --peak BENCH-PEAK --infer BENCH-INFER \\
@@ -104,9 +104,9 @@ def prepare(model, batch_size, args, scratch):
     if model in BUILT_IN:
         path = scratch / f"{model}.onnx"
         if not path.exists():
-            subprocess.run([args.tenon, "train", model, "--data", ROOT / "data" / "mnist", "--limit",
-                            "640", "--epochs", "1", "--no-checkpoint", "--quiet", "-o", path],
-                           check=True, stdout=subprocess.DEVNULL)
+            subprocess.run([args.tenon, "train", model, "--data", ROOT / "data" / "mnist",
+                            "--limit", "640", "--epochs", "1", "--no-checkpoint", "--quiet",
+                            "-o", path], check=True, stdout=subprocess.DEVNULL)
         shape = (batch_size, 1, 28, 28)
     else:
         path = args.models_folder / f"{model}-old.onnx"

@@ -105,15 +105,17 @@ how many times as fast as the best of the others Tenon is, *peak* GFLOP/s as abo
         yield from table(rates, "images/s")
     yield f"""
 - All run in turn, in processes that stay, until {results['rounds']} turns of each count, of
-  {results['seconds']:g} s after a few calls to warm up. Turns on a machine that others were using are
-  repeated, as above.{footnote(rows)}
-- A call is an input in memory to scores in memory. OpenVINO, ONNX Runtime and PyTorch are called from
-  Python, inputs and outputs bound once where they allow it, which costs them a few microseconds.
+  {results['seconds']:g} s after a few calls to warm up. Turns on a machine that others were using
+  are repeated, as above.{footnote(rows)}
+- A call is an input in memory to scores in memory. OpenVINO, ONNX Runtime and PyTorch are called
+  from Python, inputs and outputs bound once where they allow it, which costs them a few
+  microseconds.
 - Weights are random but for the built-in networks, which does not matter for the time; scores of
   all programs that read the file are compared before the race.
-- Ways to run a program, the fastest of which (bold) is raced: all cores on one request, or a request
-  on each core; OpenVINO's hints and streams; ONNX Runtime with all optimisations and threads that
-  spin; PyTorch compiled with frozen weights or not, channels last or not, in inference mode.
+- Ways to run a program, the fastest of which (bold) is raced: all cores on one request, or a
+  request on each core; OpenVINO's hints and streams; ONNX Runtime with all optimisations and
+  threads that spin; PyTorch compiled with frozen weights or not, channels last or not, in inference
+  mode.
 """
     yield from ways_table(rows)
     yield f"""
