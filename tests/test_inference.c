@@ -144,9 +144,19 @@ static tn_value *idle(maker *m, tn_value *x) {
     }
 }
 
+/* Twice as large. */
+static tn_value *conv_transpose(maker *m, tn_value *x) {
+    int64_t c = tn_build_dim(x, 1), group = c % 2 == 0 && chance(m, 2) ? 2 : 1;
+    const int64_t w[] = {c, pick(m, 1, 6), 2, 2}, o = w[1] * group;
+    tn_value *in[] = {x, number(m, 4, w, -0.5, 0.5), number(m, 1, &o, -0.5, 0.5)};
+    return tn_build_op(m->b, "ConvTranspose", group == 2 ? "strides=2,2 group=2" : "strides=2,2",
+                       in, chance(m, 2) ? 3 : 2);
+}
+
 static tn_value *branch(maker *m, tn_value *x) {
     if (chance(m, 8)) x = scale(m, x);
-    x = conv(m, x);
+    bool small = tn_build_dim(x, 2) < 8 && tn_build_dim(x, 3) < 8;
+    x = small && chance(m, 8) ? conv_transpose(m, x) : conv(m, x);
     if (chance(m, 6)) x = idle(m, x);
     if (chance(m, 2)) x = norm(m, x);
     if (chance(m, 4)) x = scale(m, x);

@@ -34,15 +34,34 @@ static bool clips_nothing(const tn_clip_attrs *a) {
     return a->min == -INFINITY && a->max == INFINITY;
 }
 
+/* Of one whose output has the shape of its input. */
+static bool cuts_nothing(const tn_slice_attrs *a) {
+    for (int i = 0; i < a->steps.n; i++)
+        if (a->steps.v[i] < 0) return false;
+    return true;
+}
+
+/* Operators of any number of inputs that are nothing with one. */
+static bool is_of_many(const tn_op *op) {
+    return op == &tn_op_concat || op == &tn_op_sum || op == &tn_op_mean || op == &tn_op_min ||
+           op == &tn_op_max;
+}
+
+/* Whether it does nothing where input and output have one shape. */
+static bool repeats(const tn_op *op) {
+    return op == &tn_op_identity || op == &tn_op_dropout || op == &tn_op_cast ||
+           op == &tn_op_expand || op == &tn_op_tile || op == &tn_op_split || keeps_order(op);
+}
+
 /* While nobody trains. */
 static bool is_identity(const tn_node *node) {
     const tn_op *op = node->op;
     if (node->n_outputs != 1 || !same_type(node->inputs[0], node->outputs[0])) return false;
-    return op == &tn_op_identity || op == &tn_op_dropout || keeps_order(op) ||
-           (op == &tn_op_transpose && is_identity_order(node->attrs)) ||
+    return repeats(op) || (op == &tn_op_transpose && is_identity_order(node->attrs)) ||
            (op == &tn_op_pad && pads_nothing(node->attrs)) ||
            (op == &tn_op_clip && clips_nothing(node->attrs)) ||
-           (op == &tn_op_concat && node->n_inputs == 1);
+           (op == &tn_op_slice && cuts_nothing(node->attrs)) ||
+           (is_of_many(op) && node->n_inputs == 1);
 }
 
 /* Makes node one operator that gives its output from any value with these elements. */

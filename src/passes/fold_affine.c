@@ -19,7 +19,9 @@ typedef struct weight_form {
     bool by_outputs;
 } weight_form;
 
-static bool is_product(const tn_op *op) { return op == &tn_op_conv || op == &tn_op_gemm; }
+static bool is_product(const tn_op *op) {
+    return op == &tn_op_conv || op == &tn_op_conv_transpose || op == &tn_op_gemm;
+}
 
 static weight_form form_of(const tn_node *node) {
     const int64_t *w = node->inputs[WEIGHT]->shape.dims;
@@ -27,9 +29,10 @@ static weight_form form_of(const tn_node *node) {
         const tn_gemm_attrs *a = node->attrs;
         return (weight_form){1, w[0], w[1], 1, a->trans_b != 0};
     }
-    int64_t groups = ((const tn_conv_attrs *)node->attrs)->group, taps = 1;
+    const tn_conv_attrs *a = node->attrs; /* those of ConvTranspose begin with them */
+    int64_t taps = 1;
     for (int i = 2; i < node->inputs[WEIGHT]->shape.rank; i++) taps *= w[i];
-    return (weight_form){groups, w[0] / groups, w[1], taps, true};
+    return (weight_form){a->group, w[0] / a->group, w[1], taps, node->op == &tn_op_conv};
 }
 
 static int64_t outputs_of(const weight_form *f) {
@@ -151,8 +154,9 @@ static bool fold_behind(tn_rewrite *r, tn_node *node) {
     return folded;
 }
 
+/* Whether some outputs do not meet all of the window. */
 static bool is_padded(const tn_node *node) {
-    if (node->op != &tn_op_conv) return false;
+    if (node->op != &tn_op_conv) return node->op == &tn_op_conv_transpose;
     const tn_conv_attrs *a = node->attrs;
     for (int i = 0; i < a->pads.n; i++)
         if (a->pads.v[i] != 0) return true;

@@ -12,7 +12,9 @@ enum { SPATIAL = 2 }; /* the first axis of those that a Conv pads */
 static bool is_border_of_zeros(const tn_node *pad) {
     const tn_pad_attrs *a = pad->attrs;
     int rank = pad->inputs[0]->shape.rank;
-    if (strcmp(a->mode, "constant") != 0 || a->value != 0 || a->pads.n != 2 * rank) return false;
+    if (strcmp(a->mode, "constant") != 0 || a->value != 0 || a->axes.n != 0 ||
+        a->pads.n != 2 * rank)
+        return false;
     for (int i = 0; i < 2 * rank; i++)
         if (a->pads.v[i] < 0 || (i % rank < SPATIAL && a->pads.v[i] != 0)) return false;
     return true;
