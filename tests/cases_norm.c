@@ -213,6 +213,32 @@ static void lp_norm(tn_graph *g) {
     }
 }
 
+/* ---- Losses of ONNX -------------------------------------------------------------------------- */
+
+typedef struct loss_setting {
+    int64_t ignore_index;
+    char reduction[TN_ATTR_STRING_MAX];
+} loss_setting;
+
+/* Of each sample, and of parameters as a whole; the label 3 counts for nothing. */
+static void losses(tn_graph *g, const tn_op *op) {
+    static const loss_setting each = {3, "none"}, none = {-1, "none"};
+    static const loss_setting reduced[] = {{3, "sum"}, {3, "mean"}};
+    tn_value *labels = value(g, TN_VALUE_INPUT, TN_INT32, true, DIMS(1));
+    tn_value *pixels = value(g, TN_VALUE_INPUT, TN_INT32, true, DIMS(1, 2, 3));
+    tn_value *weight = apply(g, &tn_op_sigmoid, NULL, CONSTANT(10), NULL, NULL);
+    output(g, apply(g, op, &none, INPUT(10), labels, NULL));
+    output(g, apply(g, op, &each, INPUT(10, 2, 3), pixels, weight));
+    tn_value *few = value(g, TN_VALUE_INPUT, TN_INT32, false, DIMS(7));
+    tn_value *p = apply(g, &tn_op_mul, NULL, PARAMETER(7, 10), PARAMETER(10), NULL);
+    for (int i = 0; i < 2; i++) {
+        tn_value *loss = apply(g, op, &reduced[i], p, few, i ? weight : NULL);
+        output(g, apply(g, &tn_op_mul, NULL, INPUT(2), loss, NULL));
+    }
+}
+static void nll_loss(tn_graph *g) { losses(g, &tn_op_nll_loss); }
+static void softmax_loss(tn_graph *g) { losses(g, &tn_op_softmax_cross_entropy_loss); }
+
 const op_case norm_cases[] = {
     {"BatchNormalization", &tn_op_batch_norm, running_image, true, false},
     {"BatchNormalization, no pixels", &tn_op_batch_norm, running_row, true, false},
@@ -238,4 +264,6 @@ const op_case norm_cases[] = {
     {"MeanVarianceNormalization", &tn_op_mean_variance_normalization, mean_variance,
      .inexact = true},
     {"LpNormalization", &tn_op_lp_normalization, lp_norm, .inexact = true},
+    {"NegativeLogLikelihoodLoss", &tn_op_nll_loss, nll_loss, .inexact = true},
+    {"SoftmaxCrossEntropyLoss", &tn_op_softmax_cross_entropy_loss, softmax_loss, .inexact = true},
     {0}};

@@ -2,8 +2,8 @@
 /* log_softmax.c: y = x - log Σ exp x along an axis. ONNX LogSoftmax. */
 #include <math.h>
 
-#include "ops/axes.h"
 #include "ops/elementwise.h"
+#include "ops/log_softmax.h"
 #include "ops/ops.h"
 
 static const tn_attr attrs[] = {
@@ -76,13 +76,10 @@ static void along(int64_t n, int64_t step, const real *x, real *y) {
     for (int64_t j = 0; j < n; j++) y[j * step] = x[j * step] - max - log_sum;
 }
 
-static void run_any(const tn_run *run) {
-    tn_axis_view v = view_of(run);
-    const real *x = run->in[0];
-    real *y = run->out[0];
+void tn_log_softmax_along(const tn_kernels *kernels, tn_axis_view v, const real *x, real *y) {
     if (v.n == 0) return;
     if (v.inner == 1) {
-        run->kernels->log_softmax(v.outer, v.n, x, y);
+        kernels->log_softmax(v.outer, v.n, x, y);
         return;
     }
     for (int64_t o = 0; o < v.outer; o++)
@@ -90,6 +87,10 @@ static void run_any(const tn_run *run) {
             int64_t at = o * v.n * v.inner + i;
             along(v.n, v.inner, x + at, y + at);
         }
+}
+
+static void run_any(const tn_run *run) {
+    tn_log_softmax_along(run->kernels, view_of(run), run->in[0], run->out[0]);
 }
 
 static const tn_implementation any = {.name = "any", .run = run_any};

@@ -31,7 +31,8 @@ extern const tn_op tn_op_and, tn_op_equal, tn_op_greater, tn_op_greater_or_equal
     tn_op_is_nan, tn_op_less, tn_op_less_or_equal, tn_op_max, tn_op_mean, tn_op_min, tn_op_mod,
     tn_op_not, tn_op_or, tn_op_pow, tn_op_sum, tn_op_where, tn_op_xor;
 extern const tn_op tn_op_arg_max, tn_op_arg_min, tn_op_hardmax, tn_op_instance_normalization,
-    tn_op_layer_normalization, tn_op_lp_normalization, tn_op_lrn, tn_op_mean_variance_normalization;
+    tn_op_layer_normalization, tn_op_lp_normalization, tn_op_lrn, tn_op_mean_variance_normalization,
+    tn_op_nll_loss, tn_op_softmax_cross_entropy_loss;
 
 extern const tn_op tn_op_slice, tn_op_split, tn_op_expand, tn_op_tile, tn_op_depth_to_space,
     tn_op_space_to_depth, tn_op_gather, tn_op_gather_elements, tn_op_gather_nd, tn_op_trilu,
