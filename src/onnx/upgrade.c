@@ -91,6 +91,17 @@ static tn_status align_at_axis(tn_upgrade_node *node, tn_error *error) {
     return append(node, &tn_op_unsqueeze, &ones, node->inputs[1], &node->inputs[1]);
 }
 
+/* A slope is one number for all or one for each channel. */
+static tn_status align_slope(tn_upgrade_node *node, tn_error *error) {
+    if (node->n_inputs < 2 || !node->inputs[0] || !node->inputs[1]) return TN_OK;
+    const tn_shape *x = &node->inputs[0]->shape, *slope = &node->inputs[1]->shape;
+    tn_axes_attrs pixels = {{.n = x->rank - 2}};
+    (void)error;
+    if (slope->rank != 1 || slope->dims[0] == 1 || x->rank < 3) return TN_OK;
+    for (int i = 0; i < pixels.axes.n; i++) pixels.axes.v[i] = i + 1;
+    return append(node, &tn_op_unsqueeze, &pixels, node->inputs[1], &node->inputs[1]);
+}
+
 static tn_status refuse_single_statistics(tn_upgrade_node *node, tn_error *error) {
     if (file_int(node, "spatial", 1) != 0) return TN_OK;
     return tn_fail(error, TN_ERR_UNSUPPORTED,
@@ -175,11 +186,7 @@ static const tn_upgrade upgrades[] = {
      .last_opset = 6,
      .ignored = {"axis", "broadcast"},
      .import = align_at_axis},
-    {.onnx_type = "PRelu",
-     .first_opset = 6,
-     .last_opset = 6,
-     .ignored = {"axis", "broadcast"},
-     .import = align_at_axis},
+    {.onnx_type = "PRelu", .first_opset = 6, .last_opset = 6, .import = align_slope},
     {.onnx_type = "Sub",
      .first_opset = 6,
      .last_opset = 6,
