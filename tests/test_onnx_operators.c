@@ -527,6 +527,23 @@ static void opsets_beyond_the_range_are_refused(void **state) {
     }
 }
 
+/* Softplus is what it was in the first opset; Relu could say which inputs it consumed. */
+static void operators_that_never_changed_may_be_older(void **state) {
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        builder b;
+        builder_begin(&b);
+        b.model.opset_import[0]->version = 1;
+        builder_input(&b, "x", DIMS(0, 4));
+        builder_output(&b, "y", DIMS(0, 4));
+        builder_node(&b, i ? "Relu" : "Softplus", "node", "x", "y");
+        if (i)
+            expect_failure(&b, TN_ERR_UNSUPPORTED, "opset 1 is not supported");
+        else
+            round_trip(import_good(&b));
+    }
+}
+
 static void a_missing_opset_is_an_error(void **state) {
     (void)state;
     builder b;
@@ -580,6 +597,7 @@ int main(void) {
         cmocka_unit_test(hard_swish_came_with_14),
         cmocka_unit_test(opsets_beyond_the_range_are_refused),
         cmocka_unit_test(a_missing_opset_is_an_error),
+        cmocka_unit_test(operators_that_never_changed_may_be_older),
         cmocka_unit_test(ir_versions_beyond_the_range_are_refused),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -23,6 +23,22 @@ enum { MAX_NODES = 50000 };
 
 /* ---- The file as a whole ------------------------------------------------------------------ */
 
+/* Whether all operators are the same in the first opset as in the oldest that is supported. */
+static bool is_of_old_operators(const TnOnnx__GraphProto *file) {
+    static const char *const unchanged[] = {
+        "Constant", "Conv",      "ConvTranspose", "Flatten",  "GlobalAveragePool",
+        "LRN",      "Identity",  "GlobalMaxPool", "MaxPool",  "LpNormalization",
+        "Not",      "Shape",     "Size",          "Softplus", "Softsign",
+        "Squeeze",  "Transpose", "Unsqueeze"};
+    for (size_t i = 0; i < file->n_node; i++) {
+        bool found = false;
+        for (size_t k = 0; k < sizeof unchanged / sizeof *unchanged && !found; k++)
+            found = file->node[i]->op_type && strcmp(file->node[i]->op_type, unchanged[k]) == 0;
+        if (!found) return false;
+    }
+    return true;
+}
+
 static tn_status find_opset(tn_importer *im) {
     const TnOnnx__OperatorSetIdProto *found = NULL;
     for (size_t i = 0; i < im->model->n_opset_import; i++) {
@@ -35,11 +51,15 @@ static tn_status find_opset(tn_importer *im) {
     }
     if (!found || !found->has_version)
         return tn_fail(im->error, TN_ERR_FORMAT, "no opset is given");
-    if (found->version < TN_OPSET_OLDEST || found->version > TN_OPSET_NEWEST)
+    bool old = found->version > 0 && found->version < TN_OPSET_OLDEST;
+    if (old && is_of_old_operators(im->file))
+        im->opset = TN_OPSET_OLDEST;
+    else if (found->version < TN_OPSET_OLDEST || found->version > TN_OPSET_NEWEST)
         return tn_fail(im->error, TN_ERR_UNSUPPORTED,
                        "opset %lld is not supported (export the model with opset %d to %d)",
                        (long long)found->version, TN_OPSET_OLDEST, TN_OPSET_NEWEST);
-    im->opset = (int)found->version;
+    else
+        im->opset = (int)found->version;
     return TN_OK;
 }
 
