@@ -211,6 +211,37 @@ static void pick_constants(tn_graph *g) {
     output(g, apply(g, &tn_op_mul, NULL, INPUT(3, 4), c, NULL));
 }
 
+/* Made of constants and shapes. */
+static void make_constants(tn_graph *g) {
+    const tn_axis_attrs rows = {0};
+    const tn_cast_attrs to_float = {1};
+    const tn_shape_attrs last = {-2, INT32_MAX};
+    const float half = 0.5f;
+    tn_constant_of_shape_attrs a = {.shape = {2, {3, 2}}};
+    memcpy(a.element, &half, sizeof half);
+    tn_error error;
+    tn_value *in[3], *y;
+    check(tn_graph_apply(g, &tn_op_constant_of_shape, &a, NULL, 0, &y, &error), &error);
+    output(g, apply(g, &tn_op_mul, NULL, INPUT(3, 2), y, NULL));
+    in[0] = indices_of(g, 2, (int64_t[]){2, 2}, (int64_t[]){1, -1, 7, 0});
+    in[1] = indices_of(g, 0, NULL, (int64_t[]){3});
+    in[2] = CONSTANT(2);
+    y = apply(g, &tn_op_one_hot, &rows, in[0], in[1], in[2]);
+    output(g, apply(g, &tn_op_mul, NULL, INPUT(3, 2, 2), y, NULL));
+    in[0] = indices_of(g, 0, NULL, (int64_t[]){2});
+    in[1] = indices_of(g, 0, NULL, (int64_t[]){-7});
+    in[2] = indices_of(g, 0, NULL, (int64_t[]){-3});
+    y = apply(g, &tn_op_range, NULL, in[0], in[1], in[2]);
+    y = apply(g, &tn_op_cast, &to_float, y, NULL, NULL);
+    output(g, apply(g, &tn_op_mul, NULL, INPUT(5, 3), y, NULL));
+    y = apply(g, &tn_op_shape, &last, CONSTANT(4, 5, 6), NULL, NULL);
+    y = apply(g, &tn_op_cast, &to_float, y, NULL, NULL);
+    output(g, apply(g, &tn_op_mul, NULL, INPUT(2), y, NULL));
+    y = apply(g, &tn_op_size, NULL, CONSTANT(4, 5, 6), NULL, NULL);
+    y = apply(g, &tn_op_cast, &to_float, y, NULL, NULL);
+    output(g, apply(g, &tn_op_mul, NULL, INPUT(2), y, NULL));
+}
+
 const op_case moving_cases[] = {
     {"Slice", &tn_op_slice, slice},
     {"Slice, steps", &tn_op_slice, slice_steps},
@@ -239,6 +270,11 @@ const op_case moving_cases[] = {
     {"GatherElements", &tn_op_gather_elements, pick_constants},
     {"GatherND", &tn_op_gather_nd, pick_constants},
     {"EyeLike", &tn_op_eye_like, pick_constants},
+    {"ConstantOfShape", &tn_op_constant_of_shape, make_constants},
+    {"OneHot", &tn_op_one_hot, make_constants},
+    {"Range", &tn_op_range, make_constants},
+    {"Shape", &tn_op_shape, make_constants},
+    {"Size", &tn_op_size, make_constants},
     {"Trilu", &tn_op_trilu, trilu},
     {"CumSum", &tn_op_cum_sum, cum_sum},
     {"Cast", &tn_op_cast, cast_same},

@@ -125,6 +125,7 @@ static void bad_pools_are_refused(void **state) {
     refuse(&tn_op_max_pool, &a, x, w, "padding is not smaller than the window");
     a.pads.n = 0;
     a.kernel_shape = (tn_ints){2, {16, 16}};
+    a.indices = 1;
     refuse(&tn_op_max_pool, &a, IMAGE(1, 32, 32), w, "at most 255");
 }
 
@@ -303,6 +304,64 @@ static void a_traced_batch_becomes_any_batch(void **state) {
         assert_int_equal(y->shape.dims[0], 7);
         assert_int_equal(y->shape.dims[1], 15);
         tn_graph_free(graph);
+    }
+}
+
+static void bad_moves_are_refused(void **state) {
+    (void)state;
+    const tn_shape x = {.rank = 3, .dims = {1, 6, 5}, .batched = true}, w = SHAPE(1, 1);
+    tn_slice_attrs cut = {.starts = {1, {0}}, .ends = {1, {1}}, .axes = {1, {0}}};
+    refuse(&tn_op_slice, &cut, x, w, "axis 0 takes some samples of the batch");
+    cut.axes = (tn_ints){1, {1}};
+    cut.steps = (tn_ints){1, {0}};
+    refuse(&tn_op_slice, &cut, x, w, "steps holds 0");
+    cut.steps.n = 2;
+    refuse(&tn_op_slice, &cut, x, w, "1 starts, 1 ends, 1 axes and 2 steps");
+    cut = (tn_slice_attrs){{2, {0, 0}}, {2, {1, 1}}, {2, {1, -2}}, {0}};
+    refuse(&tn_op_slice, &cut, x, w, "axis 1 is listed twice");
+    tn_split_attrs parts = {.axis = 1, .split = {2, {3, 4}}};
+    refuse(&tn_op_split, &parts, x, w, "split makes 7 of the 6 elements of axis 1");
+    parts.split = (tn_ints){2, {7, -1}};
+    refuse(&tn_op_split, &parts, x, w, "split holds -1");
+    parts = (tn_split_attrs){.axis = 1};
+    refuse(&tn_op_split, &parts, x, w, "0 outputs");
+    parts.axis = 0;
+    refuse(&tn_op_split, &parts, x, w, "parts the samples");
+    const tn_expand_attrs batch = {{3, {4, 6, 5}}}, misfit = {{3, {1, 4, 5}}};
+    refuse(&tn_op_expand, &batch, x, w, "shape says what the batch is");
+    refuse(&tn_op_expand, &misfit, x, w, "cannot become 4");
+    const tn_tile_attrs twice = {{3, {2, 1, 1}}}, far = {{3, {1, INT64_MAX, 1}}};
+    refuse(&tn_op_tile, &twice, x, w, "axis 0 repeats the samples");
+    refuse(&tn_op_tile, &far, x, w, "repeats holds 9223372036854775807");
+    const tn_axis_attrs second = {1};
+    refuse(&tn_op_gather, &second, x, w, "indices are float32");
+    const tn_depth_to_space_attrs blocks = {.block_size = 4};
+    refuse(&tn_op_depth_to_space, &blocks, IMAGE(8, 2, 2), w, "8 channels make no blocks of 4x4");
+    refuse(&tn_op_space_to_depth, &blocks, IMAGE(8, 2, 4), w, "2x4 pixels make no blocks");
+}
+
+static void bad_resizes_are_refused(void **state) {
+    (void)state;
+    const tn_shape x = IMAGE(2, 4, 4), w = SHAPE(1, 1);
+    static const struct {
+        const char *attrs, *message;
+    } bad[] = {
+        {"scales=1,1,2", "3 scales and 0 sizes for 4 axes"},
+        {"scales=1,1,2,2 sizes=1,2,8,8", "4 scales and 4 sizes"},
+        {"scales=1,1,2,0", "scales holds 0"},
+        {"scales=1,1,2,1e30", "scales holds 1e+30"},
+        {"scales=2,1,2,2", "change axis 0, the batch"},
+        {"sizes=1,2,8,-1", "sizes holds -1"},
+        {"sizes=1,2,1000000,1000000", "too large"},
+        {"scales=1,1,2,2 mode=area", "mode \"area\""},
+        {"scales=1,1,2,2 nearest_mode=up", "nearest_mode \"up\""},
+        {"scales=1,1,2,2 coordinate_transformation_mode=x", "coordinate_transformation_mode"},
+        {"scales=1,1,0.5,2 antialias=1 mode=linear", "antialias is not supported"},
+        {"scales=2,2 axes=2,2", "listed twice"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        tn_resize_attrs a;
+        assert_int_equal(tn_attrs_parse(&tn_op_resize, bad[i].attrs, &a, &error), TN_OK);
+        refuse(&tn_op_resize, &a, x, w, bad[i].message);
     }
 }
 
@@ -696,6 +755,8 @@ int main(void) {
                                        cmocka_unit_test(bad_activations_are_refused),
                                        cmocka_unit_test(bad_shapes_are_refused),
                                        cmocka_unit_test(a_traced_batch_becomes_any_batch),
+                                       cmocka_unit_test(bad_moves_are_refused),
+                                       cmocka_unit_test(bad_resizes_are_refused),
                                        cmocka_unit_test(bad_axes_are_refused),
                                        cmocka_unit_test(a_batch_of_one_is_not_squeezed),
                                        cmocka_unit_test(bad_permutations_are_refused),

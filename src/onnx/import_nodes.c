@@ -176,6 +176,10 @@ static tn_status add_node_with(tn_importer *im, size_t index, const tn_op *op,
     TN_TRY(import_operands(im, from, op, upgrade, attrs));
     TN_TRY(find_inputs(im, from, tn_upgrade_value_inputs(upgrade, from->n_input), inputs,
                        &n.n_inputs));
+    for (int i = 0; i < n.n_inputs; i++)
+        if (op->stored >> i & 1 && inputs[i] && inputs[i]->kind != TN_VALUE_CONSTANT &&
+            inputs[i]->kind != TN_VALUE_PARAMETER)
+            return want_constant(im, inputs[i]);
     n.n_outputs = wanted_outputs(im, from);
     if (upgrade && upgrade->import) TN_TRY(upgrade->import(&n, im->error));
     if (n.instead) return name_outputs(im, from, &n.instead, 1);

@@ -7,6 +7,7 @@
 
 #include "onnx/attributes.h"
 #include "onnx/importer.h"
+#include "onnx/tensor.h"
 #include "onnx/wire.h"
 #include "ops/ops.h"
 
@@ -126,6 +127,23 @@ static tn_status count_outputs(tn_upgrade_node *node, tn_error *error) {
     return TN_OK;
 }
 
+/* The number that a tensor is made of, 0 if the file says none. */
+static tn_status read_number(tn_upgrade_node *node, tn_error *error) {
+    tn_constant_of_shape_attrs *a = node->attrs;
+    for (size_t i = 0; i < node->file->n_attribute; i++) {
+        const TnOnnx__AttributeProto *attr = node->file->attribute[i];
+        tn_onnx_tensor tensor;
+        if (strcmp(attr->name, "value") != 0) continue;
+        if (!attr->t) return tn_fail(error, TN_ERR_FORMAT, "value is no tensor");
+        TN_TRY(tn_onnx_tensor_describe(attr->t, NULL, &tensor, error));
+        if (tn_shape_elements(&tensor.shape) != 1)
+            return tn_fail(error, TN_ERR_FORMAT, "value must be one number");
+        a->dtype = tensor.dtype;
+        return tn_onnx_tensor_read(attr->t, NULL, &tensor, a->element, error);
+    }
+    return TN_OK; /* float32 0 */
+}
+
 static tn_status note_indices(tn_upgrade_node *node, tn_error *error) {
     (void)error;
     ((tn_pool_attrs *)node->attrs)->indices = node->n_outputs > 1;
@@ -211,6 +229,14 @@ static const tn_upgrade upgrades[] = {
      .input_attrs = {"min", "max"},
      .ours = {"min", "max"}},
     {.onnx_type = "Concat", .first_opset = 6, .last_opset = 10, .import = refuse_negative_axis},
+    {.onnx_type = "ConstantOfShape",
+     .first_opset = 9,
+     .last_opset = INT_MAX,
+     .n_inputs = 0,
+     .input_attrs = {"shape"},
+     .ours = {"shape"},
+     .ignored = {"value"},
+     .import = read_number},
     {.onnx_type = "CumSum",
      .first_opset = 11,
      .last_opset = INT_MAX,

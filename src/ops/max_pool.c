@@ -55,10 +55,10 @@ static tn_status infer_shape(tn_graph *graph, tn_node *node, tn_error *error) {
     int64_t taps = 1;
     TN_TRY(tn_pool_infer(node, error));
     for (int i = 0; i < a->kernel_shape.n; i++) {
-        taps *= a->kernel_shape.v[i];
-        if (taps > MAX_TAPS)
-            return tn_fail(error, TN_ERR_UNSUPPORTED, "a window of %lld pixels (at most %d)",
-                           (long long)taps, MAX_TAPS);
+        if (!tn_size_mul(taps, a->kernel_shape.v[i], &taps) || (a->indices && taps > MAX_TAPS))
+            return tn_fail(error, TN_ERR_UNSUPPORTED,
+                           "a window of %lld pixels (with indices, at most %d)", (long long)taps,
+                           MAX_TAPS);
         if (!taps_inside(x[2 + i], a->kernel_shape.v[i], a->strides.v[i], a->dilations.v[i],
                          a->pads.v[i], y[2 + i]))
             return tn_fail(error, TN_ERR_UNSUPPORTED,
@@ -147,7 +147,7 @@ static void run_any(const tn_run *run) {
 static const tn_implementation any = {
     .name = "any", .workspace_bytes = any_workspace, .rows_in = tn_pool_rows_in, .run = run_any};
 static const tn_implementation *const implementations[] = {
-    &tn_max_pool_2x2, &any, &tn_max_pool_2x2_lanes, &tn_max_pool_lanes, NULL};
+    &tn_max_pool_2x2, &tn_max_pool_large, &any, &tn_max_pool_2x2_lanes, &tn_max_pool_lanes, NULL};
 
 /* ---- Gradient: dx gets dy at the first maximum of each window, in scan order ----------------- */
 
@@ -190,6 +190,10 @@ static tn_status differentiate(tn_graph *graph, tn_node *node, tn_error *error) 
     const tn_shape arg = tn_max_pool_arg_shape(node);
     int place = arg_of(node);
     if (!dy) return TN_OK; /* indices have no gradient */
+    if (tn_max_pool_is_large(node))
+        return tn_fail(error, TN_ERR_UNSUPPORTED,
+                       "a window of more than %d pixels has no gradient (cannot train it)",
+                       MAX_TAPS);
     if (node->n_outputs == place)
         TN_TRY(tn_graph_add_output(graph, node, TN_UINT8, &arg, NULL, error));
     tn_value *in[] = {dy, node->outputs[place]};

@@ -60,7 +60,9 @@ static void run_forward(const tn_run *run) {
 
 static bool applies(const tn_node *node, const tn_kernels *kernels) {
     (void)kernels;
-    return tn_pool_of_images(node) && !((const tn_pool_attrs *)node->attrs)->indices;
+    const tn_pool_attrs *a = node->attrs;
+    return tn_pool_of_images(node) && !a->indices &&
+           a->kernel_shape.v[0] * a->kernel_shape.v[1] <= MAX_TAPS;
 }
 
 static bool gradient_applies(const tn_node *node, const tn_kernels *kernels) {

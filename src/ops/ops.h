@@ -36,7 +36,8 @@ extern const tn_op tn_op_arg_max, tn_op_arg_min, tn_op_hardmax, tn_op_instance_n
 
 extern const tn_op tn_op_slice, tn_op_split, tn_op_expand, tn_op_tile, tn_op_depth_to_space,
     tn_op_space_to_depth, tn_op_gather, tn_op_gather_elements, tn_op_gather_nd, tn_op_trilu,
-    tn_op_cum_sum, tn_op_cast, tn_op_cast_like, tn_op_eye_like, tn_op_conv_transpose, tn_op_resize;
+    tn_op_cum_sum, tn_op_cast, tn_op_cast_like, tn_op_eye_like, tn_op_conv_transpose, tn_op_resize,
+    tn_op_shape, tn_op_size, tn_op_constant_of_shape, tn_op_range, tn_op_one_hot;
 
 /* Attributes that other folders set. */
 typedef struct tn_conv_attrs {
@@ -158,6 +159,16 @@ typedef struct tn_cast_attrs {
 typedef struct tn_eye_like_attrs {
     int64_t dtype, k; /* dtype as in Cast, 0 for that of the input */
 } tn_eye_like_attrs;
+
+typedef struct tn_shape_attrs {
+    int64_t start, end; /* of the axes; negative from the end */
+} tn_shape_attrs;
+
+typedef struct tn_constant_of_shape_attrs {
+    tn_ints shape; /* an input in ONNX */
+    tn_dtype dtype;
+    char element[8]; /* as files hold it */
+} tn_constant_of_shape_attrs;
 
 typedef struct tn_resize_attrs {
     char mode[TN_ATTR_STRING_MAX], coordinate_mode[TN_ATTR_STRING_MAX];

@@ -49,6 +49,12 @@ tn_status tn_pool_infer_gradient(tn_graph *graph, tn_node *node, tn_error *error
 int64_t tn_average_pool_count(const tn_pool_attrs *attrs, const tn_window *window, int64_t p,
                               int64_t q);
 
+/* ---- Max pooling over windows of more than 255 taps (max_pool_large.c) ------------------------
+ */
+
+extern const tn_implementation tn_max_pool_large;
+bool tn_max_pool_is_large(const tn_node *node);
+
 /* ---- Max pooling over windows of 2x2, side by side (max_pool_2x2.c) -------------------------- */
 
 /* MaxPool of such windows with a Relu behind, and the gradient of both: what passes make. */
