@@ -255,6 +255,36 @@ static void what_looks_like_an_activation_stays(void **state) {
     tn_graph_free(g);
 }
 
+/* ---- Constants ------------------------------------------------------------------------------- */
+
+/* A weight that is computed from others, as weight normalisation does, is one itself. */
+static void what_weights_make_is_a_weight(void **state) {
+    static const int64_t dims[] = {6, 6};
+    tn_value *x;
+    tn_graph *g = begin(4, &x);
+    (void)state;
+    tn_value *w = numbers(g, 2, dims, 0.5f);
+    w = apply(g, &tn_op_relu, "", apply(g, &tn_op_mul, "", w, numbers(g, 0, NULL, 4)), NULL);
+    tn_value *y = apply(g, &tn_op_abs, "", x, NULL);
+    y = apply(g, &tn_op_mul, "", y, apply(g, &tn_op_add, "", w, w));
+    expect(g, y, 2);
+    assert_int_equal(g->n_parameters, 1);
+    assert_float_equal(((const float *)g->parameters[0]->data)[15], 4, 0);
+    tn_graph_free(g);
+}
+
+static void what_an_input_makes_stays(void **state) {
+    tn_value *x;
+    tn_graph *g = begin(4, &x);
+    (void)state;
+    tn_value *y = apply(g, &tn_op_abs, "", x, NULL);
+    expect(g, apply(g, &tn_op_mul, "", y, apply(g, &tn_op_exp, "", x, NULL)), 3);
+    tn_graph_free(g);
+    g = begin(4, &x);
+    expect(g, apply(g, &tn_op_abs, "", numbers(g, 0, NULL, -2), NULL), 1); /* a name to keep */
+    tn_graph_free(g);
+}
+
 /* ---- Factors of channels --------------------------------------------------------------------- */
 
 /* 2·(0.5·x·... - 0.5)/√(4 + ε) + 0.25 behind weights of 0.5. */
@@ -505,6 +535,8 @@ int main(void) {
         cmocka_unit_test(what_nothing_needs_goes),
         cmocka_unit_test(activations_are_recognised),
         cmocka_unit_test(what_looks_like_an_activation_stays),
+        cmocka_unit_test(what_weights_make_is_a_weight),
+        cmocka_unit_test(what_an_input_makes_stays),
         cmocka_unit_test(a_norm_becomes_part_of_a_conv),
         cmocka_unit_test(a_norm_becomes_part_of_a_conv_transpose),
         cmocka_unit_test(factors_become_part_of_a_gemm),

@@ -14,10 +14,11 @@ static tn_pass_fn *const training[] = {tn_pass_fuse_load,
                                        NULL};
 
 /* Each may make room for the others, so they are repeated until no node goes. */
-static tn_pass_fn *const simplifying[] = {
-    tn_pass_drop_dead, tn_pass_drop_identities, tn_pass_merge_common,
-    tn_pass_recognise, tn_pass_make_gemm,       tn_pass_fold_affine,
-    tn_pass_fold_pad,  tn_pass_drop_dead,       NULL};
+static tn_pass_fn *const simplifying[] = {tn_pass_drop_dead,       tn_pass_fold_constants,
+                                          tn_pass_drop_identities, tn_pass_merge_common,
+                                          tn_pass_recognise,       tn_pass_make_gemm,
+                                          tn_pass_fold_affine,     tn_pass_fold_pad,
+                                          tn_pass_drop_dead,       NULL};
 
 /* A Relu costs less at the end of a product than behind a pool of fewer elements. */
 static tn_pass_fn *const fusing[] = {

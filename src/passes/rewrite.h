@@ -76,6 +76,8 @@ tn_pass_fn tn_pass_fuse_loss;
 /* For inference, within standard ONNX.
  * Nodes and values that no output needs are dropped. */
 tn_pass_fn tn_pass_drop_dead;
+/* What is computed from weights and constants alone is computed once. */
+tn_pass_fn tn_pass_fold_constants;
 /* What leaves its input as it is goes; two changes of shape, or of the order of axes, are one. */
 tn_pass_fn tn_pass_drop_identities;
 /* Of nodes that compute the same, one stays. */
