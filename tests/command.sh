@@ -435,10 +435,30 @@ for signal in INT:130 TERM:143; do
     report $? "the weights are those of an undisturbed run (SIG$name)"
 done
 
+# ---- bench --------------------------------------------------------------------------------------
+
+tn 0 bench whole.onnx --seconds 0.3 --threads 2 --json speed.json && is_json speed.json &&
+    [ "$(grep -cE '^(latency|throughput) +(reference|fp32) +[0-9.]+ ' out)" -eq 4 ] &&
+    [ "$(value speed.json threads)" -eq 2 ] && [ "$(value speed.json batch_size)" -eq 1 ] &&
+    for key in peak_gflops latency_us_p50 latency_us_p90 latency_us_p99 images_per_s \
+        share_of_peak runs; do
+        value=$(value speed.json $key)
+        [ -n "$value" ] && [ "$value" != null ] || echo "$key: $value" >>err
+    done && ! [ -s err ]
+report $? "bench: two hints in two modes"
+tn 0 bench whole.onnx --seconds 0.1 --hint throughput --batch-size 4 --data mnist --json - &&
+    is_json out && ! grep -q '"hint": "latency"' out && [ "$(value out batch_size)" -eq 4 ]
+report $? "bench --hint throughput --data"
+tn 0 bench resnet20 --seconds 0.1 --hint latency && grep -q '^latency  *fp32' out
+report $? "bench of a built-in network"
+usage_error 'one of latency, throughput' bench whole.onnx --hint speed
+usage_error 'add --tune, or --json' bench whole.onnx -o whole.json
+failure 'fewer images than a batch' bench whole.onnx --batch-size 20000 --data mnist
+
 # ---- tuning -------------------------------------------------------------------------------------
 
 usage_error 'which model' bench --tune
-usage_error 'measure what?' bench lenet
+usage_error '--hint is about inference' bench lenet --tune --hint latency
 usage_error 'takes a number more than 0' bench lenet --tune --seconds 0
 usage_error 'add --plan' info lenet --tuning t.json
 usage_error 'add --train' info lenet --plan --tuning t.json
@@ -538,6 +558,34 @@ report $? "infer: takes no memory for more images than there are"
 COLUMNS=40 tn 0 infer whole.onnx --draw "$digits/7-a.png" "$digits/1-a.png" &&
     ! grep -qE '7-a\.png +1-a\.png' out
 report $? "infer --draw: one below the other if narrow"
+tn 0 infer whole.onnx "$digits/7-a.png" --top 3 --repeat 20 --json top.json && is_json top.json &&
+    [ "$(grep -cE '^ +[0-9.<>]+ %  [0-9]$' out)" -eq 3 ] &&
+    [ "$(grep -c '"probability"' top.json)" -eq 4 ] && [ "$(value top.json runs)" -eq 20 ] &&
+    grep -qE '^latency +p50 [0-9.]+ us, p90 [0-9.]+, p99 [0-9.]+ \(20 runs of 1 image\)$' out &&
+    grep -q '"latency_us_p99"' top.json
+report $? "infer --top, --repeat"
+seq -f 'digit %g' 0 9 >names.txt
+echo one >whole.txt
+tn 0 infer whole.onnx "$digits/7-a.png" --classes names.txt && grep -q ': digit 7 (' out
+report $? "infer --classes"
+tn 0 infer whole.onnx "$digits/7-a.png" --no-draw && cp out plain &&
+    tn 0 infer whole.onnx "$digits/7-a.png" --no-draw --mean 0 --std 1 --scale 0..1 \
+        --resize-shorter 28 && tail -1 out >told && tail -1 plain | cmp -s - told
+report $? "infer: preparing pixels as they are anyhow changes nothing"
+tn 0 infer whole.onnx --mean 0.5 --std 0.01 --json - && [ "$(value out correct)" -lt 9000 ] &&
+    is_json out
+report $? "infer: preparing pixels in another way does"
+usage_error '--mean takes one number, or one for each' infer whole.onnx --mean 1,2
+usage_error '--std takes one number' infer whole.onnx --std x
+usage_error '--top is for images' infer whole.onnx --top 3
+usage_error 'of a data set: tenon bench' infer whole.onnx --repeat 3
+usage_error '--resize-shorter is for tenon infer' train ./whole.onnx --resize-shorter 32
+usage_error 'lenet is built for the data' train lenet --mean 0.5
+failure 'scale must be 1 or 255, std above 0' infer whole.onnx --std 0.0000001
+failure 'blue, green and red: there are 1' infer whole.onnx --colour bgr
+failure 'cannot read none.txt' infer whole.onnx --classes none.txt
+failure '1 names for the 10 classes' infer whole.onnx --classes whole.txt
+failure 'cannot be cut out of pictures' infer whole.onnx "$digits/7-a.png" --resize-shorter 27
 tn 1 infer whole.onnx "$digits/7-a.png" missing.png noise.onnx --json some.json &&
     grep -q 'missing.png' err && grep -q 'noise.onnx' err && is_json some.json &&
     [ "$(grep -c '"file"' some.json)" -eq 1 ]

@@ -364,42 +364,54 @@ static void bad_options_are_refused(void **state) {
     tn_model_free(model);
 }
 
-static tn_runner run_lenet(tn_pool *pool, tn_profile *profile, int64_t tile, real *scores) {
+/* Packs for itself, so that packing is timed. */
+typedef struct runner {
+    tn_prepared prepared;
+    tn_execution *execution;
+} runner;
+
+static void runner_free(runner *r) {
+    tn_execution_free(r->execution);
+    tn_prepared_free(&r->prepared);
+}
+
+static runner run_lenet(tn_pool *pool, tn_profile *profile, int64_t tile, real *scores) {
     static const real images[9 * 28 * 28];
     tn_kernels kernels;
-    tn_runner runner = {0};
+    runner r = {0};
     tn_model *model;
     assert_int_equal(tn_model_build("lenet", NULL, &model, &error), TN_OK);
-    assert_int_equal(tn_graph_clone(model->graph, &runner.graph, &error), TN_OK);
+    assert_int_equal(tn_graph_clone(model->graph, &r.prepared.graph, &error), TN_OK);
     assert_int_equal(tn_kernels_select(&kernels, &error), TN_OK);
-    assert_int_equal(tn_runner_prepare(&runner, &kernels, pool, 9, tile, 0, &error), TN_OK);
+    assert_int_equal(tn_prepared_plan(&r.prepared, &kernels, pool, 9, tile, 0, &error), TN_OK);
+    assert_int_equal(tn_execution_create(r.prepared.plan, pool, &r.execution, &error), TN_OK);
     if (profile) {
-        const tn_plan *plan = runner.plan;
+        const tn_plan *plan = r.prepared.plan;
         int n_threads = tn_pool_threads(pool);
         profile->steps = calloc((size_t)(plan->n_steps * n_threads), sizeof(int64_t));
         profile->segments = calloc((size_t)plan->n_segments, sizeof(int64_t));
         assert_true(profile->steps && profile->segments);
-        tn_execution_set_profile(runner.execution, profile);
+        tn_execution_set_profile(r.execution, profile);
     }
-    tn_runner_run(&runner, 9, (const void *[]){images}, (void *[]){scores});
+    tn_prepared_run(&r.prepared, r.execution, 9, (const void *[]){images}, (void *[]){scores});
     tn_model_free(model);
-    return runner;
+    return r;
 }
 
 static void a_tile_can_be_forced(void **state) {
     (void)state;
     real scores[2][90];
     for (int64_t tile = 1; tile <= 12; tile++) {
-        tn_runner runner = run_lenet(NULL, NULL, tile, scores[tile > 1]);
+        runner r = run_lenet(NULL, NULL, tile, scores[tile > 1]);
         int n_tiled = 0;
-        for (int s = 0; s < runner.plan->n_segments; s++) {
-            const tn_segment *segment = &runner.plan->segments[s];
+        for (int s = 0; s < r.prepared.plan->n_segments; s++) {
+            const tn_segment *segment = &r.prepared.plan->segments[s];
             assert_int_equal(segment->tile, segment->whole || tile > 9 ? 9 : tile);
             n_tiled += !segment->whole;
         }
         assert_true(n_tiled > 0);
         if (tile > 1) assert_memory_equal(scores[0], scores[1], sizeof scores[0]);
-        tn_runner_free(&runner);
+        runner_free(&r);
     }
 }
 
@@ -411,8 +423,8 @@ static void runs_can_be_timed(void **state) {
         tn_profile profile = {0};
         real scores[90];
         assert_int_equal(tn_pool_create(n_threads, &pool, &error), TN_OK);
-        tn_runner runner = run_lenet(pool, &profile, 2, scores);
-        const tn_plan *plan = runner.plan;
+        runner r = run_lenet(pool, &profile, 2, scores);
+        const tn_plan *plan = r.prepared.plan;
         int64_t segments = 0, steps = 0;
         for (int s = 0; s < plan->n_segments; s++) segments += profile.segments[s];
         for (int i = 0; i < plan->n_steps; i++) {
@@ -425,13 +437,13 @@ static void runs_can_be_timed(void **state) {
         assert_true(steps <= segments * n_threads);
         assert_true(segments + profile.pack + profile.reduce <= profile.total);
         int64_t total = profile.total;
-        tn_execution_set_profile(runner.execution, NULL);
+        tn_execution_set_profile(r.execution, NULL);
         static const real image[28 * 28];
-        tn_runner_run(&runner, 1, (const void *[]){image}, (void *[]){NULL});
+        tn_prepared_run(&r.prepared, r.execution, 1, (const void *[]){image}, (void *[]){NULL});
         assert_int_equal(profile.total, total);
         free(profile.steps);
         free(profile.segments);
-        tn_runner_free(&runner);
+        runner_free(&r);
         tn_pool_free(pool);
     }
 }

@@ -8,9 +8,12 @@
 
 #include <cmocka.h>
 
+#include <malloc.h>
 #include <math.h>
+#include <pthread.h>
 
 #include "onnx_builder.h"
+#include "sanitized.h"
 #include "tenon/tenon.h"
 
 static tn_error error;
@@ -306,6 +309,123 @@ static void an_unknown_level_is_refused(void **state) {
     tn_model_free(model);
 }
 
+/* ---- Several threads ------------------------------------------------------------------------- */
+
+enum { AT_ONCE = 4, ROUNDS = 20 };
+
+typedef struct request {
+    tn_session *session;
+    const uint8_t *pixels;
+    const float *x;
+    float y[2][N * 10]; /* by pixels, by tensors */
+    tn_status status;
+    bool tensors;
+} request;
+
+static void *serve(void *user) {
+    request *r = user;
+    tn_error own;
+    for (int i = 0; i < ROUNDS && r->status == TN_OK; i++) {
+        tn_tensor in = images((float *)(uintptr_t)r->x, N), out = scores(r->y[1], N);
+        r->status = tn_session_classify(r->session, r->pixels, N, r->y[0], &own);
+        if (r->status == TN_OK && r->tensors)
+            r->status = tn_session_run(r->session, &in, 1, &out, 1, &own);
+    }
+    return NULL;
+}
+
+/* Each on a thread of its own, all at once, from the first call on: whoever is first prepares. */
+static void clones_run_at_once(void **state) {
+    (void)state;
+    static uint8_t pixels[N * PIXELS];
+    static float x[N * PIXELS];
+    float expected[N * 10];
+    request requests[AT_ONCE] = {0};
+    pthread_t threads[AT_ONCE];
+    tn_model *model = lenet();
+    fill(pixels, x, N * PIXELS);
+    tn_session *first = session_of(model, 1, N);
+    assert_int_equal(tn_session_classify(first, pixels, N, expected, &error), TN_OK);
+    tn_session_free(first);
+    first = session_of(model, 1, N);
+    for (int i = 0; i < AT_ONCE; i++) {
+        requests[i] = (request){.pixels = pixels, .x = x, .tensors = true, .session = first};
+        if (i > 0) assert_int_equal(tn_session_clone(first, &requests[i].session, &error), TN_OK);
+    }
+    for (int i = 0; i < AT_ONCE; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, serve, &requests[i]), 0);
+    for (int i = 0; i < AT_ONCE; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < AT_ONCE; i++) {
+        assert_int_equal(requests[i].status, TN_OK);
+        assert_memory_equal(requests[i].y[0], expected, sizeof expected);
+        assert_memory_equal(requests[i].y[1], expected, sizeof expected);
+        tn_session_free(requests[i].session); /* the first one first */
+    }
+    tn_model_free(model);
+}
+
+/* Clones have options and threads as the session has, whether it lives or not. */
+static void a_clone_is_like_its_session(void **state) {
+    (void)state;
+    static uint8_t pixels[N * PIXELS];
+    static float x[N * PIXELS];
+    float y[2][N * 10];
+    tn_session_options options = TN_INIT(tn_session_options);
+    tn_session *session, *clone, *another;
+    tn_tensor out;
+    tn_model *model = lenet();
+    options.n_threads = 2;
+    options.max_batch = 5;
+    options.images_only = true;
+    fill(pixels, x, N * PIXELS);
+    assert_int_equal(tn_session_create(model, &options, &session, &error), TN_OK);
+    assert_int_equal(tn_session_clone(session, &clone, &error), TN_OK);
+    assert_int_equal(tn_session_classify(session, pixels, N, y[0], &error), TN_OK);
+    tn_session_free(session);
+    assert_int_equal(tn_session_clone(clone, &another, &error), TN_OK);
+    tn_session_free(clone);
+    assert_int_equal(tn_session_threads(another), 2);
+    assert_int_equal(tn_session_output(another, 0, 6, &out, &error), TN_ERR_ARGUMENT);
+    assert_int_equal(tn_session_classify(another, pixels, N, y[1], &error), TN_OK);
+    assert_memory_equal(y[0], y[1], sizeof y[0]);
+    /* Tensors are taken although it was made for images. */
+    tn_tensor in = images(x, 5);
+    out = scores(y[1], 5);
+    memset(y[1], 0, sizeof y[1]);
+    assert_int_equal(tn_session_run(another, &in, 1, &out, 1, &error), TN_OK);
+    assert_memory_equal(y[0], y[1], 5 * 10 * sizeof(float));
+    tn_session_free(another);
+    tn_model_free(model);
+}
+
+static size_t bytes_in_use(void) {
+    struct mallinfo2 now = mallinfo2();
+    return now.uordblks + now.hblkhd;
+}
+
+/* A session of one thread more must not cost the weights (4.8 MB) once more. */
+static void clones_share_the_weights(void **state) {
+    (void)state;
+    if (SANITIZED) skip(); /* sanitizers allocate by themselves */
+    tn_model *model;
+    tn_session *first, *clones[AT_ONCE];
+    tn_session_options options = TN_INIT(tn_session_options);
+    options.n_threads = 1;
+    options.max_batch = 1;
+    options.images_only = true;
+    assert_int_equal(tn_model_build("mnist-cnn", NULL, &model, &error), TN_OK);
+    size_t before = bytes_in_use();
+    assert_int_equal(tn_session_create(model, &options, &first, &error), TN_OK);
+    size_t one = bytes_in_use() - before;
+    assert_true(one > 4000000 && one < 12000000); /* once as arranged, part of it packed */
+    for (int i = 0; i < AT_ONCE; i++)
+        assert_int_equal(tn_session_clone(first, &clones[i], &error), TN_OK);
+    assert_true(bytes_in_use() - before - one < AT_ONCE * (size_t)600000);
+    for (int i = 0; i < AT_ONCE; i++) tn_session_free(clones[i]);
+    tn_session_free(first);
+    tn_model_free(model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(all_ways_in_agree),
                                        cmocka_unit_test(inputs_and_weights_can_be_outputs),
@@ -315,6 +435,9 @@ int main(void) {
                                        cmocka_unit_test(mistakes_are_the_worst_ones),
                                        cmocka_unit_test(data_of_another_size_is_refused),
                                        cmocka_unit_test(a_batch_beyond_memory_is_refused),
-                                       cmocka_unit_test(an_unknown_level_is_refused)};
+                                       cmocka_unit_test(an_unknown_level_is_refused),
+                                       cmocka_unit_test(clones_run_at_once),
+                                       cmocka_unit_test(a_clone_is_like_its_session),
+                                       cmocka_unit_test(clones_share_the_weights)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

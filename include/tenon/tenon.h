@@ -90,6 +90,10 @@ typedef struct tn_cpu_info {
 /* Inspects the machine. Fails with TN_ERR_ARGUMENT if TENON_CPU names no level that runs here. */
 TN_API tn_status tn_cpu_inspect(tn_cpu_info *info, tn_error *error);
 
+/* The same in microseconds instead of tens of milliseconds, without a look at the machine: model,
+ * packages, memory nodes and caches are left out, and its cores are those allowed. */
+TN_API tn_status tn_cpu_inspect_process(tn_cpu_info *info, tn_error *error);
+
 /* What the threads of the core budget reach just now: other programs count, too. */
 typedef struct tn_cpu_speed {
     size_t size;
@@ -186,6 +190,11 @@ TN_API const int32_t *tn_dataset_labels(const tn_dataset *dataset); /* [n] */
  * too many pixels), TN_ERR_MEMORY. */
 TN_API tn_status tn_image_read(const char *path, int64_t height, int64_t width, int64_t channels,
                                tn_fit fit, uint8_t *pixels, bool *resized, tn_error *error);
+/* The same as photographs are usually prepared for classifiers: the picture is scaled until its
+ * shorter side has resize_shorter pixels, at least height and width, and the middle is cut out. */
+TN_API tn_status tn_image_read_middle(const char *path, int64_t resize_shorter, int64_t height,
+                                      int64_t width, int64_t channels, uint8_t *pixels,
+                                      bool *resized, tn_error *error);
 /* Writes pixels [height][width][channels] (channels 1 or 3) as a PNG file: complete or not at all.
  */
 TN_API tn_status tn_image_write(const char *path, int64_t height, int64_t width, int64_t channels,
@@ -261,7 +270,6 @@ typedef struct tn_model_info {
     const char *const *class_names;  /* [n_classes] */
     int opset;                       /* of ONNX */
     bool quantised;                  /* holds INT8 operators */
-    char weights_sha256[65];         /* of all parameters in canonical form, in hexadecimal */
 } tn_model_info;
 
 typedef struct tn_node_info {
@@ -318,6 +326,31 @@ typedef struct tn_head_options {
  * TN_ERR_ARGUMENT, TN_ERR_MEMORY. */
 TN_API tn_status tn_model_replace_head(const tn_model *model, const tn_head_options *options,
                                        tn_model **replaced, tn_error *error);
+
+/* How pixels in 0..1 become what a model takes: (pixel · scale - mean) / std, by channel. */
+typedef struct tn_preprocessing {
+    size_t size;
+    double scale;           /* 255 for a model that takes 0..255; default 1 */
+    double mean[4], std[4]; /* in the order of the model's channels; a std of 0 is 1 */
+    bool bgr;               /* the model's channels are blue, green and red */
+    int64_t resize_shorter; /* of pictures: their shorter side is made so long, then the middle is
+                               cut out; 0: the middle is cut out as large as it can be */
+} tn_preprocessing;
+
+/* What the file's metadata says; else nothing but the default: pixels in 0..1, red first. */
+TN_API void tn_model_get_preprocessing(const tn_model *model, tn_preprocessing *preprocessing);
+/* Tells of a model from another program what its file does not tell. Wherever pixels are given
+ * (sessions made from now on, training), they are prepared like that, and tn_model_save keeps it.
+ * Not while other threads use the model. Fails with TN_ERR_ARGUMENT for numbers that make no sense,
+ * TN_ERR_MISMATCH if the model does not take images. */
+TN_API tn_status tn_model_set_preprocessing(tn_model *model, const tn_preprocessing *preprocessing,
+                                            tn_error *error);
+/* Gives the classes other names [n], copied. Not while other threads use the model. Fails with
+ * TN_ERR_MISMATCH if they are not as many as the classes, TN_ERR_MEMORY. */
+TN_API tn_status tn_model_name_classes(tn_model *model, int n, const char *const *names,
+                                       tn_error *error);
+/* The SHA-256 of all parameters in canonical form, in hexadecimal. */
+TN_API void tn_model_weights_sha256(const tn_model *model, char hex[65]);
 
 /* Strings belong to the model. */
 TN_API void tn_model_describe(const tn_model *model, tn_model_info *info);
@@ -404,7 +437,9 @@ TN_API int64_t tn_build_dim(const tn_value *x, int axis);
 
 /* ---- Sessions: inference ------------------------------------------------------------------ */
 
-/* A model prepared for running: plan, memory, threads. For one thread at a time. */
+/* A model prepared for running: plan, memory, threads. For one thread at a time; several threads
+ * run a model at once each by a session of its own, of which tn_session_clone makes further ones
+ * that share the weights. */
 typedef struct tn_session tn_session;
 
 /* Which graph is run. */
@@ -423,12 +458,18 @@ typedef struct tn_session_options {
                           what fits the caches. For tests: no bit of a result depends on it */
     int64_t tile_rows; /* likewise, rows of a large image; default where it pays */
     tn_pin pin;
+    bool images_only; /* prepare for tn_session_classify and what uses it alone; tn_session_run then
+                         prepares when first called */
 } tn_session_options;
 
 /* The model must outlive the session. Fails with TN_ERR_MEMORY, TN_ERR_ARGUMENT,
  * TN_ERR_UNSUPPORTED. */
 TN_API tn_status tn_session_create(const tn_model *model, const tn_session_options *options,
                                    tn_session **session, tn_error *error);
+/* Another session of the same model and options, for another thread to use at the same time. Both
+ * share plan and weights, and have threads and memory to run in of their own. May be called while
+ * the session runs; either may be freed first. Fails with TN_ERR_MEMORY, TN_ERR_IO. */
+TN_API tn_status tn_session_clone(const tn_session *session, tn_session **clone, tn_error *error);
 TN_API void tn_session_free(tn_session *session);
 TN_API int tn_session_threads(const tn_session *session);
 /* Whether its workers are bound to a processor each. */

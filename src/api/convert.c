@@ -24,6 +24,6 @@ tn_status tn_model_convert(const tn_model *model, const tn_convert_options *opti
     TN_TRY(tn_model_create(graph, model->name, model->n_classes,
                            (const char *const *)model->class_names, model->opset, converted,
                            error));
-    (*converted)->recipe = model->recipe;
+    tn_model_inherit(*converted, model);
     return TN_OK;
 }

@@ -37,6 +37,16 @@ tn_status tn_cpu_inspect(tn_cpu_info *info, tn_error *error) {
     return TN_OK;
 }
 
+tn_status tn_cpu_inspect_process(tn_cpu_info *info, tn_error *error) {
+    tn_kernels kernels;
+    TN_TRY(tn_kernels_select(&kernels, error));
+    tn_budget budget = tn_budget_here();
+    tn_topology_describe(NULL, &budget, info);
+    snprintf(info->level, sizeof info->level, "%s", kernels.level);
+    list_levels(info->levels, sizeof info->levels);
+    return TN_OK;
+}
+
 /* The best of several turns, because what disturbs can only slow down; one thread and all by turns,
  * so that a disturbance meets both. */
 static void measure_peaks(const char *level, tn_pool *pool, tn_cpu_speed *speed) {

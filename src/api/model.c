@@ -110,7 +110,6 @@ void tn_model_describe(const tn_model *model, tn_model_info *info) {
     for (int k = 0; k < graph->n_parameters; k++) i.parameters += trainable(graph->parameters[k]);
     for (int k = 0; k < graph->n_nodes; k++)
         if (!tn_size_add(i.macs, node_macs(graph->nodes[k]), &i.macs)) i.macs = INT64_MAX;
-    tn_model_weights_sha256(model, i.weights_sha256);
     size_t size = info->size < sizeof i ? info->size : sizeof i;
     i.size = info->size;
     memcpy(info, &i, size);

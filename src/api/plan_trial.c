@@ -20,7 +20,7 @@ static const int64_t most_ns = 1000 * 1000 * 1000;
 static tn_status build_graph(const tn_model *model, tn_graph **graph, tn_error *error) {
     tn_value *scores;
     if (model->channels == 0 || model->n_classes == 0 || model->graph->n_inputs != 1)
-        return tn_graph_clone(model->graph, graph, error);
+        return tn_graph_clone_lightly(model->graph, graph, error);
     TN_TRY(tn_pixel_graph_build(model, 0, NULL, graph, &scores, error));
     return tn_graph_mark_output(*graph, scores, error);
 }
@@ -35,7 +35,7 @@ static void draw(tn_random *random, tn_dtype dtype, int64_t n, void *data) {
 }
 
 static tn_status draw_inputs(tn_plan_trial *t, tn_error *error) {
-    const tn_graph *graph = t->runner.graph;
+    const tn_graph *graph = t->prepared.graph;
     tn_random random = tn_random_begin(0, TN_PURPOSE_TEST, 0);
     t->inputs = calloc((size_t)graph->n_inputs + 1, sizeof *t->inputs);
     t->outputs = calloc((size_t)graph->n_outputs + 1, sizeof *t->outputs);
@@ -53,12 +53,13 @@ static tn_status draw_inputs(tn_plan_trial *t, tn_error *error) {
 static tn_status create_inference(const tn_model *model, const tn_plan_report_options *options,
                                   tn_plan_trial *t, tn_error *error) {
     t->batch = options->batch_size ? options->batch_size : 64;
-    TN_TRY(build_graph(model, &t->runner.graph, error));
-    TN_TRY(tn_passes_optimise(t->runner.graph, error));
-    TN_TRY(tn_runner_prepare(&t->runner, &t->kernels, t->pool, t->batch, options->tile,
-                             options->tile_rows, error));
-    t->plan = t->runner.plan;
-    t->execution = t->runner.execution;
+    TN_TRY(build_graph(model, &t->prepared.graph, error));
+    TN_TRY(tn_passes_optimise(t->prepared.graph, error));
+    TN_TRY(tn_prepared_plan(&t->prepared, &t->kernels, t->pool, t->batch, options->tile,
+                            options->tile_rows, error));
+    t->plan = t->prepared.plan;
+    TN_TRY(tn_execution_create_packed(t->plan, t->pool, t->prepared.packed, &t->inference, error));
+    t->execution = t->inference;
     return draw_inputs(t, error);
 }
 
@@ -157,10 +158,11 @@ tn_status tn_plan_trial_create(const tn_model *model, const tn_plan_report_optio
 }
 
 void tn_plan_trial_free(tn_plan_trial *t) {
-    for (int i = 0; t->inputs && i < t->runner.graph->n_inputs; i++) free(t->inputs[i]);
+    for (int i = 0; t->inputs && i < t->prepared.graph->n_inputs; i++) free(t->inputs[i]);
     free(t->inputs);
     free(t->outputs);
-    tn_runner_free(&t->runner);
+    tn_execution_free(t->inference);
+    tn_prepared_free(&t->prepared);
     tn_pass_free(&t->pass);
     tn_dataset_free(t->dataset);
     free(t->which);
@@ -178,7 +180,8 @@ static void run_once(tn_plan_trial *t) {
                     t->gradients);
         return;
     }
-    tn_runner_run(&t->runner, t->batch, (const void *const *)t->inputs, t->outputs);
+    tn_prepared_run(&t->prepared, t->execution, t->batch, (const void *const *)t->inputs,
+                    t->outputs);
 }
 
 void tn_plan_trial_step(tn_plan_trial *t, tn_profile *profile) {

@@ -14,7 +14,8 @@ typedef struct tn_plan_trial {
     const tn_plan *plan; /* of one of the next two */
     tn_execution *execution;
     int64_t batch;
-    tn_runner runner; /* for inference, with its inputs and no outputs */
+    tn_prepared prepared; /* for inference, with its execution, inputs and no outputs */
+    tn_execution *inference;
     void **inputs, **outputs;
     tn_pass pass; /* for training, with its images and flat vectors */
     tn_dataset *dataset;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* session.c: running models. */
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,50 +15,127 @@
 #include "models/pixel_graph.h"
 #include "passes/passes.h"
 
-struct tn_session {
+/* What a session and its clones have in common. Each part is made once, when first needed, and does
+ * not change after that. */
+typedef struct common {
+    atomic_int n_users;
     const tn_model *model;
-    tn_mode mode;
+    tn_session_options options; /* complete */
     tn_kernels kernels;
+    pthread_mutex_t lock; /* held while a part is made */
+    tn_prepared tensors;  /* takes the model's own inputs */
+    tn_prepared pixels;   /* takes uint8 images */
+} common;
+
+struct tn_session {
+    common *common;
     tn_pool *pool;
-    int64_t max_batch, tile, tile_rows;
-    tn_runner tensors; /* takes the model's own inputs */
-    tn_runner pixels;  /* takes uint8 images; made when first needed */
-    real *scores;      /* [max_batch][n_classes] */
+    tn_execution *tensors, *pixels; /* NULL until first needed */
+    real *scores;                   /* [max_batch][n_classes] */
 };
 
-static tn_status prepare(tn_session *s, tn_runner *runner, tn_error *error) {
-    if (s->mode != TN_MODE_REFERENCE) TN_TRY(tn_passes_optimise(runner->graph, error));
-    return tn_runner_prepare(runner, &s->kernels, s->pool, s->max_batch, s->tile, s->tile_rows,
-                             error);
+/* ---- What is in common ----------------------------------------------------------------------- */
+
+static tn_status complete_options(const tn_session_options *given, tn_session_options *o,
+                                  tn_error *error) {
+    *o = TN_INIT(tn_session_options);
+    if (given) memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
+    o->size = sizeof *o;
+    if ((int)o->mode < TN_MODE_DEFAULT || (int)o->mode > TN_MODE_FP32)
+        return tn_fail(error, TN_ERR_ARGUMENT, "there is no mode %d", (int)o->mode);
+    if (o->n_threads < 0 || o->max_batch < 0 || o->tile < 0 || o->tile_rows < 0)
+        return tn_fail(
+            error, TN_ERR_ARGUMENT, "%d threads for a batch of %lld in tiles of %lld, or %lld rows",
+            o->n_threads, (long long)o->max_batch, (long long)o->tile, (long long)o->tile_rows);
+    if ((int)o->pin < TN_PIN_AUTO || (int)o->pin > TN_PIN_NO)
+        return tn_fail(error, TN_ERR_ARGUMENT, "there is no pinning %d", (int)o->pin);
+    if (o->n_threads == 0) o->n_threads = tn_core_budget();
+    if (o->max_batch == 0) o->max_batch = 64;
+    return TN_OK;
+}
+
+static tn_status create_common(const tn_model *model, const tn_session_options *options,
+                               common **made, tn_error *error) {
+    tn_session_options complete;
+    TN_TRY(complete_options(options, &complete, error));
+    common *c = calloc(1, sizeof *c);
+    if (!c) return tn_fail_memory(error);
+    c->model = model;
+    c->options = complete;
+    tn_status status = tn_kernels_select(&c->kernels, error);
+    if (status == TN_OK && pthread_mutex_init(&c->lock, NULL) != 0) status = tn_fail_memory(error);
+    if (status != TN_OK) {
+        free(c);
+        return status;
+    }
+    *made = c;
+    return TN_OK;
+}
+
+static void leave_common(common *c) {
+    if (atomic_fetch_sub(&c->n_users, 1) > 1) return;
+    tn_prepared_free(&c->tensors);
+    tn_prepared_free(&c->pixels);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+/* ---- Preparing ------------------------------------------------------------------------------- */
+
+static tn_status build_pixels(const tn_model *model, tn_graph **graph, tn_error *error) {
+    tn_value *scores;
+    TN_TRY(tn_pixel_graph_build(model, 0, NULL, graph, &scores, error));
+    return tn_graph_mark_output(*graph, scores, error);
+}
+
+/* With the lock held. */
+static tn_status make_part(common *c, tn_prepared *part, tn_pool *pool, tn_error *error) {
+    const tn_session_options *o = &c->options;
+    if (part->packed) return TN_OK;
+    tn_prepared_free(part); /* of an attempt that failed */
+    TN_TRY(part == &c->pixels ? build_pixels(c->model, &part->graph, error)
+                              : tn_graph_clone_lightly(c->model->graph, &part->graph, error));
+    if (o->mode != TN_MODE_REFERENCE) TN_TRY(tn_passes_optimise(part->graph, error));
+    return tn_prepared_plan(part, &c->kernels, pool, o->max_batch, o->tile, o->tile_rows, error);
+}
+
+/* This session's own memory for running a part, which is made if nobody has. */
+static tn_status prepare(tn_session *s, tn_prepared *part, tn_execution **execution,
+                         tn_error *error) {
+    if (*execution) return TN_OK;
+    pthread_mutex_lock(&s->common->lock);
+    tn_status status = make_part(s->common, part, s->pool, error);
+    pthread_mutex_unlock(&s->common->lock);
+    if (status != TN_OK) return status;
+    return tn_execution_create_packed(part->plan, s->pool, part->packed, execution, error);
+}
+
+static tn_status prepare_tensors(tn_session *s, tn_error *error) {
+    return prepare(s, &s->common->tensors, &s->tensors, error);
+}
+
+static tn_status prepare_pixels(tn_session *s, tn_error *error) {
+    int64_t n_scores = s->common->options.max_batch * s->common->model->n_classes;
+    if (!s->scores) s->scores = malloc((size_t)n_scores * sizeof(real) + 1);
+    if (!s->scores) return tn_fail_memory(error);
+    return prepare(s, &s->common->pixels, &s->pixels, error);
 }
 
 /* ---- Sessions -------------------------------------------------------------------------------- */
 
-tn_status tn_session_create(const tn_model *model, const tn_session_options *options,
-                            tn_session **session, tn_error *error) {
-    tn_session_options o = TN_INIT(tn_session_options);
-    if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
-    if ((int)o.mode < TN_MODE_DEFAULT || (int)o.mode > TN_MODE_FP32)
-        return tn_fail(error, TN_ERR_ARGUMENT, "there is no mode %d", (int)o.mode);
-    if (o.n_threads < 0 || o.max_batch < 0 || o.tile < 0 || o.tile_rows < 0)
-        return tn_fail(error, TN_ERR_ARGUMENT,
-                       "%d threads for a batch of %lld in tiles of %lld, or %lld rows", o.n_threads,
-                       (long long)o.max_batch, (long long)o.tile, (long long)o.tile_rows);
-    if ((int)o.pin < TN_PIN_AUTO || (int)o.pin > TN_PIN_NO)
-        return tn_fail(error, TN_ERR_ARGUMENT, "there is no pinning %d", (int)o.pin);
+/* A user of c from now on, on failure too. */
+static tn_status create(common *c, tn_session **session, tn_error *error) {
+    atomic_fetch_add(&c->n_users, 1);
     tn_session *s = calloc(1, sizeof *s);
-    if (!s) return tn_fail_memory(error);
-    s->model = model;
-    s->mode = o.mode;
-    s->max_batch = o.max_batch ? o.max_batch : 64;
-    s->tile = o.tile;
-    s->tile_rows = o.tile_rows;
-    tn_status status = tn_kernels_select(&s->kernels, error);
+    if (!s) {
+        leave_common(c);
+        return tn_fail_memory(error);
+    }
+    s->common = c;
+    tn_status status = tn_pool_create(c->options.n_threads, &s->pool, error);
+    if (status == TN_OK) tn_pool_pin(s->pool, c->options.pin);
     if (status == TN_OK)
-        status = tn_pool_create(o.n_threads ? o.n_threads : tn_core_budget(), &s->pool, error);
-    if (status == TN_OK) tn_pool_pin(s->pool, o.pin);
-    if (status == TN_OK) status = tn_graph_clone(model->graph, &s->tensors.graph, error);
-    if (status == TN_OK) status = prepare(s, &s->tensors, error);
+        status = c->options.images_only ? prepare_pixels(s, error) : prepare_tensors(s, error);
     if (status != TN_OK) {
         tn_session_free(s);
         return status;
@@ -65,12 +144,24 @@ tn_status tn_session_create(const tn_model *model, const tn_session_options *opt
     return TN_OK;
 }
 
+tn_status tn_session_create(const tn_model *model, const tn_session_options *options,
+                            tn_session **session, tn_error *error) {
+    common *c = NULL;
+    TN_TRY(create_common(model, options, &c, error));
+    return create(c, session, error);
+}
+
+tn_status tn_session_clone(const tn_session *session, tn_session **clone, tn_error *error) {
+    return create(session->common, clone, error);
+}
+
 void tn_session_free(tn_session *session) {
     if (!session) return;
-    tn_runner_free(&session->tensors);
-    tn_runner_free(&session->pixels);
+    tn_execution_free(session->tensors);
+    tn_execution_free(session->pixels);
     tn_pool_free(session->pool);
     free(session->scores);
+    leave_common(session->common);
     free(session);
 }
 
@@ -88,10 +179,11 @@ static void shape_tensor(const tn_value *v, int64_t batch, tn_tensor *tensor) {
 
 tn_status tn_session_output(const tn_session *session, int i, int64_t n, tn_tensor *tensor,
                             tn_error *error) {
-    const tn_graph *graph = session->model->graph;
-    if (i < 0 || i >= graph->n_outputs || n < 1 || n > session->max_batch)
+    const tn_graph *graph = session->common->model->graph;
+    if (i < 0 || i >= graph->n_outputs || n < 1 || n > session->common->options.max_batch)
         return tn_fail(error, TN_ERR_ARGUMENT, "output %d of %d, batch %lld of at most %lld", i,
-                       graph->n_outputs, (long long)n, (long long)session->max_batch);
+                       graph->n_outputs, (long long)n,
+                       (long long)session->common->options.max_batch);
     shape_tensor(graph->outputs[i], n, tensor);
     return TN_OK;
 }
@@ -150,7 +242,7 @@ static tn_status bind(tn_value *const *values, int n, const tn_tensor *tensors, 
 
 /* The batch that the inputs agree on. */
 static int64_t batch_of(const tn_session *s, const tn_tensor *inputs, int n_inputs) {
-    const tn_graph *graph = s->model->graph;
+    const tn_graph *graph = s->common->model->graph;
     for (int k = 0; k < n_inputs; k++) {
         int i = position(graph->inputs, graph->n_inputs, &inputs[k], k);
         if (i >= 0 && graph->inputs[i]->shape.batched && inputs[k].rank > 0)
@@ -162,56 +254,46 @@ static int64_t batch_of(const tn_session *s, const tn_tensor *inputs, int n_inpu
 static tn_status run_bound(tn_session *s, const tn_tensor *inputs, int n_inputs,
                            const tn_tensor *outputs, int n_outputs, int64_t batch, void **in,
                            void **out, tn_error *error) {
-    const tn_graph *graph = s->model->graph;
+    const tn_graph *graph = s->common->model->graph;
     TN_TRY(bind(graph->inputs, graph->n_inputs, inputs, n_inputs, batch, "input", in, error));
     for (int i = 0; i < graph->n_inputs; i++)
         if (!in[i])
             return tn_fail(error, TN_ERR_MISMATCH, "input \"%s\" is not given",
                            graph->inputs[i]->name);
     TN_TRY(bind(graph->outputs, graph->n_outputs, outputs, n_outputs, batch, "output", out, error));
-    tn_runner_run(&s->tensors, batch, (const void *const *)in, out);
+    tn_prepared_run(&s->common->tensors, s->tensors, batch, (const void *const *)in, out);
     return TN_OK;
 }
 
 tn_status tn_session_run(tn_session *session, const tn_tensor *inputs, int n_inputs,
                          const tn_tensor *outputs, int n_outputs, tn_error *error) {
-    const tn_graph *graph = session->model->graph;
+    const tn_graph *graph = session->common->model->graph;
     int64_t batch = batch_of(session, inputs, n_inputs);
-    if (batch < 1 || batch > session->max_batch)
+    if (batch < 1 || batch > session->common->options.max_batch)
         return tn_fail(error, TN_ERR_MISMATCH, "a batch of %lld (this session takes 1 to %lld)",
-                       (long long)batch, (long long)session->max_batch);
+                       (long long)batch, (long long)session->common->options.max_batch);
     void **in = calloc((size_t)(graph->n_inputs + graph->n_outputs) + 1, sizeof *in);
     if (!in) return tn_fail_memory(error);
-    tn_status status = run_bound(session, inputs, n_inputs, outputs, n_outputs, batch, in,
-                                 in + graph->n_inputs, error);
+    tn_status status = prepare_tensors(session, error);
+    if (status == TN_OK)
+        status = run_bound(session, inputs, n_inputs, outputs, n_outputs, batch, in,
+                           in + graph->n_inputs, error);
     free(in);
     return status;
 }
 
 /* ---- Runs on images -------------------------------------------------------------------------- */
 
-static tn_status prepare_pixels(tn_session *s, tn_error *error) {
-    tn_value *scores;
-    if (s->pixels.execution) return TN_OK;
-    tn_runner_free(&s->pixels);
-    if (!s->scores)
-        s->scores = malloc((size_t)(s->max_batch * s->model->n_classes) * sizeof(real) + 1);
-    if (!s->scores) return tn_fail_memory(error);
-    TN_TRY(tn_pixel_graph_build(s->model, 0, NULL, &s->pixels.graph, &scores, error));
-    TN_TRY(tn_graph_mark_output(s->pixels.graph, scores, error));
-    return prepare(s, &s->pixels, error);
-}
-
 tn_status tn_session_classify(tn_session *session, const uint8_t *images, int64_t n, float *scores,
                               tn_error *error) {
-    const tn_model *model = session->model;
+    const tn_model *model = session->common->model;
     TN_TRY(prepare_pixels(session, error));
     int64_t each = model->channels * model->height * model->width;
     void *outputs[] = {session->scores};
-    for (int64_t first = 0; first < n; first += session->max_batch) {
-        int64_t batch = tn_min_i64(session->max_batch, n - first);
+    for (int64_t first = 0; first < n; first += session->common->options.max_batch) {
+        int64_t batch = tn_min_i64(session->common->options.max_batch, n - first);
         const void *in = images + first * each;
-        tn_runner_run(&session->pixels, batch, &in, outputs);
+        tn_prepared_run(&session->common->pixels, session->pixels, batch, &in, outputs);
         for (int64_t i = 0; i < batch * model->n_classes; i++)
             scores[first * model->n_classes + i] = (float)session->scores[i];
     }
@@ -244,7 +326,7 @@ static tn_status check_dataset(const tn_model *model, const tn_dataset_info *dat
 
 tn_status tn_session_evaluate(tn_session *session, const tn_dataset *dataset, int32_t *predictions,
                               float *losses, tn_evaluation *evaluation, tn_error *error) {
-    const tn_model *model = session->model;
+    const tn_model *model = session->common->model;
     tn_dataset_info data = TN_INIT(tn_dataset_info);
     tn_evaluation e = {.size = evaluation->size};
     tn_dataset_describe(dataset, &data);
@@ -306,9 +388,9 @@ static tn_status find_mistakes(const tn_dataset *dataset, int64_t n_images,
 /* Scores the images of mistakes [n] again, for the probabilities. */
 static tn_status fill_probabilities(tn_session *s, const uint8_t *images, tn_mistake *mistakes,
                                     int64_t n, tn_error *error) {
-    const tn_model *model = s->model;
+    const tn_model *model = s->common->model;
     int64_t each = model->channels * model->height * model->width, n_classes = model->n_classes;
-    int64_t room = tn_min_i64(s->max_batch, n);
+    int64_t room = tn_min_i64(s->common->options.max_batch, n);
     uint8_t *pixels = malloc((size_t)(room * each) + 1);
     float *scores = malloc((size_t)(room * n_classes) * sizeof *scores + 1);
     tn_status status = pixels && scores ? TN_OK : tn_fail_memory(error);
@@ -337,13 +419,13 @@ tn_status tn_session_mistakes(tn_session *session, const tn_dataset *dataset,
         return tn_fail(error, TN_ERR_ARGUMENT, "cannot find mistakes: an argument is missing");
     tn_dataset_info data = TN_INIT(tn_dataset_info);
     tn_dataset_describe(dataset, &data);
-    TN_TRY(check_dataset(session->model, &data, error));
+    TN_TRY(check_dataset(session->common->model, &data, error));
     for (int64_t i = 0; i < data.n; i++)
-        if (predictions[i] < 0 || predictions[i] >= session->model->n_classes)
+        if (predictions[i] < 0 || predictions[i] >= session->common->model->n_classes)
             return tn_fail(error, TN_ERR_ARGUMENT,
                            "cannot find mistakes: image %lld is said to be "
                            "of class %d, the model has %d",
-                           (long long)i, (int)predictions[i], session->model->n_classes);
+                           (long long)i, (int)predictions[i], session->common->model->n_classes);
     tn_mistake *found = NULL;
     int64_t n_found;
     TN_TRY(find_mistakes(dataset, data.n, predictions, losses, &found, &n_found, error));

@@ -27,8 +27,10 @@ void tn_arena_free(tn_arena *arena) {
 
 static struct tn_arena_block *block_create(size_t capacity) {
     if (capacity > PTRDIFF_MAX - sizeof(struct tn_arena_block)) return NULL;
-    struct tn_arena_block *block = calloc(1, sizeof *block + capacity);
-    if (block) block->capacity = capacity;
+    struct tn_arena_block *block = tn_streamed_alloc(sizeof *block + capacity);
+    if (!block) return NULL;
+    memset(block, 0, sizeof *block + capacity);
+    block->capacity = capacity;
     return block;
 }
 
@@ -89,7 +91,7 @@ void *tn_aligned_alloc(size_t bytes) {
 }
 
 void *tn_streamed_alloc(size_t bytes) {
-    enum { PAGE = 2 << 20, LEAST_PAGES = 4 };
+    enum { PAGE = 2 << 20, LEAST_PAGES = 2 };
     if (bytes < (size_t)LEAST_PAGES * PAGE || bytes > PTRDIFF_MAX - PAGE)
         return tn_aligned_alloc(bytes);
     size_t padded = (bytes + PAGE - 1) / PAGE * PAGE;

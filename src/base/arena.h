@@ -23,8 +23,8 @@ char *tn_arena_printf(tn_arena *arena, const char *format, ...)
 /* Memory aligned to 64 bytes for tensors, not zeroed; NULL when out of memory; 0 bytes give a valid
  * pointer. Released with free(). */
 void *tn_aligned_alloc(size_t bytes);
-/* The same for what is read from beginning to end again and again: where it is large, and the
- * system has them, in large pages, which take fewer look-ups of addresses. */
+/* The same for what is read from beginning to end: where it is large, and the system has them, in
+ * large pages, which are fewer to ask the system for, and take fewer look-ups of addresses. */
 void *tn_streamed_alloc(size_t bytes);
 
 #endif

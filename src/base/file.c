@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/arena.h"
+
 /* ---- Reading ------------------------------------------------------------------------------ */
 
 static tn_status fail_too_large(const char *path, int64_t max_bytes, tn_error *error) {
@@ -30,7 +32,7 @@ static ssize_t read_some(int fd, void *data, size_t bytes) {
 static tn_status read_to_end(int fd, const char *path, int64_t expected, int64_t max_bytes,
                              char **data, int64_t *bytes, tn_error *error) {
     int64_t capacity = expected + 1, n = 0; /* + 1: the end shows without growing */
-    char *buffer = malloc((size_t)capacity);
+    char *buffer = tn_streamed_alloc((size_t)capacity);
     if (!buffer) return tn_fail_memory(error);
     for (;;) {
         ssize_t got = read_some(fd, buffer + n, (size_t)(capacity - n));

@@ -135,11 +135,17 @@ tn_status tn_image_resize(const uint8_t *src, int64_t src_height, int64_t src_wi
     return status;
 }
 
-/* Keeps the middle: the largest part of the picture whose sides relate as those asked for, to the
- * nearest pixel. */
-static void crop(tn_pixels *p, int64_t height, int64_t width) {
+/* Keeps the middle, to the nearest pixel: the largest part of the picture whose sides relate as
+ * those asked for; or what is height x width once the shorter side is scaled to `shorter`, which is
+ * no less than these. */
+static void crop(tn_pixels *p, int64_t height, int64_t width, int64_t shorter) {
     int64_t h = tn_min_i64(p->height, (p->width * height + width / 2) / width);
     int64_t w = tn_min_i64(p->width, (p->height * width + height / 2) / height);
+    if (shorter > 0) { /* of what is so long when scaled */
+        int64_t side = tn_min_i64(p->height, p->width);
+        h = (height * side + shorter / 2) / shorter;
+        w = (width * side + shorter / 2) / shorter;
+    }
     h = tn_max_i64(h, 1);
     w = tn_max_i64(w, 1);
     int64_t top = (p->height - h) / 2, left = (p->width - w) / 2, row = w * p->channels;
@@ -163,15 +169,15 @@ tn_status tn_image_check_size(int64_t height, int64_t width, int64_t channels, t
     return TN_OK;
 }
 
-tn_status tn_image_decode(const void *bytes, int64_t n, int64_t height, int64_t width,
-                          int64_t channels, tn_fit fit, uint8_t *pixels, bool *resized,
-                          tn_error *error) {
+static tn_status decode_to(const void *bytes, int64_t n, int64_t height, int64_t width,
+                           int64_t channels, tn_fit fit, int64_t shorter, uint8_t *pixels,
+                           bool *resized, tn_error *error) {
     TN_TRY(tn_image_check_size(height, width, channels, error));
     tn_pixels p = {0};
     tn_status status = decode(bytes, n, &p, error);
     if (status == TN_OK) status = convert_decoded(&p, channels, error);
     bool fits = p.height == height && p.width == width;
-    if (status == TN_OK && fit == TN_FIT_CROP) crop(&p, height, width);
+    if (status == TN_OK && fit == TN_FIT_CROP) crop(&p, height, width, shorter);
     if (status == TN_OK)
         status = tn_image_resize(p.data, p.height, p.width, channels, pixels, height, width, error);
     if (status == TN_OK && resized) *resized = !fits;
@@ -179,18 +185,41 @@ tn_status tn_image_decode(const void *bytes, int64_t n, int64_t height, int64_t 
     return status;
 }
 
+tn_status tn_image_decode(const void *bytes, int64_t n, int64_t height, int64_t width,
+                          int64_t channels, tn_fit fit, uint8_t *pixels, bool *resized,
+                          tn_error *error) {
+    return decode_to(bytes, n, height, width, channels, fit, 0, pixels, resized, error);
+}
+
 tn_status tn_image_load(const char *path, void **bytes, int64_t *n, tn_error *error) {
     return tn_file_read(path, max_file_bytes, bytes, n, error);
 }
 
-tn_status tn_image_read(const char *path, int64_t height, int64_t width, int64_t channels,
-                        tn_fit fit, uint8_t *pixels, bool *resized, tn_error *error) {
+static tn_status read_to(const char *path, int64_t height, int64_t width, int64_t channels,
+                         tn_fit fit, int64_t shorter, uint8_t *pixels, bool *resized,
+                         tn_error *error) {
     TN_TRY(tn_image_check_size(height, width, channels, error));
     void *bytes = NULL;
     int64_t n = 0;
     TN_TRY(tn_image_load(path, &bytes, &n, error));
     tn_status status =
-        tn_image_decode(bytes, n, height, width, channels, fit, pixels, resized, error);
+        decode_to(bytes, n, height, width, channels, fit, shorter, pixels, resized, error);
     free(bytes);
     return status == TN_OK ? TN_OK : tn_fail_within(error, status, "cannot read %s", path);
+}
+
+tn_status tn_image_read(const char *path, int64_t height, int64_t width, int64_t channels,
+                        tn_fit fit, uint8_t *pixels, bool *resized, tn_error *error) {
+    return read_to(path, height, width, channels, fit, 0, pixels, resized, error);
+}
+
+tn_status tn_image_read_middle(const char *path, int64_t resize_shorter, int64_t height,
+                               int64_t width, int64_t channels, uint8_t *pixels, bool *resized,
+                               tn_error *error) {
+    if (resize_shorter < height || resize_shorter < width || resize_shorter > TN_PIXELS_MAX_SIDE)
+        return tn_fail(error, TN_ERR_ARGUMENT,
+                       "cannot cut %lldx%lld out of a picture whose shorter side is %lld",
+                       (long long)height, (long long)width, (long long)resize_shorter);
+    return read_to(path, height, width, channels, TN_FIT_CROP, resize_shorter, pixels, resized,
+                   error);
 }

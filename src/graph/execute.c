@@ -18,7 +18,8 @@ struct tn_execution {
     char *threads; /* of each thread: values of a tile, then a workspace */
     int64_t thread_bytes;
     char *packed;
-    char *partials; /* of each shard */
+    bool shares_packed; /* which is the caller's */
+    char *partials;     /* of each shard */
     bool packed_once;
     tn_profile *profile; /* NULL for none */
 };
@@ -37,8 +38,8 @@ static tn_status check_memory(const tn_plan *plan, int n_threads, tn_error *erro
                    (long long)plan->max_batch, bytes / 1e9, machine / 1e9);
 }
 
-tn_status tn_execution_create(const tn_plan *plan, tn_pool *pool, tn_execution **execution,
-                              tn_error *error) {
+static tn_status create(const tn_plan *plan, tn_pool *pool, const void *packed,
+                        tn_execution **execution, tn_error *error) {
     TN_TRY(check_memory(plan, tn_pool_threads(pool), error));
     tn_execution *e = calloc(1, sizeof *e);
     if (!e) return tn_fail_memory(error);
@@ -47,7 +48,8 @@ tn_status tn_execution_create(const tn_plan *plan, tn_pool *pool, tn_execution *
     e->thread_bytes = plan->tile_bytes + plan->workspace_bytes;
     e->batch = tn_aligned_alloc((size_t)plan->batch_bytes);
     e->threads = tn_aligned_alloc((size_t)(e->thread_bytes * tn_pool_threads(pool)));
-    e->packed = tn_streamed_alloc((size_t)plan->packed_bytes);
+    e->shares_packed = packed != NULL;
+    e->packed = packed ? (char *)(uintptr_t)packed : tn_streamed_alloc((size_t)plan->packed_bytes);
     e->partials = tn_aligned_alloc((size_t)(plan->partial_bytes * plan->n_shards));
     if (!e->batch || !e->threads || !e->packed || !e->partials) {
         tn_execution_free(e);
@@ -57,11 +59,21 @@ tn_status tn_execution_create(const tn_plan *plan, tn_pool *pool, tn_execution *
     return TN_OK;
 }
 
+tn_status tn_execution_create(const tn_plan *plan, tn_pool *pool, tn_execution **execution,
+                              tn_error *error) {
+    return create(plan, pool, NULL, execution, error);
+}
+
+tn_status tn_execution_create_packed(const tn_plan *plan, tn_pool *pool, const void *packed,
+                                     tn_execution **execution, tn_error *error) {
+    return create(plan, pool, packed, execution, error);
+}
+
 void tn_execution_free(tn_execution *e) {
     if (!e) return;
     free(e->batch);
     free(e->threads);
-    free(e->packed);
+    if (!e->shares_packed) free(e->packed);
     free(e->partials);
     free(e);
 }
@@ -358,13 +370,33 @@ static void run_segment(walk *w, const tn_segment *segment) {
 /* Packing fewer bytes takes less than waking threads. */
 enum { LITTLE_PACKED = 64 << 10 };
 
+static void pack_all(walk *w) {
+    const tn_execution *e = w->execution;
+    bool little = e->plan->packed_bytes < LITTLE_PACKED;
+    tn_parallel_for(little ? NULL : e->pool, e->plan->n_steps, pack_task, w);
+}
+
+tn_status tn_plan_pack(const tn_plan *plan, tn_pool *pool, const real *parameters, void **packed,
+                       tn_error *error) {
+    const tn_bindings bindings = {.parameters = parameters};
+    const tn_step step = {.n_shards = 1};
+    tn_execution e = {.plan = plan, .pool = pool};
+    e.packed = tn_streamed_alloc((size_t)plan->packed_bytes);
+    if (!e.packed) return tn_fail_memory(error);
+    walk w = {.execution = &e, .bindings = &bindings, .step = &step};
+    if (plan->packed_bytes > 0) pack_all(&w);
+    *packed = e.packed;
+    return TN_OK;
+}
+
 /* The parameters in the form that the kernels like, where they have changed. */
 static void pack(walk *w) {
     tn_execution *e = w->execution;
-    if (e->plan->packed_bytes == 0 || (e->packed_once && !w->bindings->parameters_changed)) return;
+    if (e->plan->packed_bytes == 0 || e->shares_packed ||
+        (e->packed_once && !w->bindings->parameters_changed))
+        return;
     int64_t begin = e->profile ? tn_now_ns() : 0;
-    bool little = e->plan->packed_bytes < LITTLE_PACKED;
-    tn_parallel_for(little ? NULL : e->pool, e->plan->n_steps, pack_task, w);
+    pack_all(w);
     e->packed_once = true;
     if (e->profile) e->profile->pack += tn_now_ns() - begin;
 }

@@ -246,12 +246,13 @@ tn_status tn_graph_set_batch(tn_graph *graph, int64_t batch, tn_error *error) {
 }
 
 /* Copies the values of `from` into the empty graph `to`, in order, so that ids stay. */
-static tn_status clone_values(const tn_graph *from, tn_graph *to, tn_error *error) {
+static tn_status clone_values(const tn_graph *from, bool lightly, tn_graph *to, tn_error *error) {
     for (int i = 0; i < from->n_values; i++) {
         const tn_value *v = from->values[i];
         tn_value *copy;
-        TN_TRY(
-            tn_graph_add_value(to, v->kind, v->name, v->dtype, &v->shape, v->data, &copy, error));
+        TN_TRY(tn_graph_add_value(to, v->kind, v->name, v->dtype, &v->shape,
+                                  lightly ? NULL : v->data, &copy, error));
+        if (lightly) copy->data = v->data;
         copy->statistic = v->statistic;
         copy->frozen = v->frozen;
     }
@@ -276,10 +277,10 @@ static tn_status clone_node(const tn_node *from, tn_graph *to, tn_error *error) 
     return TN_OK;
 }
 
-tn_status tn_graph_clone(const tn_graph *graph, tn_graph **copy, tn_error *error) {
+static tn_status clone(const tn_graph *graph, bool lightly, tn_graph **copy, tn_error *error) {
     tn_graph *to;
     TN_TRY(tn_graph_create(&to, error));
-    tn_status status = clone_values(graph, to, error);
+    tn_status status = clone_values(graph, lightly, to, error);
     for (int i = 0; i < graph->n_nodes && status == TN_OK; i++)
         status = clone_node(graph->nodes[i], to, error);
     for (int i = 0; i < graph->n_outputs && status == TN_OK; i++)
@@ -295,4 +296,12 @@ tn_status tn_graph_clone(const tn_graph *graph, tn_graph **copy, tn_error *error
     }
     *copy = to;
     return TN_OK;
+}
+
+tn_status tn_graph_clone(const tn_graph *graph, tn_graph **copy, tn_error *error) {
+    return clone(graph, false, copy, error);
+}
+
+tn_status tn_graph_clone_lightly(const tn_graph *graph, tn_graph **copy, tn_error *error) {
+    return clone(graph, true, copy, error);
 }

@@ -92,6 +92,9 @@ tn_status tn_graph_create(tn_graph **graph, tn_error *error);
 void tn_graph_free(tn_graph *graph);
 /* A deep copy; values and nodes keep their ids. */
 tn_status tn_graph_clone(const tn_graph *graph, tn_graph **copy, tn_error *error);
+/* The same without copying data: parameters and constants refer to that of graph, which must
+ * outlive the copy. */
+tn_status tn_graph_clone_lightly(const tn_graph *graph, tn_graph **copy, tn_error *error);
 
 /* Adds a value. name is copied, made unique by a suffix if taken; NULL makes one up. data is copied
  * if not NULL. Appends to graph->inputs or ->parameters by kind. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graph/model.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,73 @@ static tn_status name_classes(tn_model *model, int n, const char *const *names, 
     return TN_OK;
 }
 
+static tn_preprocessing preprocessing_none(void) {
+    return (tn_preprocessing){.size = sizeof(tn_preprocessing), .scale = 1, .std = {1, 1, 1, 1}};
+}
+
+bool tn_preprocessing_is_none(const tn_preprocessing *p) {
+    bool none = p->scale == 1 && !p->bgr;
+    for (int k = 0; k < 4; k++) none &= p->mean[k] == 0 && p->std[k] == 1;
+    return none;
+}
+
+void tn_model_inherit(tn_model *model, const tn_model *from) {
+    model->recipe = from->recipe;
+    model->preprocessing = from->preprocessing;
+}
+
+void tn_model_get_preprocessing(const tn_model *model, tn_preprocessing *p) {
+    size_t size = p->size;
+    memcpy(p, &model->preprocessing, size < sizeof *p ? size : sizeof *p);
+    p->size = size;
+}
+
+static bool is_usable(const tn_preprocessing *p) {
+    bool usable = (p->scale == 1 || p->scale == 255) && p->resize_shorter >= 0 &&
+                  p->resize_shorter <= 1 << 14;
+    for (int k = 0; k < 4; k++)
+        usable &= isfinite(p->mean[k]) && isfinite(p->std[k]) && p->std[k] >= 1e-6 &&
+                  p->std[k] <= 1e6 && fabs(p->mean[k]) <= 1e6;
+    return usable;
+}
+
+tn_status tn_model_set_preprocessing(tn_model *model, const tn_preprocessing *preprocessing,
+                                     tn_error *error) {
+    tn_preprocessing p = {0};
+    memcpy(&p, preprocessing, preprocessing->size < sizeof p ? preprocessing->size : sizeof p);
+    p.size = sizeof p;
+    if (p.scale == 0) p.scale = 1;
+    for (int k = 0; k < 4; k++)
+        if (p.std[k] == 0) p.std[k] = 1;
+    if (!is_usable(&p))
+        return tn_fail(
+            error, TN_ERR_ARGUMENT,
+            "cannot prepare pixels like that: scale must be 1 or 255, std above 0, all numbers "
+            "finite, the shorter side at most 16384");
+    if (model->channels == 0)
+        return tn_fail(error, TN_ERR_MISMATCH, "%s does not take images", model->name);
+    if (p.bgr && model->channels != 3)
+        return tn_fail(error, TN_ERR_MISMATCH,
+                       "the channels of %s cannot be blue, green and red: there are %lld",
+                       model->name, (long long)model->channels);
+    if (p.resize_shorter > 0 &&
+        (p.resize_shorter < model->height || p.resize_shorter < model->width))
+        return tn_fail(error, TN_ERR_ARGUMENT,
+                       "%s takes images of %lldx%lld, which cannot be cut out of pictures whose "
+                       "shorter side is %lld",
+                       model->name, (long long)model->height, (long long)model->width,
+                       (long long)p.resize_shorter);
+    model->preprocessing = p;
+    return TN_OK;
+}
+
+tn_status tn_model_name_classes(tn_model *model, int n, const char *const *names, tn_error *error) {
+    if (n != model->n_classes || n == 0)
+        return tn_fail(error, TN_ERR_MISMATCH, "%d names for the %d classes of %s", n,
+                       model->n_classes, model->name);
+    return name_classes(model, n, names, error);
+}
+
 tn_status tn_model_create(tn_graph *graph, const char *name, int n_classes,
                           const char *const *class_names, int opset, tn_model **model,
                           tn_error *error) {
@@ -56,6 +124,7 @@ tn_status tn_model_create(tn_graph *graph, const char *name, int n_classes,
     m->graph = graph;
     m->opset = opset;
     m->recipe = tn_recipe_general();
+    m->preprocessing = preprocessing_none();
     m->name = tn_arena_strdup(&graph->arena, name ? name : "model");
     find_out(m);
     tn_status status =

@@ -25,6 +25,7 @@ struct tn_model {
     char **class_names;              /* [n_classes] */
     int opset;                       /* of the file it came from; 17 for built-in models */
     tn_recipe recipe;
+    tn_preprocessing preprocessing; /* complete */
 };
 
 /* Takes over graph (freed on failure too), copies name; finds out whether the first input is an
@@ -33,8 +34,10 @@ struct tn_model {
 tn_status tn_model_create(tn_graph *graph, const char *name, int n_classes,
                           const char *const *class_names, int opset, tn_model **model,
                           tn_error *error);
-/* The SHA-256 of all parameters in canonical form, in hexadecimal. */
-void tn_model_weights_sha256(const tn_model *model, char hex[65]);
+/* Gives model what `from`, of which it is a copy, knows beside its graph. */
+void tn_model_inherit(tn_model *model, const tn_model *from);
+/* Whether pixels go into the model as they are. */
+bool tn_preprocessing_is_none(const tn_preprocessing *preprocessing);
 /* The recipe of a model that has none of its own. */
 tn_recipe tn_recipe_general(void);
 

@@ -47,6 +47,13 @@ void tn_plan_unarrange(const tn_plan *plan, int i, const real *flat, float *cano
 typedef struct tn_execution tn_execution;
 tn_status tn_execution_create(const tn_plan *plan, tn_pool *pool, tn_execution **execution,
                               tn_error *error);
+/* The parameters in the form that the kernels of the plan like, for all executions that are to
+ * share it: *packed is released by free(), after them. */
+tn_status tn_plan_pack(const tn_plan *plan, tn_pool *pool, const real *parameters, void **packed,
+                       tn_error *error);
+/* An execution for parameters that never change, packed already. */
+tn_status tn_execution_create_packed(const tn_plan *plan, tn_pool *pool, const void *packed,
+                                     tn_execution **execution, tn_error *error);
 void tn_execution_free(tn_execution *execution);
 
 typedef struct tn_bindings {

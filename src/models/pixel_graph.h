@@ -6,7 +6,8 @@
 #include "graph/model.h"
 
 /* Builds a graph that holds a copy of an image model's, its image input replaced by the input
- * "pixels", uint8 [n][h][w][c]; parameters are the model's, in their order. *scores is the copy of
+ * "pixels", uint8 [n][h][w][c]; parameters are the model's, in their
+ * order, and refer to its data: it must outlive the graph. *scores is the copy of
  * the model's first output; no output is marked yet. With n_groups > 0 the copy is one for
  * training, which takes statistics over so many parts of the batch and marks the parameters i with
  * frozen[i] (NULL: none) as such. Fails with TN_ERR_MISMATCH if

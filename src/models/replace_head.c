@@ -156,6 +156,6 @@ tn_status tn_model_replace_head(const tn_model *model, const tn_head_options *op
     }
     TN_TRY(tn_model_create(graph, model->name, o.n_classes, o.class_names, model->opset, replaced,
                            error));
-    (*replaced)->recipe = model->recipe;
+    tn_model_inherit(*replaced, model);
     return TN_OK;
 }

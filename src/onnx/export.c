@@ -235,6 +235,11 @@ static json_t *image(const tn_model *model) {
                   (json_int_t)model->height, "width", (json_int_t)model->width, "scale", "0..1");
     if (object && (model->channels == 1 || model->channels == 3))
         json_object_set_new(object, "color", json_string(model->channels == 1 ? "gray" : "rgb"));
+    if (object &&
+        !tn_metadata_write_preprocessing(&model->preprocessing, model->channels, object)) {
+        json_decref(object);
+        return NULL;
+    }
     return object;
 }
 

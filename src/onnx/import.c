@@ -256,6 +256,13 @@ static const char *file_part(const char *path) {
     return slash ? slash + 1 : path;
 }
 
+/* What makes no sense was meant for another program. */
+static void adopt_preprocessing(const tn_importer *im, tn_model *model) {
+    tn_preprocessing p = model->preprocessing;
+    tn_metadata_read_preprocessing(im->model, &p);
+    if (model->channels > 0) (void)tn_model_set_preprocessing(model, &p, NULL);
+}
+
 static tn_status build_model(tn_importer *im, const char *name, tn_model **model) {
     json_t *list;
     TN_TRY(read_classes(im, &list));
@@ -274,6 +281,7 @@ static tn_status build_model(tn_importer *im, const char *name, tn_model **model
     im->graph = NULL; /* tn_model_create takes it over, on failure too */
     tn_status status =
         tn_model_create(graph, own, (int)n, n ? classes : NULL, im->opset, model, im->error);
+    if (status == TN_OK) adopt_preprocessing(im, *model);
     free(classes);
     json_decref(list);
     return status;

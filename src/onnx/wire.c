@@ -4,10 +4,15 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "base/arena.h"
+
 /* A message of two bytes on the wire becomes a structure of some 200. The budget is for all
  * allocations together, freed or not: where a message occurs twice, protobuf-c merges the two by
  * copying, which repeated would take quadratic time and memory. */
 enum { BUDGET_PER_BYTE = 64, BUDGET_BASE = 1 << 20 };
+
+/* What weights may be. */
+enum { LARGE = 1 << 20 };
 
 typedef struct budget {
     size_t left;
@@ -21,7 +26,7 @@ static void *budget_alloc(void *data, size_t size) {
         return NULL;
     }
     b->left -= size;
-    void *memory = malloc(size ? size : 1);
+    void *memory = size < LARGE ? malloc(size ? size : 1) : tn_streamed_alloc(size);
     if (!memory) b->no_memory = true;
     return memory;
 }

@@ -74,6 +74,20 @@ static void add_recipe(const tn_train_options *o, tn_entries *e) {
     tn_entries_add(e, "seed", seed);
 }
 
+/* How pixels become what the model takes: no part of its graph. */
+static void add_preprocessing(const tn_preprocessing *p, tn_entries *e) {
+    char text[512] = TN_PIXELS_AS_THEY_ARE, number[2][32];
+    if (!tn_preprocessing_is_none(p)) {
+        int n = snprintf(text, sizeof text, "scale %s%s",
+                         tn_entries_number_text(p->scale, number[0]), p->bgr ? ", bgr" : "");
+        for (int k = 0; k < 4; k++)
+            n += snprintf(text + n, sizeof text - (size_t)n, ", mean %s std %s",
+                          tn_entries_number_text(p->mean[k], number[0]),
+                          tn_entries_number_text(p->std[k], number[1]));
+    }
+    tn_entries_add(e, "pixels", text);
+}
+
 static void add_kernels(const tn_kernels *kernels, tn_entries *e) {
     char text[64];
     snprintf(text, sizeof text, "%s%s", kernels->level,
@@ -91,6 +105,7 @@ tn_status tn_training_identify(tn_training *run, tn_error *error) {
     add_model_and_data(run, &e);
     add_recipe(&run->options, &e);
     tn_entries_add(&e, "frozen", frozen);
+    add_preprocessing(&run->model->preprocessing, &e);
     tn_entries_add_count(&e, "shards", run->model->recipe.n_shards);
     add_kernels(&run->trainer.kernels, &e);
     tn_entries_add(&e, "choices", CONV_CHOICES_BUILT_IN);

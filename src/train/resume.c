@@ -179,10 +179,11 @@ static tn_status fail_identity(const tn_training *run, const tn_checkpoint *c, c
                    key, its, mine, remedy_of(key));
 }
 
-/* NULL if the checkpoint does not tell. In those of the first version nothing was ever frozen. */
+/* NULL if the checkpoint does not tell, and it is not what those of the first version all had. */
 static const char *told_by(const tn_checkpoint *c, const char *key) {
     const char *value = tn_checkpoint_find(c, key);
-    return !value && strcmp(key, "frozen") == 0 ? "none" : value;
+    if (!value && strcmp(key, "frozen") == 0) return "none";
+    return !value && strcmp(key, "pixels") == 0 ? TN_PIXELS_AS_THEY_ARE : value;
 }
 
 /* The name of a data set is not compared: the same images may lie elsewhere. */

@@ -253,7 +253,7 @@ tn_status tn_trainer_model(const tn_trainer *trainer, bool best, tn_model **mode
     tn_model *copy;
     TN_TRY(tn_model_create(graph, from->name, from->n_classes,
                            (const char *const *)from->class_names, from->opset, &copy, error));
-    copy->recipe = from->recipe;
+    tn_model_inherit(copy, from);
     *model = copy;
     return TN_OK;
 }

@@ -37,6 +37,9 @@ typedef struct tn_training {
     int n_identity;
 } tn_training;
 
+/* What checkpoints say of a model that pixels go into as they are. */
+#define TN_PIXELS_AS_THEY_ARE "in 0..1"
+
 /* One line to options->log, if there is one. */
 void tn_training_log(const tn_training *run, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

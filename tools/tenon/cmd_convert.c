@@ -100,13 +100,16 @@ static void print_table(FILE *out, const conversion *c, const tn_model_info *bef
     say(out, "outputs differ by %.1e of the largest number in them at most\n", c->trial.difference);
 }
 
-static json_t *describe(const tn_model_info *info, const char *path, const double *ms) {
+static json_t *describe(const tn_model *model, const tn_model_info *info, const char *path,
+                        const double *ms) {
     json_t *o = json_object();
     json_put_integer(o, "nodes", info->n_nodes);
     json_put_integer(o, "parameters", info->parameters);
     json_put_integer(o, "macs", info->macs);
     json_put_integer(o, "file_bytes", file_bytes(path));
-    json_put_text(o, "weights_sha256", info->weights_sha256);
+    char hex[65];
+    tn_model_weights_sha256(model, hex);
+    json_put_text(o, "weights_sha256", hex);
     for (int i = 0; i < CONVERT_BATCHES; i++) {
         char key[32];
         snprintf(key, sizeof key, "ms_batch_%d", (int)convert_batches[i]);
@@ -129,8 +132,8 @@ static int report(const conversion *c) {
     json_put_text(o, "model", c->path);
     json_put_text(o, "output", c->output);
     json_put_text(o, "precision", precisions[c->precision]);
-    json_object_set_new(o, "before", describe(&before, c->path, c->trial.before_ms));
-    json_object_set_new(o, "after", describe(&after, c->output, c->trial.after_ms));
+    json_object_set_new(o, "before", describe(c->before, &before, c->path, c->trial.before_ms));
+    json_object_set_new(o, "after", describe(c->after, &after, c->output, c->trial.after_ms));
     json_put_real(o, "largest_difference", c->trial.difference);
     return json_write(o, c->json);
 }

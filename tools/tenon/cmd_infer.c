@@ -12,6 +12,7 @@
 #include "model.h"
 #include "options.h"
 #include "output.h"
+#include "pixel_options.h"
 #include "threads.h"
 
 static const char notes[] =
@@ -22,12 +23,16 @@ static const char notes[] =
     "  tenon infer mnist-cnn.onnx\n"
     "  tenon infer mnist-cnn.onnx 7.png 3.png\n"
     "  tenon infer mnist-cnn.onnx --invert scan.png       dark strokes on light paper\n"
+    "  tenon infer resnet18.onnx cat.jpg --classes imagenet.txt \\\n"
+    "      --resize-shorter 256 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225\n"
+    "  tenon infer mnist-cnn.onnx 7.png --repeat 1000\n"
     "  tenon infer fashion.onnx --data fashion-mnist --json results.json\n"
     "  tenon infer mnist-cnn.onnx --confusion --mistakes mistakes.png\n";
 
 typedef struct arguments {
     const char *path, *mode, *data, *json, *mistakes;
-    int64_t batch_size, n_mistakes;
+    int64_t batch_size, n_mistakes, top, repeat;
+    pixel_words pixels;
     threads_given threads;
     bool invert, draw, no_draw, confusion;
     data_words words;
@@ -35,7 +40,8 @@ typedef struct arguments {
 } arguments;
 
 static int parse(arguments *a, word_list *words, int argc, char **argv) {
-    option pictures[DATA_ROWS], threads[THREADS_ROWS];
+    option pictures[DATA_ROWS], threads[THREADS_ROWS], pixels[PIXEL_ROWS];
+    pixel_options_rows(&a->pixels, pixels);
     threads_rows(&a->threads, threads);
     data_options_rows(&a->words, pictures);
     const option options[] = {
@@ -47,6 +53,18 @@ static int parse(arguments *a, word_list *words, int argc, char **argv) {
          "IDX files, CIFAR's files, or a folder of pictures for each class"},
         pictures[DATA_ROW_FIT],
         pictures[DATA_ROW_SKIP_BAD],
+        pixels[0],
+        pixels[1],
+        pixels[2],
+        pixels[3],
+        pixels[4],
+        pixels[5],
+        {"top", 0, OPTION_COUNT, "N", &a->top,
+         "most probable classes to name for each image; default 2, of more than 20 classes 5", 1,
+         IMAGES_MOST_TOP},
+        {"repeat", 0, OPTION_COUNT, "N", &a->repeat,
+         "run images N times more, after warming up, and print percentiles of the latency", 1,
+         1000000},
         {"batch-size", 'b', OPTION_COUNT, "N", &a->batch_size,
          "images per run of the model; default 64", 1, 1 << 20},
         threads[THREADS_ROW_THREADS],
@@ -83,6 +101,12 @@ static int parse(arguments *a, word_list *words, int argc, char **argv) {
     if ((a->confusion || a->mistakes) && words->n > 1)
         return fail_usage("infer", "--%s is for data sets, not for images",
                           a->confusion ? "confusion" : "mistakes");
+    if ((a->top || a->repeat || a->pixels.resize_shorter) && words->n == 1)
+        return fail_usage("infer", "--%s is for images%s",
+                          a->top      ? "top"
+                          : a->repeat ? "repeat"
+                                      : "resize-shorter",
+                          a->repeat ? " (of a data set: tenon bench)" : "");
     if (a->words.skip_bad && words->n > 1)
         return fail_usage("infer", "--skip-bad is for data sets, not for images");
     if (a->n_mistakes && !a->mistakes)
@@ -97,7 +121,7 @@ static int parse(arguments *a, word_list *words, int argc, char **argv) {
 static json_t *new_results(const arguments *a, const tn_model *model, const tn_session *session,
                            tn_mode mode, const tn_cpu_info *cpu) {
     json_t *o = json_object();
-    json_put_model(o, a->path, model);
+    if (a->json) json_put_model(o, a->path, model); /* takes a hash of all weights */
     json_put_text(o, "mode", model_mode_name(mode));
     json_put_text(o, "level", cpu->level);
     json_put_integer(o, "threads", tn_session_threads(session));
@@ -141,20 +165,28 @@ static bool check_images(const char *const *files, int n_files) {
     return true;
 }
 
-static int infer(arguments *a, const tn_model *model, const char *const *files, int n_files) {
+static int choose_top(const arguments *a, const tn_model *model) {
+    tn_model_info info = TN_INIT(tn_model_info);
+    tn_model_describe(model, &info);
+    return a->top ? (int)a->top : info.n_classes > 20 ? 5 : 2;
+}
+
+static int infer(arguments *a, tn_model *model, const char *const *files, int n_files) {
     tn_error error = {""};
     tn_cpu_info cpu = TN_INIT(tn_cpu_info);
     tn_session *session = NULL;
     tn_session_options options = TN_INIT(tn_session_options);
     int code = model_choose_mode("infer", a->mode, a->path, &options.mode);
     if (code == EXIT_DONE) code = choose_data(a, model, n_files);
+    if (code == EXIT_DONE) code = pixel_options_apply("infer", &a->pixels, model);
     if (code != EXIT_DONE) return code;
     if (!check_images(files, n_files) || !check_outputs(a, files, n_files)) return EXIT_FAILED;
     options.n_threads = (int)a->threads.n;
     options.pin = (tn_pin)a->threads.pin;
     if (n_files > 0 && n_files < a->batch_size) a->batch_size = n_files;
     options.max_batch = a->batch_size;
-    if (tn_cpu_inspect(&cpu, &error) != TN_OK ||
+    options.images_only = true;
+    if (tn_cpu_inspect_process(&cpu, &error) != TN_OK ||
         tn_session_create(model, &options, &session, &error) != TN_OK)
         return fail_error(&error);
 
@@ -175,6 +207,8 @@ static int infer(arguments *a, const tn_model *model, const char *const *files, 
         const image_options images = {.batch_size = a->batch_size,
                                       .invert = a->invert,
                                       .fit = a->open.fit,
+                                      .top = choose_top(a, model),
+                                      .repeat = a->repeat,
                                       .draw = a->draw      ? IMAGES_DRAW
                                               : a->no_draw ? IMAGES_LIST
                                                            : IMAGES_DRAW_ON_TERMINAL};

@@ -120,7 +120,9 @@ static bool print_info(FILE *out, const char *path, const tn_model *model,
         print_tensor(out, "output", &tensor);
     }
     print_classes(out, &info);
-    say(out, "weights  sha256 %s\n\n", info.weights_sha256);
+    char hex[65];
+    tn_model_weights_sha256(model, hex);
+    say(out, "weights  sha256 %s\n\n", hex);
     if (parameters) {
         print_parameters(out, model, info.n_parameter_tensors);
         return true;

@@ -134,7 +134,7 @@ static bool open_inputs(training *job) {
         return fail_error(&error) == EXIT_DONE;
     if (!data_options_met(&asked, job->data, job->data_name)) return false;
     if (!job->model && !build_model(job)) return false;
-    if (!fine_tune_replace_head(job)) return false;
+    if (!fine_tune_model(job)) return false;
     if (!check_test_images(job)) return false;
     tn_train_resolve(job->model, job->data, &job->options);
     return true;

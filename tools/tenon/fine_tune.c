@@ -21,7 +21,19 @@ static int number_of(const char *text) {
 
 static bool as_in_data(const training *job) { return strcmp(job->head, "data") == 0; }
 
+static bool any_pixel_words(const pixel_words *w) {
+    return w->mean || w->std || w->scale >= 0 || w->colour >= 0 || w->resize_shorter || w->classes;
+}
+
 int fine_tune_check(const training *job) {
+    if (job->pixels.resize_shorter)
+        return fail_usage("train", "--resize-shorter is for tenon infer (of pictures to train on: "
+                                   "--image-size and --fit)");
+    if (any_pixel_words(&job->pixels) && model_is_builtin(job->model_name))
+        return fail_usage("train",
+                          "how pixels are prepared, and classes called, is for ONNX files: "
+                          "%s is built for the data",
+                          job->model_name);
     if (!job->head) return OPTIONS_GO_ON;
     if (model_is_builtin(job->model_name))
         return fail_usage("train",
@@ -45,7 +57,8 @@ static const char **name_classes(const tn_dataset_info *data, int n, char (*numb
     return names;
 }
 
-bool fine_tune_replace_head(training *job) {
+bool fine_tune_model(training *job) {
+    if (pixel_options_apply("train", &job->pixels, job->model) != EXIT_DONE) return false;
     if (!job->head) return true;
     tn_error error = {""};
     tn_dataset_info data = TN_INIT(tn_dataset_info);

@@ -16,7 +16,11 @@ typedef struct image_options {
     bool invert;
     tn_fit fit; /* of images of another shape */
     image_drawing draw;
+    int top;        /* classes to name for each */
+    int64_t repeat; /* runs of each batch that are measured; 0: one, which is not */
 } image_options;
+
+enum { IMAGES_MOST_TOP = 100 };
 
 /* Says that what the model computes is worth nothing. */
 void infer_warn_not_finite(void);

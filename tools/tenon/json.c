@@ -38,11 +38,13 @@ void json_put_shape(json_t *object, const char *key, const tn_tensor *tensor) {
 }
 
 void json_put_model(json_t *object, const char *name, const tn_model *model) {
+    char hex[65];
     tn_model_info info = TN_INIT(tn_model_info);
     tn_model_describe(model, &info);
     json_put_text(object, "model", name);
     json_put_integer(object, "parameters", info.parameters);
-    json_put_text(object, "weights_sha256", info.weights_sha256);
+    tn_model_weights_sha256(model, hex);
+    json_put_text(object, "weights_sha256", hex);
 }
 
 static int64_t peak_rss_bytes(void) {

@@ -23,7 +23,7 @@ static const verb verbs[] = {
     {"run", "MODEL.onnx", "run a model on tensors from files", cmd_run},
     {"convert", "MODEL.onnx", "write a model that computes the same with less work", cmd_convert},
     {"info", "MODEL", "layers, shapes, parameters and work of a model", cmd_info},
-    {"bench", "MODEL", "find the fastest kernels for a model on this machine", cmd_bench},
+    {"bench", "MODEL", "measure a model on this machine, or find its fastest kernels", cmd_bench},
     {"cpu", "", "what the processor offers and what Tenon will use", cmd_cpu},
     {NULL, NULL, NULL, NULL}};
 

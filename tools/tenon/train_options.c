@@ -122,6 +122,8 @@ static void add_recipe_options(training *job, words_given *given, option_table *
 }
 
 static void add_fine_tuning_options(training *job, option_table *table) {
+    option pixels[PIXEL_ROWS];
+    pixel_options_rows(&job->pixels, pixels);
     const option rows[] = {
         {"head", 0, OPTION_TEXT, "CLASSES", &job->head,
          "of an ONNX file: replace the layer that makes the scores by a new one for so many "
@@ -131,6 +133,7 @@ static void add_fine_tuning_options(training *job, option_table *table) {
          "several times (tenon info --parameters lists them)"},
     };
     append(table, rows, sizeof rows / sizeof *rows);
+    append(table, pixels, PIXEL_ROWS);
 }
 
 static void add_optimizer_options(training *job, words_given *given, option_table *table) {

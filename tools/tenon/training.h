@@ -11,6 +11,7 @@
 
 #include "json.h"
 #include "options.h"
+#include "pixel_options.h"
 #include "progress.h"
 
 typedef struct training {
@@ -19,6 +20,7 @@ typedef struct training {
     /* from the command line */
     const char *model_name, *data_name, *output, *json, *checkpoint, *tensorboard, *augment,
         *tuning_name, *head;
+    pixel_words pixels;
     word_list freeze; /* patterns; its items are freed by whoever made job */
     bool no_checkpoint, quiet, momentum_given;
     tn_train_options options;
