@@ -49,8 +49,13 @@ static tn_status isolate(const tn_node *node, bool probe, tn_graph *alone, tn_er
     }
     TN_TRY(tn_graph_add_node(alone, node->op, node->name, node->attrs, inputs, node->n_inputs,
                              &copy, error));
-    for (int i = 0; i < node->n_outputs; i++)
+    for (int i = 0; i < node->n_outputs; i++) {
+        if (i >= copy->n_outputs ||
+            !tn_shape_equal(&copy->outputs[i]->shape, &node->outputs[i]->shape))
+            return tn_fail(error, TN_ERR_UNSUPPORTED,
+                           "the shape of its output depends on the size of the batch");
         TN_TRY(tn_graph_mark_output(alone, copy->outputs[i], error));
+    }
     return TN_OK;
 }
 

@@ -23,22 +23,6 @@ enum { MAX_NODES = 50000 };
 
 /* ---- The file as a whole ------------------------------------------------------------------ */
 
-/* Whether all operators are the same in the first opset as in the oldest that is supported. */
-static bool is_of_old_operators(const TnOnnx__GraphProto *file) {
-    static const char *const unchanged[] = {
-        "Constant", "Conv",      "ConvTranspose", "Flatten",  "GlobalAveragePool",
-        "LRN",      "Identity",  "GlobalMaxPool", "MaxPool",  "LpNormalization",
-        "Not",      "Shape",     "Size",          "Softplus", "Softsign",
-        "Squeeze",  "Transpose", "Unsqueeze"};
-    for (size_t i = 0; i < file->n_node; i++) {
-        bool found = false;
-        for (size_t k = 0; k < sizeof unchanged / sizeof *unchanged && !found; k++)
-            found = file->node[i]->op_type && strcmp(file->node[i]->op_type, unchanged[k]) == 0;
-        if (!found) return false;
-    }
-    return true;
-}
-
 static tn_status find_opset(tn_importer *im) {
     const TnOnnx__OperatorSetIdProto *found = NULL;
     for (size_t i = 0; i < im->model->n_opset_import; i++) {
@@ -51,15 +35,11 @@ static tn_status find_opset(tn_importer *im) {
     }
     if (!found || !found->has_version)
         return tn_fail(im->error, TN_ERR_FORMAT, "no opset is given");
-    bool old = found->version > 0 && found->version < TN_OPSET_OLDEST;
-    if (old && is_of_old_operators(im->file))
-        im->opset = TN_OPSET_OLDEST;
-    else if (found->version < TN_OPSET_OLDEST || found->version > TN_OPSET_NEWEST)
+    if (found->version < 1 || found->version > TN_OPSET_NEWEST)
         return tn_fail(im->error, TN_ERR_UNSUPPORTED,
                        "opset %lld is not supported (export the model with opset %d to %d)",
                        (long long)found->version, TN_OPSET_OLDEST, TN_OPSET_NEWEST);
-    else
-        im->opset = (int)found->version;
+    im->opset = (int)found->version;
     return TN_OK;
 }
 
@@ -93,7 +73,14 @@ static tn_status check_operators(const tn_importer *im) {
         if (!type || !*type)
             return tn_fail(im->error, TN_ERR_FORMAT, "node \"%s\" has no operator",
                            tn_names_node(im->file, i, name));
-        if (tn_import_find_op(im, node, &upgrade) || tn_names_is_constant_node(node)) continue;
+        bool found = tn_import_find_op(im, node, &upgrade) || tn_names_is_constant_node(node);
+        if (found && tn_upgrade_knows(type, im->opset)) continue;
+        if (found)
+            return tn_fail(im->error, TN_ERR_UNSUPPORTED,
+                           "node \"%s\" (%s): opset %d is not supported (export the model with "
+                           "opset %d to %d)",
+                           tn_names_node(im->file, i, name), type, im->opset, TN_OPSET_OLDEST,
+                           TN_OPSET_NEWEST);
         if (!tn_names_default_domain(node->domain))
             return tn_fail(im->error, TN_ERR_UNSUPPORTED,
                            "node \"%s\" (%s, domain %s): operator not supported",
@@ -188,10 +175,12 @@ static tn_status build_graph(tn_importer *im) {
 }
 
 /* As often as inputs become fixed. */
-static tn_status build_fixing(tn_importer *im) {
+static tn_status build_fixing(tn_importer *im, bool whole) {
     tn_status status;
-    do status = build_graph(im);
-    while (status != TN_OK && im->again);
+    do {
+        im->whole = whole || !tn_import_has_batch(im);
+        status = build_graph(im);
+    } while (status != TN_OK && im->again);
     return status;
 }
 
@@ -199,15 +188,12 @@ static tn_status build_fixing(tn_importer *im) {
  * not fit at all where a batch of 1 stands for its own. */
 static tn_status build(tn_importer *im) {
     tn_error first = {""}, *given = im->error;
-    im->whole = !tn_import_has_batch(im);
     im->error = &first;
-    tn_status status = build_fixing(im);
+    tn_status status = build_fixing(im, false);
     im->error = given;
     bool refused = status == TN_ERR_UNSUPPORTED || status == TN_ERR_FORMAT;
-    if (refused && !im->whole && tn_import_has_sizes(im)) {
-        im->whole = true;
-        if (build_fixing(im) == TN_OK) return TN_OK;
-    }
+    if (refused && !im->whole && tn_import_has_sizes(im) && build_fixing(im, true) == TN_OK)
+        return TN_OK;
     return status == TN_OK ? TN_OK : tn_fail(given, status, "%s", first.message);
 }
 

@@ -47,34 +47,36 @@ static void mark_sources(const tn_graph *graph, const tn_value *value, bool *wan
     }
 }
 
-/* Fixes the inputs that a value depends on, where their values are known; false if some is not. */
-static bool fix_sources(tn_importer *im, const bool *wanted, const char **unknown) {
-    for (size_t i = 0; i < im->file->n_input; i++) {
-        const tn_name *name = tn_names_find(&im->names, im->file->input[i]->name);
-        if (name->kind != TN_NAME_INPUT || !wanted[name->value->id] || im->fixed[i]) continue;
-        *unknown = name->name;
-        if (!im->examples[i] || !im->examples[i]->data) return false;
-        im->fixed[i] = true;
-    }
-    return *unknown != NULL;
+/* Fixes the inputs that are wanted if the values of all are known; *source names one of them. */
+static bool fix_sources(tn_importer *im, const bool *wanted, const char **source) {
+    bool known = true;
+    for (int pass = 0; pass < 2 && known; pass++)
+        for (size_t i = 0; i < im->file->n_input; i++) {
+            const tn_name *name = tn_names_find(&im->names, im->file->input[i]->name);
+            if (name->kind != TN_NAME_INPUT || !wanted[name->value->id]) continue;
+            *source = name->name;
+            known &= im->examples[i] && im->examples[i]->data;
+            if (pass == 1) im->fixed[i] = true;
+        }
+    return known && *source;
 }
 
 /* Fails; but if the value follows from inputs whose values were given, the next attempt at building
  * the graph will have it as a constant. */
 static tn_status want_constant(tn_importer *im, const tn_value *value) {
-    const char *unknown = NULL;
+    const char *source = NULL;
     bool *wanted = calloc((size_t)im->graph->n_values + 1, sizeof *wanted);
     if (!wanted) return tn_fail_memory(im->error);
     mark_sources(im->graph, value, wanted);
-    im->again = fix_sources(im, wanted, &unknown);
+    im->again = fix_sources(im, wanted, &source);
     free(wanted);
-    if (!unknown)
+    if (!source)
         return tn_fail(im->error, TN_ERR_UNSUPPORTED, "input \"%s\" must be a constant",
                        value->name);
     return tn_fail(im->error, TN_ERR_UNSUPPORTED,
                    "input \"%s\" must be a constant, but depends on the model's input \"%s\" (give "
                    "that a value while loading)",
-                   value->name, unknown);
+                   value->name, source);
 }
 
 /* An input that is an attribute in canonical form; attr is NULL if it is dropped. */
@@ -108,6 +110,16 @@ static tn_status import_operands(tn_importer *im, const TnOnnx__NodeProto *node,
     }
     if (node->n_input > n_values && node->n_input > known)
         return tn_fail(im->error, TN_ERR_FORMAT, "%zu inputs", node->n_input);
+    return TN_OK;
+}
+
+/* Inputs that must be stored, but are the model's, may have known values. */
+static tn_status store_inputs(tn_importer *im, const tn_op *op, tn_value *const *inputs,
+                              int n_inputs) {
+    for (int i = 0; i < n_inputs; i++)
+        if (op->stored >> i & 1 && inputs[i] && inputs[i]->kind != TN_VALUE_CONSTANT &&
+            inputs[i]->kind != TN_VALUE_PARAMETER)
+            TN_TRY(want_constant(im, inputs[i]));
     return TN_OK;
 }
 
@@ -176,13 +188,10 @@ static tn_status add_node_with(tn_importer *im, size_t index, const tn_op *op,
     TN_TRY(import_operands(im, from, op, upgrade, attrs));
     TN_TRY(find_inputs(im, from, tn_upgrade_value_inputs(upgrade, from->n_input), inputs,
                        &n.n_inputs));
-    for (int i = 0; i < n.n_inputs; i++)
-        if (op->stored >> i & 1 && inputs[i] && inputs[i]->kind != TN_VALUE_CONSTANT &&
-            inputs[i]->kind != TN_VALUE_PARAMETER)
-            return want_constant(im, inputs[i]);
+    TN_TRY(store_inputs(im, op, inputs, n.n_inputs));
     n.n_outputs = wanted_outputs(im, from);
     if (upgrade && upgrade->import) TN_TRY(upgrade->import(&n, im->error));
-    if (n.instead) return name_outputs(im, from, &n.instead, 1);
+    if (n.n_instead > 0) return name_outputs(im, from, n.instead, n.n_instead);
     snprintf(made_up, sizeof made_up, "%s_%zu", op->name, index);
     TN_TRY(tn_import_append(im, op, im->has_name[index] ? from->name : made_up, attrs, inputs,
                             n.n_inputs, &node));

@@ -2,6 +2,7 @@
 /* import_values.c: inputs, tensors and outputs of a file's graph. */
 #include <string.h>
 
+#include "base/size.h"
 #include "onnx/importer.h"
 #include "onnx/tensor.h"
 #include "onnx/wire.h"
@@ -25,16 +26,16 @@ static size_t place_of(const tn_importer *im, const tn_tensor *tensor, int posit
 }
 
 static tn_status check_example(const tn_tensor *tensor, tn_error *error) {
-    size_t elements = 1;
-    bool sound = tensor->rank >= 0 && tensor->rank <= TN_MAX_RANK, empty = false;
-    for (int i = 0; i < tensor->rank && sound; i++) {
-        sound = tensor->dims[i] >= 0 && tensor->dims[i] <= TN_MAX_ELEMENTS / (int64_t)elements;
-        if (sound && tensor->dims[i] > 0) elements *= (size_t)tensor->dims[i];
-        if (sound && tensor->dims[i] == 0) empty = true;
-    }
-    if (sound && tensor->data && !empty)
+    int64_t elements = 0, bytes = 0, extent = 1;
+    bool sound = tensor->rank >= 0 && tensor->rank <= TN_MAX_RANK &&
+                 tn_size_product(tensor->dims, tensor->rank, &elements);
+    for (int i = 0; i < tensor->rank && sound; i++)
+        sound = tn_size_mul(extent, tn_max_i64(1, tensor->dims[i]), &extent) &&
+                extent <= TN_MAX_ELEMENTS;
+    if (sound && tensor->data)
         sound = tn_dtype_file_bytes(tensor->dtype) > 0 &&
-                tensor->bytes >= elements * tn_dtype_file_bytes(tensor->dtype);
+                tn_size_mul(elements, (int64_t)tn_dtype_file_bytes(tensor->dtype), &bytes) &&
+                (uint64_t)bytes <= tensor->bytes;
     if (sound) return TN_OK;
     return tn_fail(error, TN_ERR_ARGUMENT, "an impossible shape is given for input \"%s\"",
                    tensor->name ? tensor->name : "");
@@ -102,8 +103,7 @@ static tn_status input_dim(const tn_importer *im, const TnOnnx__TensorShapeProto
                            const tn_tensor *example, int i, int64_t *size) {
     bool batch = i == 0 && !im->whole;
     *size = example ? example->dims[i] : has_number(dim) ? dim->dim_value : 1;
-    bool empty = example && example->dims[i] == 0; /* as a list of no axes is */
-    if (has_number(dim) && dim->dim_value < (empty ? 0 : 1))
+    if (has_number(dim) && (dim->dim_value < 0 || (dim->dim_value == 0 && !im->whole)))
         return tn_fail(im->error, TN_ERR_FORMAT, "dimension %d is %lld", i,
                        (long long)dim->dim_value);
     if (example && has_number(dim) && *size != dim->dim_value && !batch)

@@ -33,11 +33,24 @@ static tn_status append(const tn_upgrade_node *node, const tn_op *op, const void
 
 /* ---- What the table cannot say -------------------------------------------------------------- */
 
+/* Without training a mask is true everywhere: each element is a number, or is none. */
+static tn_status add_mask(tn_upgrade_node *node) {
+    tn_value *terms[2];
+    tn_node *added;
+    TN_TRY(append(node, node->op, node->attrs, node->inputs[0], &node->instead[0]));
+    TN_TRY(append(node, &tn_op_is_nan, NULL, node->inputs[0], &terms[0]));
+    TN_TRY(append(node, &tn_op_not, NULL, terms[0], &terms[1]));
+    TN_TRY(tn_import_append(node->importer, &tn_op_or, NULL, NULL, terms, 2, &added));
+    node->instead[1] = added->outputs[0];
+    node->n_instead = 2;
+    return TN_OK;
+}
+
 /* Each dropout of a model draws random numbers of its own. */
-static tn_status number_dropout(tn_upgrade_node *node, tn_error *error) {
+static tn_status import_dropout(tn_upgrade_node *node, tn_error *error) {
     (void)error;
     ((tn_dropout_attrs *)node->attrs)->layer = node->importer->n_dropouts++;
-    return TN_OK;
+    return node->n_outputs > 1 && node->n_inputs > 0 ? add_mask(node) : TN_OK;
 }
 
 static tn_status refuse_negative_axis(tn_upgrade_node *node, tn_error *error) {
@@ -73,15 +86,17 @@ static tn_status take_axes_together(tn_upgrade_node *node, tn_error *error) {
     a->axis = -1;
     TN_TRY(append(node, &tn_op_flatten, &flat, x, &x));
     TN_TRY(append(node, node->op, a, x, &x));
-    return append(node, &tn_op_reshape, &back, x, &node->instead);
+    node->n_instead = 1;
+    return append(node, &tn_op_reshape, &back, x, &node->instead[0]);
 }
 
 /* Until opset 7 the dimensions of the second input met those of the first from `axis` on, and not
- * the last ones. */
+ * the last ones; a list of slopes meant channels. */
 static tn_status align_at_axis(tn_upgrade_node *node, tn_error *error) {
     if (node->n_inputs < 2 || !node->inputs[0] || !node->inputs[1]) return TN_OK;
     int rank = node->inputs[0]->shape.rank, own = node->inputs[1]->shape.rank;
-    int64_t axis = file_int(node, "axis", rank - own);
+    bool slope = node->op == &tn_op_prelu && own == 1 && rank > 1;
+    int64_t axis = file_int(node, "axis", slope ? 1 : rank - own);
     tn_axes_attrs ones = {0};
     if (axis < 0) axis += rank;
     if (axis < 0 || axis + own > rank)
@@ -90,17 +105,6 @@ static tn_status align_at_axis(tn_upgrade_node *node, tn_error *error) {
     for (int64_t i = own; i < rank - axis; i++) ones.axes.v[ones.axes.n++] = i;
     if (ones.axes.n == 0) return TN_OK;
     return append(node, &tn_op_unsqueeze, &ones, node->inputs[1], &node->inputs[1]);
-}
-
-/* A slope is one number for all or one for each channel. */
-static tn_status align_slope(tn_upgrade_node *node, tn_error *error) {
-    if (node->n_inputs < 2 || !node->inputs[0] || !node->inputs[1]) return TN_OK;
-    const tn_shape *x = &node->inputs[0]->shape, *slope = &node->inputs[1]->shape;
-    tn_axes_attrs pixels = {{.n = x->rank - 2}};
-    (void)error;
-    if (slope->rank != 1 || slope->dims[0] == 1 || x->rank < 3) return TN_OK;
-    for (int i = 0; i < pixels.axes.n; i++) pixels.axes.v[i] = i + 1;
-    return append(node, &tn_op_unsqueeze, &pixels, node->inputs[1], &node->inputs[1]);
 }
 
 static tn_status refuse_single_statistics(tn_upgrade_node *node, tn_error *error) {
@@ -160,63 +164,67 @@ static tn_status refuse_early_hard_swish(tn_upgrade_node *node, tn_error *error)
 /* Of rows for one operator, the first that holds counts. */
 static const tn_upgrade upgrades[] = {
     {.onnx_type = "Add",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 6,
      .ignored = {"axis", "broadcast"},
      .import = align_at_axis},
     {.onnx_type = "And",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 6,
      .ignored = {"axis", "broadcast"},
      .import = align_at_axis},
     {.onnx_type = "Div",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 6,
      .ignored = {"axis", "broadcast"},
      .import = align_at_axis},
     {.onnx_type = "Equal",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 6,
      .ignored = {"axis", "broadcast"},
      .import = align_at_axis},
     {.onnx_type = "Greater",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 6,
      .ignored = {"axis", "broadcast"},
      .import = align_at_axis},
     {.onnx_type = "Less",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 6,
      .ignored = {"axis", "broadcast"},
      .import = align_at_axis},
     {.onnx_type = "Mul",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 6,
      .ignored = {"axis", "broadcast"},
      .import = align_at_axis},
     {.onnx_type = "Or",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 6,
      .ignored = {"axis", "broadcast"},
      .import = align_at_axis},
     {.onnx_type = "Pow",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 6,
      .ignored = {"axis", "broadcast"},
      .import = align_at_axis},
-    {.onnx_type = "PRelu", .first_opset = 6, .last_opset = 6, .import = align_slope},
+    {.onnx_type = "PRelu",
+     .first_opset = 1,
+     .last_opset = 6,
+     .ignored = {"axis", "broadcast"},
+     .import = align_at_axis},
     {.onnx_type = "Sub",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 6,
      .ignored = {"axis", "broadcast"},
      .import = align_at_axis},
     {.onnx_type = "Xor",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 6,
      .ignored = {"axis", "broadcast"},
      .import = align_at_axis},
     {.onnx_type = "BatchNormalization",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 8,
      .ignored = {"is_test", "spatial"},
      .import = refuse_single_statistics},
@@ -228,7 +236,7 @@ static const tn_upgrade upgrades[] = {
      .n_inputs = 1,
      .input_attrs = {"min", "max"},
      .ours = {"min", "max"}},
-    {.onnx_type = "Concat", .first_opset = 6, .last_opset = 10, .import = refuse_negative_axis},
+    {.onnx_type = "Concat", .first_opset = 1, .last_opset = 10, .import = refuse_negative_axis},
     {.onnx_type = "ConstantOfShape",
      .first_opset = 9,
      .last_opset = INT_MAX,
@@ -244,13 +252,13 @@ static const tn_upgrade upgrades[] = {
      .input_attrs = {"axis"},
      .ours = {"axis"}},
     {.onnx_type = "Dropout",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 11,
      .ours = {"layer"},
      .ignored = {"is_test"},
      .default_name = "ratio",
      .default_number = 0.5,
-     .import = number_dropout},
+     .import = import_dropout},
     /* Training_mode is dropped: whether dropout drops is decided by who runs the model. */
     {.onnx_type = "Dropout",
      .first_opset = 12,
@@ -261,7 +269,7 @@ static const tn_upgrade upgrades[] = {
      .ignored = {"seed"},
      .default_name = "ratio",
      .default_number = 0.5,
-     .import = number_dropout},
+     .import = import_dropout},
     {.onnx_type = "Expand",
      .first_opset = 8,
      .last_opset = INT_MAX,
@@ -269,26 +277,26 @@ static const tn_upgrade upgrades[] = {
      .input_attrs = {"shape"},
      .batch_attr = "shape",
      .ours = {"shape"}},
-    {.onnx_type = "Flatten", .first_opset = 6, .last_opset = 10, .import = refuse_negative_axis},
-    {.onnx_type = "Gemm", .first_opset = 6, .last_opset = 6, .ignored = {"broadcast"}},
+    {.onnx_type = "Flatten", .first_opset = 1, .last_opset = 10, .import = refuse_negative_axis},
+    {.onnx_type = "Gemm", .first_opset = 1, .last_opset = 6, .ignored = {"broadcast"}},
     {.onnx_type = "HardSwish",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 13,
      .import = refuse_early_hard_swish},
     {.onnx_type = "Hardmax",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 12,
      .default_name = "axis",
      .default_number = 1,
      .import = take_axes_together},
     {.onnx_type = "LogSoftmax",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 12,
      .default_name = "axis",
      .default_number = 1,
      .import = take_axes_together},
     {.onnx_type = "MaxPool", .first_opset = 8, .last_opset = INT_MAX, .import = note_indices},
-    {.onnx_type = "Pad", .first_opset = 6, .last_opset = 10, .ours = {"axes"}},
+    {.onnx_type = "Pad", .first_opset = 1, .last_opset = 10, .ours = {"axes"}},
     {.onnx_type = "Pad",
      .first_opset = 11,
      .last_opset = INT_MAX,
@@ -301,7 +309,7 @@ static const tn_upgrade upgrades[] = {
      .n_inputs = 1,
      .input_attrs = {"axes"},
      .ours = {"axes"}},
-    {.onnx_type = "Reduce*", .first_opset = 6, .last_opset = 17, .ours = {"noop_with_empty_axes"}},
+    {.onnx_type = "Reduce*", .first_opset = 1, .last_opset = 17, .ours = {"noop_with_empty_axes"}},
     {.onnx_type = "Reduce*",
      .first_opset = 18,
      .last_opset = INT_MAX,
@@ -309,7 +317,7 @@ static const tn_upgrade upgrades[] = {
      .input_attrs = {"axes"},
      .ours = {"axes"}},
     {.onnx_type = "Reshape",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = INT_MAX,
      .n_inputs = 1,
      .input_attrs = {"shape"},
@@ -343,13 +351,13 @@ static const tn_upgrade upgrades[] = {
      .input_attrs = {"starts", "ends", "axes", "steps"},
      .ours = {"starts", "ends", "axes", "steps"}},
     {.onnx_type = "Softmax",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 12,
      .default_name = "axis",
      .default_number = 1,
      .import = take_axes_together},
     {.onnx_type = "Split",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = 12,
      .ours = {"num_outputs"},
      .import = count_outputs},
@@ -367,7 +375,7 @@ static const tn_upgrade upgrades[] = {
      .input_attrs = {"split"},
      .ours = {"split"},
      .import = count_outputs},
-    {.onnx_type = "Squeeze", .first_opset = 6, .last_opset = 10, .import = refuse_negative_axes},
+    {.onnx_type = "Squeeze", .first_opset = 1, .last_opset = 10, .import = refuse_negative_axes},
     {.onnx_type = "Squeeze",
      .first_opset = 13,
      .last_opset = INT_MAX,
@@ -375,7 +383,7 @@ static const tn_upgrade upgrades[] = {
      .input_attrs = {"axes"},
      .ours = {"axes"}},
     {.onnx_type = "Tile",
-     .first_opset = 6,
+     .first_opset = 1,
      .last_opset = INT_MAX,
      .n_inputs = 1,
      .input_attrs = {"repeats"},
@@ -386,7 +394,7 @@ static const tn_upgrade upgrades[] = {
      .n_inputs = 1,
      .input_attrs = {"k"},
      .ours = {"k"}},
-    {.onnx_type = "Unsqueeze", .first_opset = 6, .last_opset = 10, .import = refuse_negative_axes},
+    {.onnx_type = "Unsqueeze", .first_opset = 1, .last_opset = 10, .import = refuse_negative_axes},
     {.onnx_type = "Unsqueeze",
      .first_opset = 13,
      .last_opset = INT_MAX,
@@ -408,10 +416,27 @@ static const tn_upgrade upgrades[] = {
      .import = resize_from_the_corner},
 };
 
+/* What opset 6 has as opset 1 had it, of the operators there are here. */
+static const char *const unchanged[] = {
+    "ArgMax",        "ArgMin",       "AveragePool", "Constant",   "Conv",
+    "ConvTranspose", "DepthToSpace", "Flatten",     "Gather",     "GlobalAveragePool",
+    "GlobalMaxPool", "Identity",     "LRN",         "LogSoftmax", "LpNormalization",
+    "MaxPool",       "Not",          "Reduce*",     "Shape",      "Size",
+    "Slice",         "Softmax",      "Softplus",    "Softsign",   "SpaceToDepth",
+    "Squeeze",       "Transpose",    "Unsqueeze",
+};
+
 /* Names that end in a star stand for all that begin so. */
 static bool is_type(const char *type, const char *onnx_type) {
     size_t n = strlen(type);
     return type[n - 1] == '*' ? strncmp(type, onnx_type, n - 1) == 0 : strcmp(type, onnx_type) == 0;
+}
+
+bool tn_upgrade_knows(const char *onnx_type, int opset) {
+    if (opset >= TN_OPSET_OLDEST) return true;
+    for (size_t i = 0; i < sizeof unchanged / sizeof *unchanged; i++)
+        if (is_type(unchanged[i], onnx_type)) return true;
+    return false;
 }
 
 const tn_upgrade *tn_upgrade_find(const char *onnx_type, int opset) {

@@ -7,6 +7,7 @@
 #include "graph/op.h"
 #include "onnx/onnx.pb-c.h"
 
+/* Of older ones there are the operators that opset 6 had not changed. */
 enum { TN_OPSET_OLDEST = 6, TN_OPSET_NEWEST = 22 };
 
 struct tn_importer;
@@ -19,8 +20,10 @@ typedef struct tn_upgrade_node {
     void *attrs;       /* canonical, filled from the file */
     tn_value **inputs; /* may be replaced */
     int n_inputs;
-    int n_outputs;     /* that something uses, or that come before such */
-    tn_value *instead; /* if set: the node's output, for which there are nodes already */
+    int n_outputs; /* that something uses, or that come before such */
+    /* If there are any: the node's outputs, for which there are nodes already. */
+    tn_value *instead[2];
+    int n_instead;
 } tn_upgrade_node;
 
 enum { TN_UPGRADE_NAMES = 6 };
@@ -50,6 +53,8 @@ const tn_upgrade *tn_upgrade_find(const char *onnx_type, int opset);
 size_t tn_upgrade_value_inputs(const tn_upgrade *upgrade, size_t n_inputs);
 /* Whether files have this attribute of ours as an attribute. upgrade may be NULL. */
 bool tn_upgrade_in_file(const tn_upgrade *upgrade, const char *attr);
+/* Whether an opset had the operator as the table expects it. */
+bool tn_upgrade_knows(const char *onnx_type, int opset);
 bool tn_upgrade_ignores(const tn_upgrade *upgrade, const char *attr);
 
 #endif
