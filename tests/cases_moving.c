@@ -159,7 +159,7 @@ static tn_value *indices_of(tn_graph *g, int rank, const int64_t *dims, const in
     tn_shape shape = {.rank = rank};
     tn_value *v;
     tn_error error;
-    memcpy(shape.dims, dims, (size_t)rank * sizeof *dims);
+    for (int i = 0; i < rank; i++) shape.dims[i] = dims[i];
     check(tn_graph_add_value(g, TN_VALUE_CONSTANT, NULL, TN_INT64, &shape, data, &v, &error),
           &error);
     return v;
