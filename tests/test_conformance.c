@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "conformance.h"
+#include "ops/ops.h"
 
 enum { MAX_CASES = 2048, MAX_RULES = 512, NAME_BYTES = 160, PATH_BYTES = 4096, SKIPPED = 77 };
 
@@ -115,10 +116,23 @@ static conformance_outcome run_case(const conformance_case *c, char why[CONFORMA
 static const char begin_mark[] = "<!-- conformance: written by test_conformance --write -->\n";
 static const char end_mark[] = "<!-- conformance: end -->\n";
 
+static void write_operators(FILE *out, const char *heading, bool differentiable) {
+    const char *before = heading;
+    for (int i = 0; tn_ops[i]; i++) {
+        if (!tn_ops[i]->onnx_type || (tn_ops[i]->differentiate != NULL) != differentiable) continue;
+        fprintf(out, "%s%s", before, tn_ops[i]->onnx_type);
+        before = ", ";
+    }
+    fprintf(out, ".\n");
+}
+
 static void write_table(FILE *out) {
     int n_skipped = 0;
+    write_operators(out, "\nOperators with a gradient: ", true);
+    write_operators(out, "\nOperators without one: ", false);
     for (int i = 0; i < n_cases; i++) n_skipped += cases[i].rule != NULL;
-    fprintf(out, "\nOf %d cases %d pass and %d are skipped.\n\n| case | result |\n|---|---|\n",
+    fprintf(out,
+            "\nOf ONNX's %d cases %d pass and %d are skipped.\n\n| case | result |\n|---|---|\n",
             n_cases, n_cases - n_skipped, n_skipped);
     for (int i = 0; i < n_cases; i++)
         fprintf(out, "| %s | %s%s |\n", cases[i].name, cases[i].rule ? "skipped: " : "passed",

@@ -100,7 +100,8 @@ static int64_t group_tiles(const pass *p, const tn_kernels *kernels) {
     return tn_max_i64(kernels->mr, n);
 }
 
-/* Workspace: one tile of each image, the parts of a group; those of y in rows of whole panels. */
+/* Workspace: one tile of each image, the parts of a group; those of y in rows of whole panels.
+ * Without memory only the sizes are set. */
 typedef struct room {
     real *patch, *from_parts, *to_parts;
     int64_t tiles, from_step, to_step, to_row;
@@ -112,6 +113,7 @@ static room split(const pass *p, const tn_kernels *kernels, tn_channels share, v
     m.to_row = tn_round_up(share.end - share.begin, kernels->nr);
     m.from_step = m.tiles * p->from.channels + WINOGRAD_GAP;
     m.to_step = m.tiles * m.to_row + WINOGRAD_GAP;
+    if (!memory) return m;
     m.from_parts = m.patch + PARTS * tn_max_i64(p->from.channels, p->to.channels);
     m.to_parts = m.from_parts + PARTS * m.from_step;
     return m;

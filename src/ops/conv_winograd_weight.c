@@ -54,7 +54,8 @@ static bool pays(const tn_node *node, const tn_kernels *kernels) {
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
 /* Workspace: a patch of an image; the parts of x [tile][c] and of dy in panels of a group's tiles.
- * For a shard: the parts of dw [c][dw_row], rows of whole panels. */
+ * For a shard: the parts of dw [c][dw_row], rows of whole panels. Without memory only the sizes are
+ * set. */
 typedef struct room {
     real *patch, *x_parts, *dy_parts, *dw_parts;
     int64_t tiles, x_step, dy_step, dw_step, dw_row;
@@ -67,6 +68,7 @@ static room split(const conv_geometry *g, const tn_kernels *kernels, int64_t til
     m.x_step = m.tiles * g->c + WINOGRAD_GAP;
     m.dy_step = m.tiles * m.dw_row + WINOGRAD_GAP;
     m.dw_step = g->c * m.dw_row + WINOGRAD_GAP;
+    if (!memory) return m;
     m.x_parts = m.patch + PARTS * tn_max_i64(g->c, g->o);
     m.dy_parts = m.x_parts + PARTS * m.x_step;
     return m;
