@@ -376,19 +376,24 @@ static void weights_that_are_not_float32_are_refused(void **state) {
     }
 }
 
+static TnOnnx__TensorProto *begin_external(builder *b) {
+    TnOnnx__TensorProto *w = begin_weight(b);
+    TnOnnx__StringStringEntryProto *entry =
+        BUILDER_ADD(b, w->external_data, w->n_external_data, TnOnnx__StringStringEntryProto,
+                    tn_onnx__string_string_entry_proto__init);
+    entry->key = builder_text(b, "location");
+    entry->value = builder_text(b, "../../etc/passwd");
+    w->has_data_location = true;
+    w->data_location = 1;
+    return w;
+}
+
 static void external_data_is_refused(void **state) {
     (void)state;
     builder b;
-    TnOnnx__TensorProto *w = begin_weight(&b);
-    TnOnnx__StringStringEntryProto *entry =
-        BUILDER_ADD(&b, w->external_data, w->n_external_data, TnOnnx__StringStringEntryProto,
-                    tn_onnx__string_string_entry_proto__init);
-    entry->key = builder_text(&b, "location");
-    entry->value = builder_text(&b, "../../etc/passwd");
-    w->has_data_location = true;
-    w->data_location = 1;
+    (void)begin_external(&b);
     expect_bad_weight(&b, TN_ERR_FORMAT, "has data both here and in another file");
-    w->has_raw_data = false;
+    begin_external(&b)->has_raw_data = false;
     expect_bad_weight(&b, TN_ERR_UNSUPPORTED, "its data is in another file");
     begin_weight(&b)->has_data_location = true;
     b.graph.initializer[2]->data_location = 1;

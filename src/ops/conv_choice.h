@@ -44,7 +44,7 @@ const char *conv_choose(const tn_node *node, const tn_kernels *kernels, const tn
 
 /* Stands in checkpoints for the table in the source and the rules. Whoever changes what is chosen
  * for any shape raises its number: a run then goes on with what it began with, or not at all. */
-#define CONV_CHOICES_BUILT_IN "built-in-5"
+#define CONV_CHOICES_BUILT_IN "built-in-6"
 
 /* Choice i of the table in the source for kernels of a level; false after the last. */
 bool conv_choice_built_in(int i, const char *level, conv_choice *choice);
