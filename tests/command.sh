@@ -763,8 +763,14 @@ PY
     # shellcheck disable=SC2046
     tn 0 $("$tenon" help run | sed -n 's/^  tenon \(run .*\)/\1/p' | sed 's/mnist-cnn/whole/')
     report $? "run: the example of its help works"
-    failure 'it holds float32 1x10, the model takes float32 Nx1x28x28' \
+    failure 'it has 4 dimensions in the model, but 2 are given' \
         run whole.onnx --input "$input=y.npy"
+    tn 0 info whole.onnx --shape "$input=5x1x28x28"
+    report $? "info: --shape"
+    failure 'dimension 2 is 28 in the model, but 30 is given' \
+        info whole.onnx --shape "$input=5x1x30x28"
+    failure '--shape takes NAME=1x3x224x224, not "28x28"' info whole.onnx --shape 28x28
+    failure '--shape is for models from files' info lenet --shape x=1x1
 else
     skip "run" "no python3 to make an array"
 fi

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* import_values.c: inputs, tensors and outputs of a file's graph. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/size.h"
@@ -25,6 +26,17 @@ static size_t place_of(const tn_importer *im, const tn_tensor *tensor, int posit
     return im->file->n_input;
 }
 
+/* Their names, as far as there is room. */
+static const char *list_inputs(const tn_importer *im, char *text, size_t bytes) {
+    size_t used = 0;
+    snprintf(text, bytes, "none");
+    for (size_t i = 0; i < im->file->n_input && used < bytes; i++)
+        if (is_input(im, i))
+            used += (size_t)snprintf(text + used, bytes - used, "%s\"%s\"", used ? ", " : "",
+                                     im->file->input[i]->name);
+    return text;
+}
+
 static tn_status check_example(const tn_tensor *tensor, tn_error *error) {
     int64_t elements = 0, bytes = 0, extent = 1;
     bool sound = tensor->rank >= 0 && tensor->rank <= TN_MAX_RANK &&
@@ -43,12 +55,13 @@ static tn_status check_example(const tn_tensor *tensor, tn_error *error) {
 
 tn_status tn_import_examples(tn_importer *im) {
     const tn_onnx_options *o = im->options;
+    char known[256];
     for (int k = 0; o && k < o->n_inputs; k++) {
         size_t i = place_of(im, &o->inputs[k], k);
         const char *name = o->inputs[k].name;
         if (i == im->file->n_input)
-            return tn_fail(im->error, TN_ERR_MISMATCH, "the model has no input \"%s\"",
-                           name ? name : "beyond its last");
+            return tn_fail(im->error, TN_ERR_MISMATCH, "it has no input \"%s\" (it has %s)",
+                           name ? name : "beyond its last", list_inputs(im, known, sizeof known));
         if (im->examples[i])
             return tn_fail(im->error, TN_ERR_MISMATCH, "input \"%s\" is given twice",
                            im->file->input[i]->name);

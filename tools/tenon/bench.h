@@ -10,7 +10,7 @@
 
 typedef struct bench {
     /* from the command line */
-    const char *model_name, *data_name, *output, *json;
+    const char *model_name, *data_name, *output, *json, *shapes;
     bool tune;
     int hint; /* an index of bench_hint_names; -1: all of them */
     tn_dataset_options open;

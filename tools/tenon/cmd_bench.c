@@ -10,6 +10,7 @@
 #include "model.h"
 #include "options.h"
 #include "output.h"
+#include "shapes.h"
 
 static const char notes[] =
     "MODEL is an ONNX file or the name of a built-in network (mnist-cnn,\n"
@@ -43,6 +44,7 @@ static int parse(bench *job, word_list *words, int argc, char **argv) {
                                "how long to measure; default 10", 0, 86400, .above_min = true},
                               {"output", 'o', OPTION_TEXT, "FILE", &job->output,
                                "where --tune writes its choices; default nowhere"},
+                              shapes_row(&job->shapes),
                               {"json", 0, OPTION_TEXT, "FILE", &job->json,
                                "write the results as JSON; - is standard output"},
                               {NULL}};
@@ -86,7 +88,7 @@ static bool open_model(bench *job) {
         return fail("%s has a size of its own (leave out --data)", job->model_name) == EXIT_DONE;
     job->open = TN_INIT(tn_dataset_options);
     if (!builtin) {
-        if (!model_open(job->model_name, &options, &job->model)) return false;
+        if (!model_open_shaped(job->model_name, &options, job->shapes, &job->model)) return false;
         data_options_suit(&job->open, job->model);
     }
     if (job->data_name &&

@@ -11,6 +11,7 @@
 #include "model.h"
 #include "options.h"
 #include "output.h"
+#include "shapes.h"
 #include "text.h"
 #include "threads.h"
 
@@ -25,7 +26,7 @@ static const char notes[] =
     "  tenon convert resnet18.onnx -o small.onnx --json report.json\n";
 
 typedef struct conversion {
-    const char *path, *output, *json;
+    const char *path, *output, *json, *shapes;
     int precision;
     threads_given threads;
     tn_model *before, *after;
@@ -43,6 +44,7 @@ static int parse(conversion *c, int argc, char **argv) {
         {"precision", 'p', OPTION_CHOICE, "P", &c->precision, "fp32 (the default); int8 is planned",
          .choices = precisions},
         threads[THREADS_ROW_THREADS],
+        shapes_row(&c->shapes),
         {"json", 0, OPTION_TEXT, "FILE", &c->json,
          "write the comparison as JSON; - is standard output"},
         {NULL}};
@@ -152,7 +154,8 @@ static int convert(conversion *c) {
     tn_convert_options options = TN_INIT(tn_convert_options);
     tn_model *converted = NULL;
     options.precision = c->precision == 0 ? TN_PRECISION_FP32 : TN_PRECISION_INT8;
-    if (!check_outputs(c) || !model_open(c->path, NULL, &c->before)) return EXIT_FAILED;
+    if (!check_outputs(c) || !model_open_shaped(c->path, NULL, c->shapes, &c->before))
+        return EXIT_FAILED;
     tn_status status = tn_model_convert(c->before, &options, &converted, &error);
     if (status == TN_OK) status = tn_model_save(converted, c->output, &error);
     tn_model_free(converted);

@@ -13,6 +13,7 @@
 #include "options.h"
 #include "output.h"
 #include "pixel_options.h"
+#include "shapes.h"
 #include "threads.h"
 
 static const char notes[] =
@@ -30,7 +31,7 @@ static const char notes[] =
     "  tenon infer mnist-cnn.onnx --confusion --mistakes mistakes.png\n";
 
 typedef struct arguments {
-    const char *path, *mode, *data, *json, *mistakes;
+    const char *path, *mode, *data, *json, *mistakes, *shapes;
     int64_t batch_size, n_mistakes, top, repeat;
     pixel_words pixels;
     threads_given threads;
@@ -80,6 +81,7 @@ static int parse(arguments *a, word_list *words, int argc, char **argv) {
          "draw the worst mistakes on one sheet"},
         {"mistakes-count", 0, OPTION_COUNT, "N", &a->n_mistakes, "on the sheet; default 64", 1,
          1000},
+        shapes_row(&a->shapes),
         {"json", 0, OPTION_TEXT, "FILE", &a->json,
          "write the results as JSON; - is standard output"},
         {NULL}};
@@ -231,8 +233,9 @@ int cmd_infer(int argc, char **argv) {
     int code = parse(&a, &words, argc, argv);
     tn_model *model = NULL;
     if (code == OPTIONS_GO_ON)
-        code = model_open(a.path, NULL, &model) ? infer(&a, model, words.items + 1, words.n - 1)
-                                                : EXIT_FAILED;
+        code = model_open_shaped(a.path, NULL, a.shapes, &model)
+                   ? infer(&a, model, words.items + 1, words.n - 1)
+                   : EXIT_FAILED;
     tn_model_free(model);
     free(words.items);
     return code;

@@ -10,6 +10,7 @@
 #include "options.h"
 #include "output.h"
 #include "plan_table.h"
+#include "shapes.h"
 #include "text.h"
 
 enum { COLUMNS = 6, CELL = 208 };
@@ -200,7 +201,7 @@ static int write_json(const char *name, const tn_model *model, const tn_plan_rep
 
 /* What the command line says. */
 typedef struct info_words {
-    const char *json, *tuning;
+    const char *json, *tuning, *shapes;
     bool plan, train, parameters;
     int64_t batch_size, n_threads;
 } info_words;
@@ -232,6 +233,7 @@ static int parse(info_words *given, word_list *words, int argc, char **argv) {
          "with --plan: default one per physical core at hand", 1, 1024},
         {"tuning", 0, OPTION_TEXT, "FILE", &given->tuning,
          "with --plan --train: choices of tenon bench --tune"},
+        shapes_row(&given->shapes),
         {"json", 0, OPTION_TEXT, "FILE", &given->json,
          "write the same as JSON; - is standard output"},
         {NULL}};
@@ -284,7 +286,7 @@ int cmd_info(int argc, char **argv) {
     tn_model *model = NULL;
     tn_plan_report *plan = NULL;
     tn_model_options defaults = TN_INIT(tn_model_options);
-    if (!model_open(path[0], &defaults, &model)) return EXIT_FAILED;
+    if (!model_open_shaped(path[0], &defaults, given.shapes, &model)) return EXIT_FAILED;
     code = EXIT_FAILED;
     if (make_plan(&given, model, &plan) &&
         print_info(people_stream(given.json, false), path[0], model, plan, given.parameters))

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "json.h"
@@ -26,7 +27,9 @@ typedef struct run_job {
     word_list inputs, outputs;
     tn_model *model;
     tn_tensor *tensors; /* [inputs.n], as loaded */
-    char **names;       /* [inputs.n] */
+    tn_tensor *bound;   /* [n_bound] those that are inputs of the model */
+    int n_bound;
+    char **names; /* [inputs.n] */
     wanted *wanted;
     int n_wanted;
 } run_job;
@@ -97,21 +100,23 @@ static int parse(run_job *job, int argc, char **argv) {
     return code == EXIT_DONE ? OPTIONS_GO_ON : code;
 }
 
-/* Finds the input and compares its shape. Memory is allocated for the whole batch next, so that
- * this must be known: a file of shape (2^40, 0) is small. */
-static bool check_input(const run_job *job, int i) {
+/* Whether input k of the model is the one that a file was given for. */
+static bool is_input(const run_job *job, int k, const tn_tensor *given, tn_tensor *input) {
+    tn_model_describe_input(job->model, k, input);
+    return strcmp(input->name, given->name) == 0;
+}
+
+/* Compares the shape. Memory is allocated for the whole batch next, so that this must be known: a
+ * file of shape (2^40, 0) is small. What the model has made a constant while loading was compared
+ * there. */
+static bool check_input(run_job *job, int i) {
     tn_model_info info = TN_INIT(tn_model_info);
     tn_model_describe(job->model, &info);
     const tn_tensor *given = &job->tensors[i];
-    char known[256] = "", wanted_text[160], given_text[160];
+    char wanted_text[160], given_text[160];
     for (int k = 0; k < info.n_inputs; k++) {
         tn_tensor input;
-        tn_model_describe_input(job->model, k, &input);
-        if (strcmp(input.name, job->names[i]) != 0) {
-            size_t used = strlen(known);
-            snprintf(known + used, sizeof known - used, "%s\"%s\"", k ? ", " : "", input.name);
-            continue;
-        }
+        if (!is_input(job, k, given, &input)) continue;
         bool fits = given->rank == input.rank && given->dtype == input.dtype;
         for (int d = 1; d < input.rank && fits; d++) fits = given->dims[d] == input.dims[d];
         if (!fits)
@@ -119,17 +124,18 @@ static bool check_input(const run_job *job, int i) {
                  file_of(job->inputs.items[i]), input.name, tn_dtype_name(given->dtype),
                  model_shape_text(given, false, given_text), tn_dtype_name(input.dtype),
                  model_shape_text(&input, true, wanted_text));
+        job->bound[job->n_bound++] = *given;
         return fits;
     }
-    fail("%s has no input \"%s\" (it has %s)", job->path, job->names[i], known);
-    return false;
+    return true;
 }
 
 static bool load_inputs(run_job *job) {
     tn_error error = {""};
     job->tensors = calloc((size_t)job->inputs.n, sizeof *job->tensors);
+    job->bound = calloc((size_t)job->inputs.n, sizeof *job->bound);
     job->names = calloc((size_t)job->inputs.n, sizeof *job->names);
-    if (!job->tensors || !job->names) {
+    if (!job->tensors || !job->bound || !job->names) {
         fail("out of memory");
         return false;
     }
@@ -144,7 +150,7 @@ static bool load_inputs(run_job *job) {
             fail_error(&error);
             return false;
         }
-        if (!check_input(job, i)) return false;
+        job->tensors[i].name = job->names[i];
     }
     return true;
 }
@@ -206,14 +212,9 @@ static bool choose_outputs(run_job *job) {
 }
 
 static tn_status compute(run_job *job, tn_session *session, int64_t batch, tn_error *error) {
-    tn_tensor *inputs = calloc((size_t)job->inputs.n, sizeof *inputs);
     tn_tensor *outputs = calloc((size_t)job->n_wanted, sizeof *outputs);
-    tn_status status = inputs && outputs ? TN_OK : TN_ERR_MEMORY;
+    tn_status status = outputs ? TN_OK : TN_ERR_MEMORY;
     if (status != TN_OK) snprintf(error->message, sizeof error->message, "out of memory");
-    for (int i = 0; i < job->inputs.n && status == TN_OK; i++) {
-        inputs[i] = job->tensors[i];
-        inputs[i].name = job->names[i];
-    }
     for (int i = 0; i < job->n_wanted && status == TN_OK; i++) {
         tn_tensor *t = &job->wanted[i].tensor;
         status = tn_session_output(session, job->wanted[i].index, batch, t, error);
@@ -226,8 +227,7 @@ static tn_status compute(run_job *job, tn_session *session, int64_t batch, tn_er
         outputs[i] = *t;
     }
     if (status == TN_OK)
-        status = tn_session_run(session, inputs, job->inputs.n, outputs, job->n_wanted, error);
-    free(inputs);
+        status = tn_session_run(session, job->bound, job->n_bound, outputs, job->n_wanted, error);
     free(outputs);
     return status;
 }
@@ -298,14 +298,21 @@ static int run(run_job *job) {
     tn_cpu_info cpu = TN_INIT(tn_cpu_info);
     tn_session *session = NULL;
     tn_session_options options = TN_INIT(tn_session_options);
-    if (!model_open(job->path, NULL, &job->model)) return EXIT_FAILED;
     int code = model_choose_mode("run", job->mode, job->path, &options.mode);
     if (code != EXIT_DONE) return code;
-    if (!choose_outputs(job) || !check_outputs(job) || !load_inputs(job)) return EXIT_FAILED;
-    int64_t batch = job->tensors[0].rank > 0 ? job->tensors[0].dims[0] : 1;
+    bool there = access(job->path, F_OK) == 0; /* if not, inputs are none of the user's worries */
+    if (!check_outputs(job) || (there && !load_inputs(job)) ||
+        !model_open_file(job->path, job->tensors, there ? job->inputs.n : 0, &job->model))
+        return EXIT_FAILED;
+    for (int i = 0; i < job->inputs.n; i++)
+        if (!check_input(job, i)) return EXIT_FAILED;
+    if (!choose_outputs(job)) return EXIT_FAILED;
+    int64_t batch = 1;
+    for (int i = job->n_bound; i-- > 0;)
+        if (job->bound[i].rank > 0) batch = job->bound[i].dims[0];
     if (batch < 1)
         return fail("cannot run %s: the first dimension of input \"%s\" is 0", job->path,
-                    job->names[0]);
+                    job->bound[0].name);
     options.n_threads = (int)job->threads.n;
     options.pin = (tn_pin)job->threads.pin;
     options.max_batch = batch;
@@ -324,6 +331,7 @@ static void release(run_job *job) {
     for (int i = 0; i < job->inputs.n && job->names; i++) free(job->names[i]);
     for (int i = 0; i < job->n_wanted; i++) free(job->wanted[i].tensor.data);
     free(job->tensors);
+    free(job->bound);
     free(job->names);
     free(job->wanted);
     free(job->inputs.items);

@@ -2,10 +2,12 @@
 #include "model.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "message.h"
+#include "shapes.h"
 #include "text.h"
 #include "threads.h"
 
@@ -35,27 +37,48 @@ static void fail_unknown_name(const char *name) {
         fail("no model \"%s\": it is neither a file nor built in (built in are %s)", name, known);
 }
 
-bool model_open(const char *name, const tn_model_options *options, tn_model **model) {
+bool model_open_file(const char *name, const tn_tensor *inputs, int n_inputs, tn_model **model) {
     tn_error error = {""};
-    tn_status status;
-    if (options && model_is_builtin(name)) {
-        status = tn_model_build(name, options, model, &error);
-    } else if (!options && model_is_builtin(name) && access(name, F_OK) != 0) {
+    tn_model_load_options options = TN_INIT(tn_model_load_options);
+    options.inputs = inputs;
+    options.n_inputs = n_inputs;
+    if (model_is_builtin(name) && access(name, F_OK) != 0) {
         fail("%s is a built-in network without trained weights: this takes an ONNX file (make one "
              "with: tenon train %s)",
              name, name);
         return false;
-    } else if (looks_like_file(name)) {
-        status = tn_model_load(name, model, &error);
-    } else if (options) {
-        fail_unknown_name(name);
-        return false;
-    } else {
+    }
+    if (!looks_like_file(name)) {
         fail("cannot read %s: no such file", name);
         return false;
     }
-    if (status != TN_OK) fail_error(&error);
-    return status == TN_OK;
+    if (tn_model_load_with(name, &options, model, &error) == TN_OK) return true;
+    return fail_error(&error) == EXIT_DONE;
+}
+
+bool model_open_shaped(const char *name, const tn_model_options *options, const char *shapes,
+                       tn_model **model) {
+    tn_error error = {""};
+    tn_tensor *inputs = NULL;
+    char *names = NULL;
+    int n_inputs = 0;
+    bool done = false;
+    if (options && model_is_builtin(name)) {
+        if (shapes) return fail("--shape is for models from files") == EXIT_DONE;
+        if (tn_model_build(name, options, model, &error) == TN_OK) return true;
+        return fail_error(&error) == EXIT_DONE;
+    }
+    if (options && !looks_like_file(name))
+        fail_unknown_name(name);
+    else if (shapes_parse(shapes, &inputs, &n_inputs, &names))
+        done = model_open_file(name, inputs, n_inputs, model);
+    free(inputs);
+    free(names);
+    return done;
+}
+
+bool model_open(const char *name, const tn_model_options *options, tn_model **model) {
+    return model_open_shaped(name, options, NULL, model);
 }
 
 const char *model_mode_name(tn_mode mode) {

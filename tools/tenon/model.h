@@ -13,6 +13,11 @@ bool model_is_builtin(const char *name);
 /* Loads the ONNX file, or builds the network if the name is a built-in one and options are given.
  * Prints the error and returns false on failure. */
 bool model_open(const char *name, const tn_model_options *options, tn_model **model);
+/* The same, with --shape (NULL: not given), which is for files. */
+bool model_open_shaped(const char *name, const tn_model_options *options, const char *shapes,
+                       tn_model **model);
+/* The same of a file, with what is known of its inputs. */
+bool model_open_file(const char *name, const tn_tensor *inputs, int n_inputs, tn_model **model);
 
 /* Reads --mode (NULL: the default). Returns 0, or the exit code after printing the error. */
 int model_choose_mode(const char *verb, const char *text, const char *path, tn_mode *mode);
