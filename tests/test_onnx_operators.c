@@ -227,6 +227,28 @@ static void a_reshape_keeps_its_shape(void **state) {
     expect_dims(&b, DIMS(1, 3));
 }
 
+/* PyTorch's new exporter makes biases of 0 so. */
+static void a_constant_cast_to_the_type_of_an_input_is_one(void **state) {
+    (void)state;
+    static const int64_t opsets[] = {15, 19, 22};
+    for (size_t i = 0; i < sizeof opsets / sizeof *opsets; i++) {
+        builder b;
+        builder_begin(&b);
+        b.model.opset_import[0]->version = opsets[i];
+        builder_input(&b, "x", DIMS(0, 1, 3));
+        builder_output(&b, "y", DIMS(0, 1, 3));
+        add_list(&b, "list", DIMS(1, 2, 3));
+        builder_node(&b, "CastLike", "cast", "list,x", "c");
+        builder_node(&b, "Add", "add", "x,c", "y");
+        tn_model *model = import_good(&b);
+        assert_int_equal(model->graph->n_nodes, 1);
+        const tn_value *c = model->graph->nodes[0]->inputs[1];
+        assert_int_equal(c->kind, TN_VALUE_CONSTANT);
+        assert_int_equal(c->dtype, TN_FLOAT32);
+        tn_model_free(model);
+    }
+}
+
 static void axes_became_an_input_in_13(void **state) {
     (void)state;
     static const int64_t opsets[] = {7, 11, 12, 13, 17};
@@ -582,6 +604,7 @@ int main(void) {
         cmocka_unit_test(a_mean_over_the_batch_is_refused),
         cmocka_unit_test(attributes_of_later_opsets_are_refused),
         cmocka_unit_test(a_reshape_keeps_its_shape),
+        cmocka_unit_test(a_constant_cast_to_the_type_of_an_input_is_one),
         cmocka_unit_test(axes_became_an_input_in_13),
         cmocka_unit_test(axes_may_be_left_out_of_squeeze_only),
         cmocka_unit_test(an_empty_list_survives_a_round_trip),

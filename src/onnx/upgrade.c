@@ -107,6 +107,15 @@ static tn_status align_at_axis(tn_upgrade_node *node, tn_error *error) {
     return append(node, &tn_op_unsqueeze, &ones, node->inputs[1], &node->inputs[1]);
 }
 
+/* Of the second input only the type counts, so that a constant stays one. */
+static tn_status cast_to_type(tn_upgrade_node *node, tn_error *error) {
+    (void)error;
+    if (node->n_inputs < 2 || !node->inputs[0] || !node->inputs[1]) return TN_OK;
+    tn_cast_attrs attrs = {.to = tn_wire_data_type(node->inputs[1]->dtype)};
+    node->n_instead = 1;
+    return append(node, &tn_op_cast, &attrs, node->inputs[0], &node->instead[0]);
+}
+
 static tn_status refuse_single_statistics(tn_upgrade_node *node, tn_error *error) {
     if (file_int(node, "spatial", 1) != 0) return TN_OK;
     return tn_fail(error, TN_ERR_UNSUPPORTED,
@@ -229,7 +238,11 @@ static const tn_upgrade upgrades[] = {
      .ignored = {"is_test", "spatial"},
      .import = refuse_single_statistics},
     {.onnx_type = "Cast", .first_opset = 19, .last_opset = INT_MAX, .ignored = {"saturate"}},
-    {.onnx_type = "CastLike", .first_opset = 19, .last_opset = INT_MAX, .ignored = {"saturate"}},
+    {.onnx_type = "CastLike",
+     .first_opset = 15,
+     .last_opset = INT_MAX,
+     .ignored = {"saturate"},
+     .import = cast_to_type},
     {.onnx_type = "Clip",
      .first_opset = 11,
      .last_opset = INT_MAX,
