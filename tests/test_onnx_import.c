@@ -370,6 +370,28 @@ static void masks_are_true_without_training(void **state) {
     tn_model_free(model);
 }
 
+/* Outputs that only training_mode has must be in the file that is written, too. */
+static void moved_statistics_survive_a_round_trip(void **state) {
+    (void)state;
+    builder b;
+    size_t n;
+    begin(&b, 15);
+    builder_input(&b, "x", DIMS(4, 2));
+    builder_output(&b, "y", DIMS(4, 2));
+    builder_output(&b, "m", DIMS(2));
+    for (int i = 0; i < 4; i++)
+        builder_tensor(&b, (const char *[]){"s", "b", "u", "v"}[i], DIMS(2));
+    TnOnnx__NodeProto *node = builder_node(&b, "BatchNormalization", "", "x,s,b,u,v", "y,m,r");
+    builder_int(&b, node, "training_mode", 1);
+    tn_model *model = import_good(&b);
+    void *bytes = export_good(model, &n);
+    tn_model *again = import_bytes(bytes, n);
+    assert_string_equal(again->graph->outputs[1]->name, "m");
+    tn_model_free(again);
+    tn_model_free(model);
+    free(bytes);
+}
+
 /* ---- Names ---- */
 
 /* What an import makes up never takes the name of a value in the file. */
@@ -528,6 +550,7 @@ int main(void) {
         cmocka_unit_test(softmax_took_axes_together),
         cmocka_unit_test(opset_5_has_what_never_changed),
         cmocka_unit_test(masks_are_true_without_training),
+        cmocka_unit_test(moved_statistics_survive_a_round_trip),
         cmocka_unit_test(names_of_the_file_come_first),
         cmocka_unit_test(thousands_of_nodes_share_a_name),
         cmocka_unit_test(tensors_in_other_files_are_read),

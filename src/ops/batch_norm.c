@@ -274,6 +274,8 @@ static tn_status train(tn_graph *graph, const tn_node *node, tn_value *const *in
     return tn_graph_apply(graph, node->op, node->attrs, inputs, N_INPUTS, outputs, error);
 }
 
+static int onnx_outputs(const tn_node *node) { return node->n_outputs; }
+
 const tn_op tn_op_batch_norm = {.name = "BatchNormalization",
                                 .onnx_type = "BatchNormalization",
                                 .attrs = attrs,
@@ -281,6 +283,7 @@ const tn_op tn_op_batch_norm = {.name = "BatchNormalization",
                                 .min_inputs = N_INPUTS,
                                 .max_inputs = N_INPUTS,
                                 .n_outputs = 1,
+                                .onnx_outputs = onnx_outputs,
                                 .layout = TN_LAYOUT_IMAGE,
                                 .in_place = true,
                                 .ends = true,
