@@ -192,9 +192,9 @@ struct tn_op {
     tn_layout_rule layout;
     bool in_place;       /* output 0 may lie over input 0 */
     bool ends;           /* its implementations heed tn_node.activation and more */
-    unsigned stored;     /* bit i: input i must be a parameter or a constant, as infer_shape checks;
+    uint64_t stored;     /* bit i: input i must be a parameter or a constant, as infer_shape checks;
                             one that a model is fed is that if its value is given at load */
-    unsigned statistics; /* bit i: input i, where a parameter, is a statistic */
+    uint64_t statistics; /* bit i: input i, where a parameter, is a statistic */
     bool reduces_samples; /* outputs are sums over samples: accumulated shard by shard */
     /* How many outputs of a node ONNX has. NULL: n_outputs, what infer_shape or differentiation has
      * added being the engine's own. */
