@@ -392,6 +392,45 @@ static void moved_statistics_survive_a_round_trip(void **state) {
     free(bytes);
 }
 
+/* What a model is written as: `type`, beside a ReduceMean whose axes opset 18 made an input. */
+static int opset_written(const char *type, int64_t opset, const char *ints, int n,
+                         const int64_t *values) {
+    builder b;
+    size_t n_bytes;
+    begin(&b, opset);
+    builder_input(&b, "x", DIMS(0, 2, 6, 6));
+    builder_output(&b, "y", DIMS(0, 2, 1, 1));
+    TnOnnx__NodeProto *node = builder_node(&b, type, "", "x", "h");
+    if (strcmp(type, "AveragePool") == 0) builder_ints(&b, node, "kernel_shape", DIMS(2, 2));
+    if (ints) builder_ints(&b, node, ints, n, values);
+    if (opset >= 18) {
+        add_list(&b, "axes", DIMS(2, 3));
+        builder_node(&b, "ReduceMean", "", "h,axes", "y");
+    } else {
+        builder_ints(&b, builder_node(&b, "ReduceMean", "", "h", "y"), "axes", DIMS(2, 3));
+    }
+    tn_model *model = import_good(&b);
+    void *bytes = export_good(model, &n_bytes);
+    tn_model *again = import_bytes(bytes, n_bytes);
+    int written = again->opset;
+    assert_string_equal(again->graph->nodes[0]->op->onnx_type, type);
+    assert_int_equal(again->graph->n_nodes, 2);
+    tn_model_free(again);
+    tn_model_free(model);
+    free(bytes);
+    return written;
+}
+
+static void what_is_newer_is_written_in_its_opset(void **state) {
+    (void)state;
+    assert_int_equal(opset_written("Relu", 20, NULL, 0, NULL), 17);
+    assert_int_equal(opset_written("Relu", 13, NULL, 0, NULL), 17);
+    assert_int_equal(opset_written("Mish", 18, NULL, 0, NULL), 18);
+    assert_int_equal(opset_written("Gelu", 20, NULL, 0, NULL), 20);
+    assert_int_equal(opset_written("AveragePool", 19, "dilations", DIMS(1, 1)), 17);
+    assert_int_equal(opset_written("AveragePool", 19, "dilations", DIMS(2, 1)), 19);
+}
+
 /* ---- Names ---- */
 
 /* What an import makes up never takes the name of a value in the file. */
@@ -551,6 +590,7 @@ int main(void) {
         cmocka_unit_test(opset_5_has_what_never_changed),
         cmocka_unit_test(masks_are_true_without_training),
         cmocka_unit_test(moved_statistics_survive_a_round_trip),
+        cmocka_unit_test(what_is_newer_is_written_in_its_opset),
         cmocka_unit_test(names_of_the_file_come_first),
         cmocka_unit_test(thousands_of_nodes_share_a_name),
         cmocka_unit_test(tensors_in_other_files_are_read),

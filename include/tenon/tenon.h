@@ -309,7 +309,8 @@ TN_API tn_status tn_model_load(const char *path, tn_model **model, tn_error *err
 /* The same of bytes, which cannot have tensors in other files. */
 TN_API tn_status tn_model_load_memory(const void *bytes, size_t n_bytes, tn_model **model,
                                       tn_error *error);
-/* Writes an ONNX file (opset 17, IR version 8): complete or not at all. */
+/* Writes an ONNX file, complete or not at all: opset 17 and IR version 8, or the first opset that
+ * has all that the model needs. */
 TN_API tn_status tn_model_save(const tn_model *model, const char *path, tn_error *error);
 TN_API void tn_model_free(tn_model *model);
 

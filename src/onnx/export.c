@@ -11,13 +11,12 @@
 #include "onnx/onnx.h"
 #include "onnx/upgrade.h"
 
-enum { IR_VERSION = 8, OPSET = 17 };
-
 #define BATCH_NAME "N"
 
 typedef struct exporter {
     const tn_model *model;
     const tn_graph *graph;
+    int opset;
     tn_arena arena;
     TnOnnx__GraphProto *out;
     json_t *constants;
@@ -179,7 +178,7 @@ static tn_status export_node(exporter *ex, const tn_node *node, TnOnnx__NodeProt
     if (!node->op->onnx_type)
         return tn_fail(ex->error, TN_ERR_UNSUPPORTED, "node \"%s\" (%s): ONNX has no such operator",
                        node->name, node->op->name);
-    const tn_upgrade *upgrade = tn_upgrade_find(node->op->onnx_type, OPSET);
+    const tn_upgrade *upgrade = tn_upgrade_find(node->op->onnx_type, ex->opset);
     tn_onnx__node_proto__init(out);
     out->name = node->name;
     out->op_type = (char *)(uintptr_t)node->op->onnx_type;
@@ -282,6 +281,18 @@ static tn_status serialise(const TnOnnx__ModelProto *message, void **bytes, size
     return TN_OK;
 }
 
+static int opset_of(const tn_graph *graph) {
+    int opset = TN_OPSET_WRITTEN;
+    for (int i = 0; i < graph->n_nodes; i++) {
+        int needed = tn_upgrade_written(graph->nodes[i]);
+        if (needed > opset) opset = needed;
+    }
+    return opset;
+}
+
+/* The IR version that ONNX released together with an opset. */
+static int64_t ir_version_of(int opset) { return opset > 18 ? 9 : 8; }
+
 tn_status tn_onnx_export(const tn_model *model, void **bytes, size_t *n_bytes, tn_error *error) {
     TnOnnx__ModelProto out = TN_ONNX__MODEL_PROTO__INIT;
     TnOnnx__GraphProto graph;
@@ -289,11 +300,12 @@ tn_status tn_onnx_export(const tn_model *model, void **bytes, size_t *n_bytes, t
     TnOnnx__OperatorSetIdProto *opsets[] = {&opset};
     exporter ex = {.model = model,
                    .graph = model->graph,
+                   .opset = opset_of(model->graph),
                    .out = &graph,
                    .error = error,
                    .constants = json_array()};
     out.has_ir_version = true;
-    out.ir_version = IR_VERSION;
+    out.ir_version = ir_version_of(ex.opset);
     out.producer_name = (char *)(uintptr_t)TN_METADATA_PRODUCER;
     out.producer_version = (char *)(uintptr_t)TN_VERSION;
     out.graph = &graph;
@@ -301,7 +313,7 @@ tn_status tn_onnx_export(const tn_model *model, void **bytes, size_t *n_bytes, t
     out.n_opset_import = 1;
     opset.domain = (char *)"";
     opset.has_version = true;
-    opset.version = OPSET;
+    opset.version = ex.opset;
     tn_status status = ex.constants ? export_graph(&ex) : tn_fail_memory(error);
     if (status == TN_OK) status = export_metadata(&ex, &out);
     if (status == TN_OK) status = serialise(&out, bytes, n_bytes, error);

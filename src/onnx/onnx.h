@@ -15,7 +15,8 @@ typedef struct tn_onnx_options {
 /* Reads a model from a file's bytes, which are hostile until checked. options may be NULL. */
 tn_status tn_onnx_import(const void *bytes, size_t n_bytes, const tn_onnx_options *options,
                          tn_model **model, tn_error *error);
-/* Serialises to malloc'ed memory: opset 17, IR version 8, dynamic batch "N". */
+/* Serialises to malloc'ed memory: opset 17 and IR version 8, or the first opset that has all that
+ * the model needs; dynamic batch "N". */
 tn_status tn_onnx_export(const tn_model *model, void **bytes, size_t *n_bytes, tn_error *error);
 
 #endif

@@ -479,3 +479,46 @@ bool tn_upgrade_in_file(const tn_upgrade *upgrade, const char *attr) {
 bool tn_upgrade_ignores(const tn_upgrade *upgrade, const char *attr) {
     return upgrade && listed(upgrade->ignored, attr);
 }
+
+/* ---- What is newer than the opset that is usually written ------------------------------------ */
+
+static const struct {
+    const char *onnx_type, *attr; /* attr: only where it says something else than its default, */
+    int64_t usual;                /* or than a list of this number */
+    int opset;
+} newer[] = {
+    {"AveragePool", "dilations", 1, 19},
+    {"Gelu", NULL, 0, 20},
+    {"Mish", NULL, 0, 18},
+    {"Pad", "axes", -1, 18},
+    {"Reduce*", "noop_with_empty_axes", 0, 18},
+    {"Resize", "antialias", 0, 18},
+    {"Resize", "axes", -1, 18},
+    {"Resize", "keep_aspect_ratio_policy", 0, 18},
+};
+
+static bool says_something(const tn_node *node, const char *name, int64_t usual) {
+    const tn_attr *attr = tn_attr_find(node->op, name);
+    if (!attr) return false;
+    const void *field = (const char *)node->attrs + attr->offset;
+    switch (attr->type) {
+    case TN_ATTR_INT: return *(const int64_t *)field != (int64_t)attr->number;
+    case TN_ATTR_FLOAT: return *(const double *)field != attr->number;
+    case TN_ATTR_STRING: return strcmp(field, attr->text ? attr->text : "") != 0;
+    case TN_ATTR_FLOATS: return ((const tn_floats *)field)->n > 0;
+    case TN_ATTR_INTS: break;
+    }
+    const tn_ints *ints = field;
+    for (int i = 0; i < ints->n; i++)
+        if (ints->v[i] != usual) return true;
+    return false;
+}
+
+int tn_upgrade_written(const tn_node *node) {
+    int opset = TN_OPSET_WRITTEN;
+    for (size_t i = 0; i < sizeof newer / sizeof *newer && node->op->onnx_type; i++)
+        if (newer[i].opset > opset && is_type(newer[i].onnx_type, node->op->onnx_type) &&
+            (!newer[i].attr || says_something(node, newer[i].attr, newer[i].usual)))
+            opset = newer[i].opset;
+    return opset;
+}

@@ -8,7 +8,8 @@
 #include "onnx/onnx.pb-c.h"
 
 /* Of older ones there are the operators that opset 6 had not changed. */
-enum { TN_OPSET_OLDEST = 6, TN_OPSET_NEWEST = 22 };
+/* Read; and written, as long as it has everything that the model needs. */
+enum { TN_OPSET_OLDEST = 6, TN_OPSET_NEWEST = 22, TN_OPSET_WRITTEN = 17 };
 
 struct tn_importer;
 
@@ -56,5 +57,8 @@ bool tn_upgrade_in_file(const tn_upgrade *upgrade, const char *attr);
 /* Whether an opset had the operator as the table expects it. */
 bool tn_upgrade_knows(const char *onnx_type, int opset);
 bool tn_upgrade_ignores(const tn_upgrade *upgrade, const char *attr);
+/* The first opset from TN_OPSET_WRITTEN on that has the operator of node, and what its attributes
+ * say. */
+int tn_upgrade_written(const tn_node *node);
 
 #endif
