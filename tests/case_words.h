@@ -16,10 +16,14 @@ tn_value *apply(tn_graph *g, const tn_op *op, const void *attrs, tn_value *a, tn
 void output(tn_graph *g, tn_value *v);
 /* A constant that stays what it is. */
 tn_value *exactly(tn_graph *g, double number);
+/* [n][5][4][6], stored channels last while executing. */
+tn_value *image_by_conv(tn_graph *g);
 
 /* clang-format off */
 #define DIMS(...) \
     (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__}
+#define INTS(...) \
+    ((tn_ints){(int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), {__VA_ARGS__}})
 /* clang-format on */
 #define INPUT(...) value(g, TN_VALUE_INPUT, TN_FLOAT32, true, DIMS(1, __VA_ARGS__))
 #define PARAMETER(...) value(g, TN_VALUE_PARAMETER, TN_FLOAT32, false, DIMS(__VA_ARGS__))

@@ -5,18 +5,6 @@
 
 #include <string.h>
 
-#define INTS(...)                                                                                  \
-    (tn_ints) {                                                                                    \
-        (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), { __VA_ARGS__ }                 \
-    }
-
-/* [n][5][4][6], stored channels last while executing. */
-static tn_value *image(tn_graph *g) {
-    tn_conv_attrs a;
-    tn_attrs_init(&tn_op_conv, &a);
-    return apply(g, &tn_op_conv, &a, INPUT(2, 6, 8), PARAMETER(5, 2, 3, 3), NULL);
-}
-
 /* A convolution of 1x1 onto 4 channels. */
 static tn_value *conv(tn_graph *g, tn_value *x) {
     tn_conv_attrs a;
@@ -41,11 +29,11 @@ static void slice_steps(tn_graph *g) {
     output(g, sliced(g, INPUT(5, 7), INTS(-1, 1), INTS(-1, 4), INTS(INT64_MIN, 0), INTS(-2, -3)));
 }
 static void slice_channels(tn_graph *g) {
-    output(g, conv(g, sliced(g, image(g), INTS(1), INTS(1), INTS(4), INTS(2))));
+    output(g, conv(g, sliced(g, image_by_conv(g), INTS(1), INTS(1), INTS(4), INTS(2))));
 }
 static void slice_image(tn_graph *g) {
-    output(g, conv(g, sliced(g, image(g), INTS(0, 2, 3), INTS(0, 1, 1), INTS(INT64_MAX, 9, 6),
-                             INTS(1, 1, 2))));
+    output(g, conv(g, sliced(g, image_by_conv(g), INTS(0, 2, 3), INTS(0, 1, 1),
+                             INTS(INT64_MAX, 9, 6), INTS(1, 1, 2))));
 }
 /* A step beyond the end takes one place; an end before the start takes none. */
 static void slice_little(tn_graph *g) {
@@ -69,19 +57,19 @@ static void split(tn_graph *g) {
 }
 /* All pieces have a gradient, or only some. */
 static void split_channels(tn_graph *g) {
-    tn_value *x = split_of(g, image(g), 1, (tn_ints){0}, 3);
+    tn_value *x = split_of(g, image_by_conv(g), 1, (tn_ints){0}, 3);
     tn_value *const *y = x->producer->outputs;
     output(g, conv(g, apply(g, &tn_op_add, NULL, y[0], y[1], NULL)));
     output(g, y[2]);
 }
 static void split_some(tn_graph *g) {
-    tn_value *x = split_of(g, scaled(g, image(g)), -1, INTS(1, 2, 3), 0);
+    tn_value *x = split_of(g, scaled(g, image_by_conv(g)), -1, INTS(1, 2, 3), 0);
     output(g, x->producer->outputs[1]);
 }
 /* As ShuffleNetV2 does it. */
 static void split_and_concat(tn_graph *g) {
     const tn_axis_attrs channels = {1};
-    tn_value *x = split_of(g, conv(g, image(g)), 1, (tn_ints){0}, 2);
+    tn_value *x = split_of(g, conv(g, image_by_conv(g)), 1, (tn_ints){0}, 2);
     tn_value *const *y = x->producer->outputs;
     x = apply(g, &tn_op_concat, &channels, y[0], conv(g, y[1]), NULL);
     output(g, conv(g, x));
@@ -104,7 +92,7 @@ static void expand(tn_graph *g) {
     output(g, expanded(g, INPUT(4, 1), INTS(1, 6)));
 }
 static void expand_image(tn_graph *g) {
-    tn_value *x = apply(g, &tn_op_global_average_pool, NULL, image(g), NULL, NULL);
+    tn_value *x = apply(g, &tn_op_global_average_pool, NULL, image_by_conv(g), NULL, NULL);
     output(g, conv(g, expanded(g, x, INTS(1, 1, 3, 4))));
 }
 static void expand_parameter(tn_graph *g) {
@@ -118,7 +106,9 @@ static tn_value *tiled(tn_graph *g, tn_value *x, tn_ints repeats) {
 }
 
 static void tile(tn_graph *g) { output(g, tiled(g, INPUT(3, 2, 4), INTS(1, 2, 1, 3))); }
-static void tile_image(tn_graph *g) { output(g, conv(g, tiled(g, image(g), INTS(1, 2, 3, 2)))); }
+static void tile_image(tn_graph *g) {
+    output(g, conv(g, tiled(g, image_by_conv(g), INTS(1, 2, 3, 2))));
+}
 static void tile_parameter(tn_graph *g) {
     tn_value *p = tiled(g, PARAMETER(2, 3), INTS(3, 1));
     output(g, apply(g, &tn_op_mul, NULL, INPUT(6, 3), p, NULL));
@@ -137,7 +127,7 @@ static void depth_to_space(tn_graph *g) {
     output(g, blocks(g, &tn_op_depth_to_space, INPUT(12, 2, 3), "CRD"));
 }
 static void depth_to_space_image(tn_graph *g) {
-    tn_value *x = conv(g, image(g));
+    tn_value *x = conv(g, image_by_conv(g));
     x = conv(g, blocks(g, &tn_op_depth_to_space, x, "CRD"));
     output(g, conv(g, blocks(g, &tn_op_depth_to_space, x, "DCR")));
 }
@@ -145,7 +135,7 @@ static void space_to_depth(tn_graph *g) {
     output(g, blocks(g, &tn_op_space_to_depth, INPUT(3, 4, 6), ""));
 }
 static void space_to_depth_image(tn_graph *g) {
-    output(g, conv(g, blocks(g, &tn_op_space_to_depth, image(g), "")));
+    output(g, conv(g, blocks(g, &tn_op_space_to_depth, image_by_conv(g), "")));
 }
 
 /* ---- Gather ---------------------------------------------------------------------------------- */
@@ -168,7 +158,7 @@ static tn_value *indices_of(tn_graph *g, int rank, const int64_t *dims, const in
 static void gather(tn_graph *g) {
     tn_value *i = indices_of(g, 2, (int64_t[]){2, 2}, (int64_t[]){3, -1, 0, 3});
     output(g, gathered(g, INPUT(3, 4, 2), i, 2));
-    output(g, gathered(g, image(g), indices_of(g, 0, NULL, (int64_t[]){-5}), 1));
+    output(g, gathered(g, image_by_conv(g), indices_of(g, 0, NULL, (int64_t[]){-5}), 1));
 }
 /* Words of a batch, each a row of a table. */
 static void gather_embedding(tn_graph *g) {
@@ -193,7 +183,7 @@ static void cum_sum(tn_graph *g) {
 }
 static void cast_same(tn_graph *g) {
     const tn_cast_attrs to_float = {1};
-    output(g, apply(g, &tn_op_cast, &to_float, scaled(g, image(g)), NULL, NULL));
+    output(g, apply(g, &tn_op_cast, &to_float, scaled(g, image_by_conv(g)), NULL, NULL));
     output(g, apply(g, &tn_op_cast_like, NULL, scaled(g, INPUT(7)), CONSTANT(1), NULL));
 }
 

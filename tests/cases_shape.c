@@ -4,18 +4,6 @@
 
 #include <string.h>
 
-#define INTS(...)                                                                                  \
-    (tn_ints) {                                                                                    \
-        (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), { __VA_ARGS__ }                 \
-    }
-
-/* [n][5][4][6], stored channels last while executing. */
-static tn_value *image(tn_graph *g) {
-    tn_conv_attrs a;
-    tn_attrs_init(&tn_op_conv, &a);
-    return apply(g, &tn_op_conv, &a, INPUT(2, 6, 8), PARAMETER(5, 2, 3, 3), NULL);
-}
-
 /* A convolution of 3x3 onto 3 channels. */
 static tn_value *conv(tn_graph *g, tn_value *x) {
     tn_conv_attrs a;
@@ -42,11 +30,11 @@ static void reshape(tn_graph *g) { output(g, reshaped(g, INPUT(3, 4, 5), INTS(0,
 static void reshape_traced(tn_graph *g) { output(g, reshaped(g, INPUT(3, 4), INTS(1, 2, 6))); }
 static void reshape_rest(tn_graph *g) { output(g, reshaped(g, INPUT(3, 4), INTS(-1, 12))); }
 static void reshape_flattens(tn_graph *g) {
-    output(g, gemm(g, reshaped(g, image(g), INTS(1, -1)), 7));
+    output(g, gemm(g, reshaped(g, image_by_conv(g), INTS(1, -1)), 7));
 }
 /* From one image to another of other channels, into a convolution and out again. */
 static void reshape_images(tn_graph *g) {
-    tn_value *x = reshaped(g, image(g), INTS(0, 6, 5, 4));
+    tn_value *x = reshaped(g, image_by_conv(g), INTS(0, 6, 5, 4));
     x = apply(g, &tn_op_relu, NULL, x, NULL, NULL);
     x = conv(g, apply(g, &tn_op_add, NULL, x, INPUT(6, 5, 4), NULL));
     output(g, reshaped(g, x, INTS(0, 2, -1)));
@@ -76,7 +64,7 @@ static void unsqueeze(tn_graph *g) {
     output(g, with_axes(g, &tn_op_unsqueeze, INPUT(4, 3), INTS(1, -1)));
 }
 static void unsqueeze_image(tn_graph *g) {
-    tn_value *x = with_axes(g, &tn_op_unsqueeze, scaled(g, image(g)), INTS(2));
+    tn_value *x = with_axes(g, &tn_op_unsqueeze, scaled(g, image_by_conv(g)), INTS(2));
     output(g, with_axes(g, &tn_op_squeeze, scaled(g, x), INTS(2)));
 }
 static void unsqueeze_parameter(tn_graph *g) {
@@ -106,7 +94,7 @@ static void transpose_ones(tn_graph *g) {
 }
 /* ShuffleNet's shuffle of channels. */
 static void transpose_shuffle(tn_graph *g) {
-    tn_value *x = reshaped(g, conv(g, image(g)), INTS(0, 3, 2, 4));
+    tn_value *x = reshaped(g, conv(g, image_by_conv(g)), INTS(0, 3, 2, 4));
     output(g, reshaped(g, transposed(g, x, INTS(0, 2, 1, 3)), INTS(0, 6, 2, 2)));
 }
 static void transpose_parameter(tn_graph *g) {
@@ -126,16 +114,16 @@ static void concat_last(tn_graph *g) { output(g, joined(g, -1, INPUT(3, 2), INPU
 static void concat_one(tn_graph *g) { output(g, joined(g, 1, INPUT(3), NULL, NULL)); }
 /* Channels, between convolutions; one tensor twice. */
 static void concat_images(tn_graph *g) {
-    tn_value *x = image(g);
+    tn_value *x = image_by_conv(g);
     tn_value *y = apply(g, &tn_op_relu, NULL, x, NULL, NULL);
     output(g, conv(g, joined(g, 1, x, y, x)));
 }
 static void concat_one_channel(tn_graph *g) {
-    tn_value *x = joined(g, 1, INPUT(1, 4, 6), image(g), INPUT(2, 4, 6));
+    tn_value *x = joined(g, 1, INPUT(1, 4, 6), image_by_conv(g), INPUT(2, 4, 6));
     output(g, conv(g, x));
 }
 static void concat_columns(tn_graph *g) {
-    output(g, joined(g, 3, image(g), INPUT(5, 4, 2), image(g)));
+    output(g, joined(g, 3, image_by_conv(g), INPUT(5, 4, 2), image_by_conv(g)));
 }
 static void concat_parameters(tn_graph *g) {
     tn_value *p = joined(g, 0, PARAMETER(2, 3), PARAMETER(1, 3), PARAMETER(3, 3));
@@ -157,13 +145,13 @@ static void pad(tn_graph *g) {
     output(g, padded(g, INPUT(3, 4), "constant", 2, INTS(0, 1, 0, 0, 2, 3)));
 }
 static void pad_image(tn_graph *g) {
-    output(g, conv(g, padded(g, image(g), "constant", 0, INTS(0, 0, 1, 2, 0, 0, 3, 1))));
+    output(g, conv(g, padded(g, image_by_conv(g), "constant", 0, INTS(0, 0, 1, 2, 0, 0, 3, 1))));
 }
 static void pad_channels(tn_graph *g) {
-    output(g, padded(g, image(g), "constant", -1, INTS(0, 2, 0, 0, 0, 1, 1, 0)));
+    output(g, padded(g, image_by_conv(g), "constant", -1, INTS(0, 2, 0, 0, 0, 1, 1, 0)));
 }
 static void pad_cuts(tn_graph *g) {
-    output(g, padded(g, image(g), "constant", 3, INTS(0, -1, 2, -3, 0, 0, -1, 1)));
+    output(g, padded(g, image_by_conv(g), "constant", 3, INTS(0, -1, 2, -3, 0, 0, -1, 1)));
 }
 /* All that is left of the first axis is padding. */
 static void pad_cuts_all(tn_graph *g) {
@@ -178,13 +166,13 @@ static void pad_reflect(tn_graph *g) {
     output(g, padded(g, INPUT(4, 3), "reflect", 0, INTS(0, 3, 1, 0, 2, 2)));
 }
 static void pad_reflect_image(tn_graph *g) {
-    output(g, conv(g, padded(g, image(g), "reflect", 0, INTS(0, 0, 2, 3, 0, 0, 3, 1))));
+    output(g, conv(g, padded(g, image_by_conv(g), "reflect", 0, INTS(0, 0, 2, 3, 0, 0, 3, 1))));
 }
 static void pad_edge(tn_graph *g) {
     output(g, padded(g, INPUT(1, 3), "edge", 0, INTS(0, 3, 1, 0, 2, 4)));
 }
 static void pad_edge_image(tn_graph *g) {
-    output(g, padded(g, image(g), "edge", 0, INTS(0, 1, 0, 3, 0, 0, 2, 1)));
+    output(g, padded(g, image_by_conv(g), "edge", 0, INTS(0, 1, 0, 3, 0, 0, 2, 1)));
 }
 static void pad_parameter(tn_graph *g) {
     tn_value *p = padded(g, PARAMETER(2, 3), "constant", 1, INTS(1, 0, 1, 2));
@@ -203,15 +191,15 @@ static void mat_mul(tn_graph *g) { multiply(g, INPUT(7), PARAMETER(7, 20)); }
 static void mat_mul_constant(tn_graph *g) { multiply(g, INPUT(7), CONSTANT(7, 3)); }
 static void mat_mul_large(tn_graph *g) { multiply(g, INPUT(700), PARAMETER(700, 100)); }
 static void mat_mul_of_image(tn_graph *g) {
-    multiply(g, reshaped(g, image(g), INTS(0, -1)), PARAMETER(120, 9));
+    multiply(g, reshaped(g, image_by_conv(g), INTS(0, -1)), PARAMETER(120, 9));
 }
 static void mat_mul_computed(tn_graph *g) {
-    tn_value *x = reshaped(g, image(g), INTS(0, -1));
+    tn_value *x = reshaped(g, image_by_conv(g), INTS(0, -1));
     multiply(g, x, transposed(g, PARAMETER(9, 120), INTS(1, 0)));
 }
 /* A fully connected layer at each place of a sequence, which is an image. */
 static void mat_mul_sequence(tn_graph *g) {
-    tn_value *x = reshaped(g, image(g), INTS(0, 5, 24));
+    tn_value *x = reshaped(g, image_by_conv(g), INTS(0, 5, 24));
     multiply(g, x, PARAMETER(24, 17));
 }
 static void mat_mul_deep(tn_graph *g) { multiply(g, INPUT(3, 4, 6), PARAMETER(6, 5)); }
@@ -264,8 +252,8 @@ static tn_value *softmax_of(tn_graph *g, tn_value *x, int64_t axis) {
 
 static void softmax(tn_graph *g) { output(g, softmax_of(g, INPUT(10), -1)); }
 static void softmax_middle(tn_graph *g) { output(g, softmax_of(g, INPUT(3, 4, 2, 2), 2)); }
-static void softmax_image(tn_graph *g) { output(g, softmax_of(g, scaled(g, image(g)), 1)); }
-static void softmax_columns(tn_graph *g) { output(g, softmax_of(g, image(g), 3)); }
+static void softmax_image(tn_graph *g) { output(g, softmax_of(g, scaled(g, image_by_conv(g)), 1)); }
+static void softmax_columns(tn_graph *g) { output(g, softmax_of(g, image_by_conv(g), 3)); }
 static void softmax_parameter(tn_graph *g) {
     tn_value *p = softmax_of(g, PARAMETER(4, 3), 0);
     output(g, apply(g, &tn_op_mul, NULL, INPUT(4, 3), p, NULL));

@@ -10,11 +10,6 @@
 
 #include "case_words.h"
 
-#define INTS(...)                                                                                  \
-    (tn_ints) {                                                                                    \
-        (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), { __VA_ARGS__ }                 \
-    }
-
 /* ---- Conv ------------------------------------------------------------------------------------ */
 
 typedef struct setting {

@@ -58,6 +58,12 @@ tn_value *exactly(tn_graph *g, double number) {
     return v;
 }
 
+tn_value *image_by_conv(tn_graph *g) {
+    tn_conv_attrs a;
+    tn_attrs_init(&tn_op_conv, &a);
+    return apply(g, &tn_op_conv, &a, INPUT(2, 6, 8), PARAMETER(5, 2, 3, 3), NULL);
+}
+
 typedef struct conv_setting {
     int64_t c, h, w, o, r, s, stride, dilation, group;
     tn_ints pads;

@@ -15,11 +15,10 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 
 import numpy as np
 
-from train import HERE, ROOT, TUNED, Failed, Machine, describe, mark_busy, say
+from train import HERE, ROOT, TUNED, Failed, Machine, Worker, describe, mark_busy, say
 
 BUILT_IN = {"mnist-cnn", "lenet", "resnet20"}
 APART = 1e-3  # of the largest score: farther apart are not the same network
@@ -27,35 +26,12 @@ APART = 1e-3  # of the largest score: farther apart are not the same network
 
 # ---- The programs -------------------------------------------------------------------------------
 
-class Program:
-    """A process that answers each line of seconds with what it did in them."""
+class Program(Worker):
+    """One way to run a network, on the cores of the race."""
 
     def __init__(self, command, extra, args):
-        environment = {k: v for k, v in os.environ.items()
-                       if not k.startswith(("MALLOC_", "OMP_", "GOMP_", "KMP_", "LD_PRELOAD"))}
-        self.log = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(
-            command, env=environment | extra, text=True, stderr=self.log, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, preexec_fn=lambda: os.sched_setaffinity(0, args.cpus))
-        self.scores = self.answer()["scores"]
-
-    def answer(self):
-        line = self.process.stdout.readline()
-        if not line:
-            self.process.wait()
-            self.log.seek(0)
-            lines = [l.strip() for l in self.log.read().splitlines() if l.strip()]
-            raise Failed(lines[-1] if lines else f"ended with {self.process.returncode}")
-        return json.loads(line)
-
-    def turn(self, seconds):
-        print(seconds, file=self.process.stdin, flush=True)
-        return self.answer()
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-        self.log.close()
+        super().__init__(command, extra, preexec_fn=lambda: os.sched_setaffinity(0, args.cpus))
+        self.scores = self.hello["scores"]
 
 
 def ways(program, batch_size, args):

@@ -44,22 +44,19 @@ class Failed(Exception):
     """A variant that does not run here; says why."""
 
 
-class PyTorch:
-    """A worker process of one variant: (mode, environment)."""
+class Worker:
+    """A process that answers each line of seconds with what it did in them; `extra` is added to its
+    environment. `hello` is its first answer."""
 
-    def __init__(self, model, threads, variant, args):
-        mode, extra = variant
+    def __init__(self, command, extra, **options):
         environment = {k: v for k, v in os.environ.items()
                        if not k.startswith(("MALLOC_", "OMP_", "GOMP_", "KMP_", "LD_PRELOAD",
                                             "GLIBC_TUNABLES", "ONEDNN_", "ATEN_"))}
-        environment |= {"OMP_NUM_THREADS": str(threads)} | extra
-        command = [sys.executable, str(HERE / "torch_worker.py"), "--model", model, "--mode", mode,
-                   "--threads", str(threads), "--batch-size", str(args.batch_size),
-                   "--data", str(args.data)]
         self.log = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(command, env=environment, text=True, stderr=self.log,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.parameters = self.answer()["parameters"]
+        self.process = subprocess.Popen(command, env=environment | extra, text=True,
+                                        stderr=self.log, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, **options)
+        self.hello = self.answer()
 
     def answer(self):
         line = self.process.stdout.readline()
@@ -78,6 +75,18 @@ class PyTorch:
         self.process.stdin.close()
         self.process.wait()
         self.log.close()
+
+
+class PyTorch(Worker):
+    """One variant: (mode, environment)."""
+
+    def __init__(self, model, threads, variant, args):
+        mode, extra = variant
+        command = [sys.executable, str(HERE / "torch_worker.py"), "--model", model, "--mode", mode,
+                   "--threads", str(threads), "--batch-size", str(args.batch_size),
+                   "--data", str(args.data)]
+        super().__init__(command, {"OMP_NUM_THREADS": str(threads)} | extra)
+        self.parameters = self.hello["parameters"]
 
 
 class Tenon:

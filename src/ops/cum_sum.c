@@ -2,6 +2,7 @@
 /* cum_sum.c: sums of all that comes before along an axis. ONNX CumSum. */
 #include "base/size.h"
 #include "ops/axes.h"
+#include "ops/integers.h"
 #include "ops/ops.h"
 
 static const tn_attr attrs[] = {
@@ -52,22 +53,12 @@ static void sum_doubles(const line *l, const double *x, double *y) {
     }
 }
 
-/* Integers wrap around, as the unsigned do. */
-static void sum_int32(const line *l, const uint32_t *x, uint32_t *y) {
-    uint32_t sum = 0;
-    for (int64_t i = 0, at = l->first; i < l->n; i++, at += l->step) {
-        uint32_t before = sum;
-        sum += x[at];
-        y[at] = l->exclusive ? before : sum;
-    }
-}
-
-static void sum_int64(const line *l, const uint64_t *x, uint64_t *y) {
-    uint64_t sum = 0;
+static void sum_integers(const line *l, tn_dtype dtype, const void *x, void *y) {
+    uint64_t sum = 0; /* wraps around */
     for (int64_t i = 0, at = l->first; i < l->n; i++, at += l->step) {
         uint64_t before = sum;
-        sum += x[at];
-        y[at] = l->exclusive ? before : sum;
+        sum += (uint64_t)tn_integer_at(dtype, x, at);
+        tn_integer_set(dtype, y, at, (int64_t)(l->exclusive ? before : sum));
     }
 }
 
@@ -76,10 +67,8 @@ static void sum_line(tn_dtype dtype, const line *l, const void *x, void *y) {
         sum_reals(l, x, y);
     else if (dtype == TN_FLOAT64)
         sum_doubles(l, x, y);
-    else if (dtype == TN_INT32)
-        sum_int32(l, x, y);
     else
-        sum_int64(l, x, y);
+        sum_integers(l, dtype, x, y);
 }
 
 static void run_any(const tn_run *run) {
