@@ -198,11 +198,13 @@ static void transform_output(const tn_run *run, const pass *p, const room *m, re
                            .more = whole ? more : NULL,
                            .activation = whole ? run->node->activation : (tn_activation){0}};
     run->kernels->WINOGRAD(output)(&w);
+    int64_t together = n == o ? columns : 1; /* pixels that are side by side in y, too */
     for (int64_t r = first; r < rows && !whole; r++)
-        for (int64_t q = 0; q < columns; q++) {
+        for (int64_t q = 0; q < columns; q += together) {
             int64_t pixel = (r * width + q) * o;
-            run->kernels->activate(&run->node->activation, n, m->patch + (r * OUT + q) * n,
-                                   more ? more + pixel : NULL, y + pixel);
+            run->kernels->activate(&run->node->activation, together * n,
+                                   m->patch + (r * OUT + q) * n, more ? more + pixel : NULL,
+                                   y + pixel);
         }
 }
 
